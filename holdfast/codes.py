@@ -1,0 +1,250 @@
+"""Every enumeration of the venue: one meaning per number, never renumbered.
+
+The numbers are written into journals and snapshots, and they are compiled into the kernels. A number that has been in a
+release keeps its meaning for good; what is no longer used is left out, not given away again.
+"""
+
+from enum import IntEnum
+
+
+class CommandKind(IntEnum):
+    """What may be asked. Below 32: trading, one record each. From 32: operators' commands. From 64: the directory."""
+
+    NONE = 0
+    PLACE_ORDER = 1
+    CANCEL_ORDER = 2
+    CANCEL_ALL = 3  # All open orders of an account, in one instrument or (instrument_id 0) in all.
+    REPLACE_ORDER = 4  # Cancel one order and place another, as one step. CommandFlag says what if the cancel fails.
+
+    DEPOSIT = 32
+    REQUEST_WITHDRAWAL = 33
+    APPROVE_WITHDRAWAL = 34
+    SEND_WITHDRAWAL = 35
+    REFUSE_WITHDRAWAL = 36
+    TRANSFER = 37
+    WITHDRAW_FEES = 38
+    ADD_ASSET = 39
+    ADD_INSTRUMENT = 40
+    SET_INSTRUMENT_PARAMETER = 41
+    SET_TRADING_MODE = 42
+    SET_ACCOUNT_FEES = 43
+    SET_ACCOUNT_FROZEN = 44
+    KILL_ACCOUNT = 45  # Freeze the account and cancel all its orders.
+    SET_VENUE_KILLED = 46  # 1: refuse all new orders and cancel all open ones. 0: lift it.
+    SET_LIMIT = 47
+    ACTIVATE_RULES = 48
+
+    CREATE_ACCOUNT = 64
+    CREATE_KEY = 65  # A PAYLOAD group follows: what the directory keeps about the key.
+    REVOKE_KEY = 66
+    REWRAP_SECRETS = 67  # A PAYLOAD group follows: every secret under the new master key.
+    PAYLOAD = 127  # Bytes that belong to the control command before it; the engine passes over it.
+
+
+class CommandFlag(IntEnum):
+    """Bits of a command's `flags`."""
+
+    REPLACE_EVEN_IF_CANCEL_FAILS = 1  # Binance's ALLOW_FAILURE.
+    GROUP_CONTINUES = 2  # The next record belongs to this one; a group is durable whole or not at all.
+
+
+class Side(IntEnum):
+    NONE = 0
+    BUY = 1
+    SELL = 2
+
+
+class OrderType(IntEnum):
+    NONE = 0
+    LIMIT = 1
+    MARKET = 2
+    LIMIT_MAKER = 3
+
+
+class TimeInForce(IntEnum):
+    NONE = 0
+    GTC = 1
+    IOC = 2
+    FOK = 3
+
+
+class SelfTradePrevention(IntEnum):
+    """What happens when an order would trade with one of the same account; the taker's mode decides."""
+
+    NONE = 0
+    EXPIRE_TAKER = 1
+    EXPIRE_MAKER = 2
+    EXPIRE_BOTH = 3
+    DECREMENT = 4
+
+
+class CancelRestriction(IntEnum):
+    NONE = 0
+    ONLY_NEW = 1
+    ONLY_PARTIALLY_FILLED = 2
+
+
+class OrderStatus(IntEnum):
+    NONE = 0
+    NEW = 1
+    PARTIALLY_FILLED = 2
+    FILLED = 3
+    CANCELED = 4
+    REJECTED = 5
+    EXPIRED = 6
+    EXPIRED_IN_MATCH = 7  # By self-trade prevention.
+
+
+class TradingMode(IntEnum):
+    """Of an instrument. A cancel is refused only in HALT, where nothing may touch the book."""
+
+    HALT = 0
+    CANCEL_ONLY = 1
+    POST_ONLY = 2  # LIMIT_MAKER and cancels.
+    LIMIT_ONLY = 3  # LIMIT, LIMIT_MAKER and cancels.
+    TRADING = 4
+
+
+class OrderEventKind(IntEnum):
+    ORDER_ACCEPTED = 1
+    ORDER_REJECTED = 2
+    TRADE = 3  # Once for the maker's order, once for the taker's.
+    ORDER_CANCELED = 4
+    ORDER_EXPIRED = 5
+    TRADE_PREVENTED = 6  # Self-trade prevention decremented this order, and it lives on.
+    CANCEL_REJECTED = 7
+
+
+class ControlEventKind(IntEnum):
+    COMMAND_DONE = 1  # An operator's or directory command took effect. `id` is what it made, `value` what it set.
+    COMMAND_REPEATED = 2  # Its idempotency key was seen, with the same content: nothing done; `id` as the first time.
+    COMMAND_REJECTED = 3
+    COMMAND_SKIPPED = 4  # A poison command: skipped, its instrument halted.
+    TRADING_MODE_CHANGED = 5
+    ORDERS_CANCELED = 6  # The end of CANCEL_ALL, KILL_ACCOUNT or SET_VENUE_KILLED: `value` orders were canceled.
+
+
+class WithdrawalStatus(IntEnum):
+    NONE = 0
+    REQUESTED = 1
+    APPROVED = 2
+    SENT = 3
+    REFUSED = 4
+
+
+class InstrumentParameter(IntEnum):
+    """What SET_INSTRUMENT_PARAMETER sets; `qty_lots` of the command carries the value in the unit named here."""
+
+    NONE = 0
+    PRICE_TICKS_MIN = 1
+    PRICE_TICKS_MAX = 2
+    QTY_LOTS_MIN = 3
+    QTY_LOTS_MAX = 4
+    MARKET_QTY_LOTS_MIN = 5
+    MARKET_QTY_LOTS_MAX = 6
+    NOTIONAL_MIN = 7  # Quote units.
+    NOTIONAL_MAX = 8  # Quote units; 0: none.
+    NOTIONAL_MIN_APPLIES_TO_MARKET = 9  # 0 or 1.
+    NOTIONAL_MAX_APPLIES_TO_MARKET = 10
+    BID_MULTIPLIER_UP_PPM = 11  # PERCENT_PRICE_BY_SIDE, millionths of the average price; 0: not applied.
+    BID_MULTIPLIER_DOWN_PPM = 12
+    ASK_MULTIPLIER_UP_PPM = 13
+    ASK_MULTIPLIER_DOWN_PPM = 14
+    ORDERS_MAX = 15  # Open orders of an account.
+    POSITION_MAX = 16  # Base units an account may hold or have on order; 0: none.
+    MAKER_FEE_PPM = 17
+    TAKER_FEE_PPM = 18
+
+
+class Limit(IntEnum):
+    """What SET_LIMIT sets; `qty_lots` of the command carries the value."""
+
+    NONE = 0
+    ORDERS_MAX = 1  # Open orders of the venue.
+    CLIENT_IDS_MAX = 2  # Client order ids of closed orders that are remembered.
+    CLIENT_ID_HORIZON_NS = 3  # How long they are remembered; 0: only those of open orders (Binance's own rule).
+    PAGES_MAX = 4  # Pages of all price ladders together.
+    OPERATOR_KEYS_MAX = 5  # Idempotency keys of operators' commands; kept for good.
+    BALANCES_MAX = 6
+    ACCOUNTS_MAX = 7
+
+
+class KeyPermission(IntEnum):
+    """Bits."""
+
+    READ = 1
+    TRADE = 2
+    WITHDRAW = 4
+
+
+class KeyType(IntEnum):
+    NONE = 0
+    HMAC = 1
+    ED25519 = 2
+    RSA = 3
+
+
+class RejectReason(IntEnum):
+    """Why a command was refused where it was applied. Grouped by the stage that refuses."""
+
+    NONE = 0
+    # Who asks, and when.
+    DEADLINE_PASSED = 1
+    KEY_INVALID = 2
+    KEY_LACKS_PERMISSION = 3
+    ACCOUNT_UNKNOWN = 4
+    ACCOUNT_FROZEN = 5
+    VENUE_KILLED = 6
+    INSTRUMENT_UNKNOWN = 7
+    MODE_FORBIDS = 8
+    MALFORMED = 9  # A combination of fields that no gateway sends.
+    # Ids.
+    DUPLICATE_CLIENT_ID = 16  # The event names the first order: `order_id` (0: refused) and `status`.
+    ORDER_UNKNOWN = 17
+    CANCEL_RESTRICTED = 18
+    IDEMPOTENCY_CONFLICT = 19  # The same key with another content.
+    REPLACE_CANCEL_FAILED = 20  # The new order was not tried, since the cancel failed.
+    # Filters, one each.
+    PRICE_FILTER = 32
+    LOT_SIZE = 33
+    MARKET_LOT_SIZE = 34
+    NOTIONAL = 35
+    PERCENT_PRICE_BY_SIDE = 36
+    MAX_NUM_ORDERS = 37
+    MAX_POSITION = 38
+    # Funds and the book.
+    INSUFFICIENT_BALANCE = 48
+    WOULD_TAKE = 49  # A LIMIT_MAKER that would trade at once.
+    NO_REFERENCE = 50
+    # Full.
+    ORDERS_FULL = 64
+    PAGES_FULL = 65
+    BALANCES_FULL = 66
+    ACCOUNTS_FULL = 67
+    OPERATOR_KEYS_FULL = 68
+    ASSETS_FULL = 69
+    INSTRUMENTS_FULL = 70
+    CLIENT_IDS_FULL = 71
+    # Operators' commands.
+    ASSET_UNKNOWN = 80
+    AMOUNT_INVALID = 81
+    SUPPLY_EXCEEDED = 82
+    WITHDRAWAL_UNKNOWN = 83
+    WITHDRAWAL_NOT_OPEN = 84
+    DECIMALS_INVALID = 85
+    INSTRUMENT_INVALID = 86  # tick x lot is not a whole number of quote units, or the bounds overflow.
+    PARAMETER_INVALID = 87
+    NAME_TAKEN = 88
+    KEY_UNKNOWN = 89
+    RULES_UNKNOWN = 90
+
+
+class ExpiryReason(IntEnum):
+    """Why an accepted order expired; in an order event's `reason` with ORDER_EXPIRED."""
+
+    NONE = 0
+    IMMEDIATE_OR_CANCEL = 1
+    FILL_OR_KILL = 2
+    NO_LIQUIDITY = 3
+    SELF_TRADE = 4
+    FUNDS_EXHAUSTED = 5  # A MARKET order whose account cannot pay for another lot.

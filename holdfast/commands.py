@@ -1,0 +1,175 @@
+"""Commands: what may be asked, as one fixed-width record of 192 bytes.
+
+client → gateway → COMMAND → journal → engine → events
+
+A record's bytes, little-endian. Offsets never change; what later order types need has its place already (`reserved_*`).
+
+    offset  size  field
+         0     8  seq                number in the journal, from 1, without gaps; stamped by the journal
+         8     8  ts_ns              event time, monotone over the journal; stamped by the journal
+        16     8  clock_ts_ns        the clock that deadlines are judged by; stamped by the journal
+        24     8  received_ts_ns     when the gateway had read the request
+        32     8  deadline_ts_ns     the command is refused when clock_ts_ns is later; 0: none (operators' commands)
+        40     8  request_number     of the gateway, rising; with gateway_id it names the request
+        48     1  kind               CommandKind
+        49     1  side               Side
+        50     1  order_type         OrderType
+        51     1  time_in_force      TimeInForce
+        52     1  self_trade_prevention
+        53     1  cancel_restriction
+        54     2  gateway_id
+        56     2  flags              CommandFlag bits
+        58     2  reserved_delta     (trailing delta)
+        60     4  account_id
+        64     4  key_id             the API key that signed; 0: an operator, or the venue itself
+        68     4  instrument_id      or the asset's id, where a command is about an asset
+        72     8  price_ticks
+        80     8  qty_lots           or an amount in asset units, or a value, as the kind says
+        88     8  quote_units        MARKET by quote quantity: what to spend or to get, in units of the quote asset
+        96     8  order_id           the order to cancel or replace; or the withdrawal; or what the kind says
+       104    36  client_id          the new order's id, the cancel's own id, or an operator's idempotency key; ASCII
+       140    36  target_client_id   the order to cancel or replace, when it is named by its client id
+       176     8  reserved_price     (stop price)
+       184     8  reserved_lots      (iceberg quantity)
+
+What the generic fields carry for the kinds that are not orders:
+
+    DEPOSIT                   account_id, instrument_id = asset, qty_lots = amount, client_id = reference
+    REQUEST_WITHDRAWAL        the same; makes a withdrawal id
+    APPROVE_, SEND_, REFUSE_WITHDRAWAL   order_id = withdrawal id
+    TRANSFER                  account_id = from, order_id = to, instrument_id = asset, qty_lots, client_id = reference
+    WITHDRAW_FEES             instrument_id = asset, qty_lots, client_id = reference
+    ADD_ASSET                 client_id = code, qty_lots = decimals
+    ADD_INSTRUMENT            client_id = symbol, account_id = base asset, instrument_id = quote asset,
+                              price_ticks = tick size in 1e-8 of the quote, qty_lots = lot in base units
+    SET_INSTRUMENT_PARAMETER  instrument_id, order_id = InstrumentParameter, qty_lots = value
+    SET_TRADING_MODE          instrument_id, qty_lots = TradingMode
+    SET_ACCOUNT_FEES          account_id, price_ticks = maker fee ppm, qty_lots = taker fee ppm; -1: the instrument's
+    SET_ACCOUNT_FROZEN        account_id, qty_lots = 0 or 1
+    KILL_ACCOUNT              account_id
+    SET_VENUE_KILLED          qty_lots = 0 or 1
+    SET_LIMIT                 order_id = Limit, qty_lots = value
+    ACTIVATE_RULES            qty_lots = rules version
+    CREATE_ACCOUNT            client_id = a random name of 32 hex digits, order_id = parent account or 0
+    CREATE_KEY                account_id, qty_lots = KeyPermission bits, order_id = KeyType, client_id = idempotency key
+    REVOKE_KEY                order_id = key id
+    REWRAP_SECRETS            payload only
+    PAYLOAD                   bytes 72..191 are 120 raw bytes; request_number = how many of them count
+"""
+
+import struct
+from typing import NamedTuple
+
+import numpy as np
+
+from holdfast.config import CLIENT_ID_BYTES
+
+command_dtype = np.dtype(
+    [
+        ("seq", np.int64),
+        ("ts_ns", np.int64),
+        ("clock_ts_ns", np.int64),
+        ("received_ts_ns", np.int64),
+        ("deadline_ts_ns", np.int64),
+        ("request_number", np.int64),
+        ("kind", np.int8),
+        ("side", np.int8),
+        ("order_type", np.int8),
+        ("time_in_force", np.int8),
+        ("self_trade_prevention", np.int8),
+        ("cancel_restriction", np.int8),
+        ("gateway_id", np.int16),
+        ("flags", np.int16),
+        ("reserved_delta", np.int16),
+        ("account_id", np.int32),
+        ("key_id", np.int32),
+        ("instrument_id", np.int32),
+        ("price_ticks", np.int64),
+        ("qty_lots", np.int64),
+        ("quote_units", np.int64),
+        ("order_id", np.int64),
+        ("client_id", f"S{CLIENT_ID_BYTES}"),
+        ("target_client_id", f"S{CLIENT_ID_BYTES}"),
+        ("reserved_price", np.int64),
+        ("reserved_lots", np.int64),
+    ]
+)
+
+# The same bytes with the two ids as whole words, which is how kernels compare and hash them.
+command_words_dtype = np.dtype(
+    command_dtype.descr[: command_dtype.names.index("client_id")]
+    + [(f"client_id_{i}", np.int64) for i in range(4)]
+    + [("client_id_4", np.int32)]
+    + [("target_client_id_0", np.int32)]
+    + [(f"target_client_id_{i}", np.int64) for i in range(1, 5)]
+    + command_dtype.descr[-2:]
+)
+
+COMMAND_BYTES = 192
+PAYLOAD_OFFSET = 72
+PAYLOAD_BYTES = COMMAND_BYTES - PAYLOAD_OFFSET
+
+assert command_dtype.itemsize == COMMAND_BYTES
+assert command_words_dtype.itemsize == COMMAND_BYTES
+assert command_words_dtype.fields["client_id_0"][1] == command_dtype.fields["client_id"][1]
+assert command_words_dtype.fields["target_client_id_0"][1] == command_dtype.fields["target_client_id"][1]
+
+
+class Command(NamedTuple):
+    """One command with Python's own types; the fields are those of `command_dtype`, in its order."""
+
+    seq: int = 0
+    ts_ns: int = 0
+    clock_ts_ns: int = 0
+    received_ts_ns: int = 0
+    deadline_ts_ns: int = 0
+    request_number: int = 0
+    kind: int = 0
+    side: int = 0
+    order_type: int = 0
+    time_in_force: int = 0
+    self_trade_prevention: int = 0
+    cancel_restriction: int = 0
+    gateway_id: int = 0
+    flags: int = 0
+    reserved_delta: int = 0
+    account_id: int = 0
+    key_id: int = 0
+    instrument_id: int = 0
+    price_ticks: int = 0
+    qty_lots: int = 0
+    quote_units: int = 0
+    order_id: int = 0
+    client_id: bytes = b""
+    target_client_id: bytes = b""
+    reserved_price: int = 0
+    reserved_lots: int = 0
+
+
+_record = struct.Struct("<6q6b3h3i4q36s36s2q")
+assert _record.size == COMMAND_BYTES
+
+
+def encode(command: Command) -> bytes:
+    """The record of one command, 192 bytes. Raises `struct.error` when a field does not fit its place."""
+    assert len(command.client_id) <= CLIENT_ID_BYTES
+    assert len(command.target_client_id) <= CLIENT_ID_BYTES
+    return _record.pack(*command)
+
+
+def encode_with_payload(command: Command, payload: bytes) -> bytes:
+    """A control command and its payload as one atomic group: 192 x n bytes."""
+    pieces = [payload[i : i + PAYLOAD_BYTES] for i in range(0, len(payload), PAYLOAD_BYTES)]
+    assert pieces, "a group without payload is a plain command"
+    records = [encode(command._replace(flags=command.flags | 2))]
+    for i, piece in enumerate(pieces):
+        more = 2 if i + 1 < len(pieces) else 0
+        head = encode(Command(kind=127, flags=more, request_number=len(piece)))
+        records.append(head[:PAYLOAD_OFFSET] + piece.ljust(PAYLOAD_BYTES, b"\0"))
+    return b"".join(records)
+
+
+def payload_piece(record: bytes) -> bytes:
+    """The raw bytes that one PAYLOAD record carries."""
+    length = int.from_bytes(record[40:48], "little")
+    return bytes(record[PAYLOAD_OFFSET : PAYLOAD_OFFSET + length])

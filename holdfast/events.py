@@ -1,0 +1,223 @@
+"""Events: what happened, as fixed-width records in four families.
+
+journal → engine → EVENTS → gateway, market data, accounts
+
+Events are recomputed from commands and never stored as the truth, so these layouts may change with a release. Each family
+is an array of its own; (`seq`, `index`) orders the events of all families: `seq` is the command's number, `index` counts
+within the command from 0 over all families.
+
+    order     what happened to one order; holds the order's whole state afterwards
+    balance   the balance of one (account, asset) afterwards; at most one per pair and step
+    book      the open quantity of one price level afterwards, with the book's update id
+    control   the outcome of operators' and directory commands, modes, the end of a mass cancel
+
+`account_event` is a number per account, contiguous from 1 over the order and balance events of that account, so that a
+private stream can say "from here".
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from holdfast.config import CLIENT_ID_BYTES
+
+_order_fields_before_id = [
+    ("seq", np.int64),
+    ("ts_ns", np.int64),
+    ("index", np.int32),
+    ("account_id", np.int32),
+    ("instrument_id", np.int32),
+    ("kind", np.int8),  # OrderEventKind
+    ("reason", np.int8),  # RejectReason, or ExpiryReason with ORDER_EXPIRED
+    ("status", np.int8),  # OrderStatus afterwards
+    ("side", np.int8),
+    ("order_type", np.int8),
+    ("time_in_force", np.int8),
+    ("self_trade_prevention", np.int8),
+    ("is_maker", np.int8),  # With TRADE
+    ("is_working", np.int8),  # On the book afterwards
+    ("fee_is_base", np.int8),  # With TRADE: 1 when the fee is in the base asset, 0 in the quote asset
+    ("unused", np.int16),
+    ("account_event", np.int64),
+    ("order_id", np.int64),  # 0 with a rejection, unless it names the first order of a duplicate
+    ("price_ticks", np.int64),
+    ("qty_lots", np.int64),  # As ordered; 0 for MARKET by quote quantity
+    ("executed_lots", np.int64),
+    ("executed_quote_units", np.int64),
+    ("quote_units", np.int64),  # As ordered, for MARKET by quote quantity
+    ("prevented_lots", np.int64),  # Taken away by self-trade prevention so far
+    ("last_lots", np.int64),  # TRADE: traded now. TRADE_PREVENTED and expiry by self-trade: prevented now
+    ("last_price_ticks", np.int64),
+    ("last_quote_units", np.int64),
+    ("fee_units", np.int64),
+    ("trade_id", np.int64),  # Contiguous per instrument from 1
+    ("aggregate_trade_id", np.int64),  # Contiguous per instrument from 1: fills of one taker at one price
+    ("counter_order_id", np.int64),  # The order on the other side of the trade, or of the prevented match
+    ("created_ts_ns", np.int64),
+]
+
+order_event_dtype = np.dtype([*_order_fields_before_id, ("client_id", f"S{CLIENT_ID_BYTES}"), ("key_id", np.int32)])
+
+# The same bytes with the id as whole words, as kernels copy it.
+order_event_words_dtype = np.dtype(
+    [
+        *_order_fields_before_id,
+        *[(f"client_id_{i}", np.int64) for i in range(4)],
+        ("client_id_4", np.int32),
+        ("key_id", np.int32),
+    ]
+)
+
+balance_event_dtype = np.dtype(
+    [
+        ("seq", np.int64),
+        ("ts_ns", np.int64),
+        ("index", np.int32),
+        ("account_id", np.int32),
+        ("asset_id", np.int32),
+        ("cause", np.int32),  # CommandKind of the command
+        ("account_event", np.int64),
+        ("free", np.int64),
+        ("locked", np.int64),  # Held for open orders
+        ("in_transit", np.int64),  # Held for withdrawals
+        ("change", np.int64),  # Of free + locked + in_transit
+    ]
+)
+
+book_event_dtype = np.dtype(
+    [
+        ("seq", np.int64),
+        ("ts_ns", np.int64),
+        ("index", np.int32),
+        ("instrument_id", np.int32),
+        ("update_id", np.int64),  # Contiguous per instrument from 1
+        ("price_ticks", np.int64),
+        ("lots", np.int64),  # Open at this price afterwards; 0: the level is gone
+        ("side", np.int64),
+    ]
+)
+
+control_event_dtype = np.dtype(
+    [
+        ("seq", np.int64),
+        ("ts_ns", np.int64),
+        ("index", np.int32),
+        ("kind", np.int32),  # ControlEventKind
+        ("command_kind", np.int32),
+        ("reason", np.int32),  # RejectReason
+        ("account_id", np.int32),
+        ("asset_id", np.int32),
+        ("instrument_id", np.int32),
+        ("key_id", np.int32),
+        ("id", np.int64),  # Of the account, asset, instrument, key, withdrawal that it made or is about
+        ("value", np.int64),  # Amount, mode, parameter's value, count
+        ("first_seq", np.int64),  # COMMAND_REPEATED: the seq of the first
+    ]
+)
+
+assert order_event_dtype.itemsize == order_event_words_dtype.itemsize
+assert order_event_dtype.itemsize % 8 == 0
+assert balance_event_dtype.itemsize % 8 == 0
+assert book_event_dtype.itemsize % 8 == 0
+assert control_event_dtype.itemsize % 8 == 0
+
+
+class OrderEvent(NamedTuple):
+    """One row of `order_event_dtype` with Python's own types: `OrderEvent._make(row)` for `row in events.tolist()`."""
+
+    seq: int
+    ts_ns: int
+    index: int
+    account_id: int
+    instrument_id: int
+    kind: int
+    reason: int
+    status: int
+    side: int
+    order_type: int
+    time_in_force: int
+    self_trade_prevention: int
+    is_maker: int
+    is_working: int
+    fee_is_base: int
+    unused: int
+    account_event: int
+    order_id: int
+    price_ticks: int
+    qty_lots: int
+    executed_lots: int
+    executed_quote_units: int
+    quote_units: int
+    prevented_lots: int
+    last_lots: int
+    last_price_ticks: int
+    last_quote_units: int
+    fee_units: int
+    trade_id: int
+    aggregate_trade_id: int
+    counter_order_id: int
+    created_ts_ns: int
+    client_id: bytes
+    key_id: int
+
+
+class BalanceEvent(NamedTuple):
+    """One row of `balance_event_dtype`."""
+
+    seq: int
+    ts_ns: int
+    index: int
+    account_id: int
+    asset_id: int
+    cause: int
+    account_event: int
+    free: int
+    locked: int
+    in_transit: int
+    change: int
+
+
+class BookEvent(NamedTuple):
+    """One row of `book_event_dtype`."""
+
+    seq: int
+    ts_ns: int
+    index: int
+    instrument_id: int
+    update_id: int
+    price_ticks: int
+    lots: int
+    side: int
+
+
+class ControlEvent(NamedTuple):
+    """One row of `control_event_dtype`."""
+
+    seq: int
+    ts_ns: int
+    index: int
+    kind: int
+    command_kind: int
+    reason: int
+    account_id: int
+    asset_id: int
+    instrument_id: int
+    key_id: int
+    id: int
+    value: int
+    first_seq: int
+
+
+assert OrderEvent._fields == order_event_dtype.names
+assert BalanceEvent._fields == balance_event_dtype.names
+assert BookEvent._fields == book_event_dtype.names
+assert ControlEvent._fields == control_event_dtype.names
+
+
+class Events(NamedTuple):
+    """The events of some commands, one array per family; each ordered by (seq, index)."""
+
+    orders: np.ndarray  # order_event_dtype
+    balances: np.ndarray  # balance_event_dtype
+    book: np.ndarray  # book_event_dtype
+    controls: np.ndarray  # control_event_dtype

@@ -1,0 +1,139 @@
+"""What readers are shown: one shape for an order whether it comes from the engine, an event or the history.
+
+Gateways format these; nothing here knows where they came from.
+"""
+
+from typing import NamedTuple
+
+from holdfast.events import OrderEvent
+
+
+class Order(NamedTuple):
+    """An order as it stands. Prices in ticks, quantities in lots, quote amounts in units of the quote asset."""
+
+    order_id: int
+    client_id: str
+    account_id: int
+    instrument_id: int
+    side: int
+    order_type: int
+    time_in_force: int
+    self_trade_prevention: int
+    status: int
+    is_working: int
+    price_ticks: int
+    qty_lots: int
+    executed_lots: int
+    executed_quote_units: int
+    quote_units: int
+    prevented_lots: int
+    created_ts_ns: int
+    updated_ts_ns: int
+    updated_seq: int
+
+    @classmethod
+    def from_event(cls, event: OrderEvent) -> "Order":
+        """The order as the event left it."""
+        return cls(
+            event.order_id,
+            event.client_id.decode("ascii"),
+            event.account_id,
+            event.instrument_id,
+            event.side,
+            event.order_type,
+            event.time_in_force,
+            event.self_trade_prevention,
+            event.status,
+            event.is_working,
+            event.price_ticks,
+            event.qty_lots,
+            event.executed_lots,
+            event.executed_quote_units,
+            event.quote_units,
+            event.prevented_lots,
+            event.created_ts_ns,
+            event.ts_ns,
+            event.seq,
+        )
+
+
+class Fill(NamedTuple):
+    """One side of a trade, as its account sees it."""
+
+    trade_id: int
+    aggregate_trade_id: int
+    instrument_id: int
+    account_id: int
+    order_id: int
+    counter_order_id: int
+    side: int
+    is_maker: int
+    price_ticks: int
+    lots: int
+    quote_units: int
+    fee_units: int
+    fee_is_base: int
+    ts_ns: int
+    seq: int
+
+    @classmethod
+    def from_event(cls, event: OrderEvent) -> "Fill":
+        """The fill of a TRADE event."""
+        return cls(
+            event.trade_id,
+            event.aggregate_trade_id,
+            event.instrument_id,
+            event.account_id,
+            event.order_id,
+            event.counter_order_id,
+            event.side,
+            event.is_maker,
+            event.last_price_ticks,
+            event.last_lots,
+            event.last_quote_units,
+            event.fee_units,
+            event.fee_is_base,
+            event.ts_ns,
+            event.seq,
+        )
+
+
+class Balance(NamedTuple):
+    """An account's holding of one asset, in the asset's units."""
+
+    asset_id: int
+    free: int
+    locked: int
+    in_transit: int
+
+
+class Account(NamedTuple):
+    account_id: int
+    parent_id: int
+    is_frozen: bool
+    maker_fee_ppm: int  # -1: as the instrument says
+    taker_fee_ppm: int
+    created_ts_ns: int
+    event_number: int
+
+
+class Withdrawal(NamedTuple):
+    withdrawal_id: int
+    account_id: int
+    asset_id: int
+    amount: int
+    status: int
+    reference: str
+    requested_ts_ns: int
+    updated_ts_ns: int
+
+
+class AssetTotals(NamedTuple):
+    """Double entry: deposited - withdrawn = holdings + fees, where holdings include what is in transit."""
+
+    asset_id: int
+    deposited: int
+    withdrawn: int
+    holdings: int
+    in_transit: int
+    fees: int
