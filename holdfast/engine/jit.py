@@ -1,0 +1,38 @@
+"""How kernels are compiled, and the one machine instruction they need that Python has no word for.
+
+    @entry  called from Python with integer handles and numbers; cached on disk; runs without Python's lock
+    @hot    a small helper on the path of every order; merged into its caller, which is worth a factor of 3 to 8
+    @cold   a helper that is called rarely or is large; compiled once for all its callers
+
+`hot` helpers are copied to every place that calls them: a helper with many callers that is not on the path of every
+order should be `cold`, or compiling takes minutes.
+"""
+
+from typing import Any
+
+import numba
+from numba import njit, types
+from numba.extending import intrinsic
+
+entry = njit(cache=True, nogil=True)
+hot = njit(forceinline=True)
+cold = njit
+
+if numba.config.DISABLE_JIT:
+
+    def trailing_zeros(word: int) -> int:
+        """The position of the lowest set bit of a 64-bit word, 0..63. The word is not 0."""
+        word = int(word)
+        return (word & -word).bit_length() - 1
+
+else:
+
+    @intrinsic
+    def trailing_zeros(typing_context: Any, word: Any) -> Any:  # noqa: ARG001
+        """The position of the lowest set bit of a 64-bit word, 0..63. The word is not 0."""
+
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+            zero_is_undefined = context.get_constant(types.boolean, True)
+            return builder.cttz(arguments[0], builder.trunc(zero_is_undefined, zero_is_undefined.type))
+
+        return types.int64(types.int64), code
