@@ -1,0 +1,335 @@
+"""The whole flow on one page: append → committed → apply → publish → reply.
+
+    gateway ──submit──▶ journal ──committed──▶ engine ──events──▶ readers ──▶ replies
+
+Every process that needs events runs this: it reads the journal, applies it to its own engine and shows what came out
+with its own faces. A command is durable before it is applied, applied before it is answered, and seen by every reader
+(market data, history, user streams) before the reply leaves, so a client always reads its own writes.
+
+Everything here runs on the event loop's thread; only the journal has a thread of its own.
+
+A poison command (one on which the engine's assertions fail) stops one instrument and not the venue: the engine is built
+again from the newest snapshot, the command is tried alone, and if it fails again it is skipped and its instrument halted.
+If it passes the second time the machine is suspect, and this replica stops. Whoever replays the same journal meets the
+same failure and decides the same.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import structlog
+
+from holdfast import views
+from holdfast.clock import Clock
+from holdfast.codes import CommandFlag, CommandKind, ControlEventKind
+from holdfast.commands import COMMAND_BYTES, Command, payload_piece
+from holdfast.engine.engine import Engine
+from holdfast.events import BalanceEvent, BookEvent, ControlEvent, Events, OrderEvent
+from holdfast.instruments import Reference
+from holdfast.journal.interface import Committed, Journal
+
+log = structlog.get_logger()
+
+_ACCOUNT_BYTES = slice(60, 64)
+_CLIENT_ID_BYTES = slice(104, 140)
+
+
+class SuspectMachineError(Exception):
+    """A command failed and then passed from the same state: this replica must not go on."""
+
+
+class Outcome(NamedTuple):
+    """What one command led to, with the events of its seq in order."""
+
+    command: Command
+    orders: list[OrderEvent]
+    balances: list[BalanceEvent]
+    controls: list[ControlEvent]
+
+
+class Applied(NamedTuple):
+    """One applied run of commands, as readers get it: the arrays, and the same rows with Python's own types."""
+
+    first_seq: int
+    last_seq: int
+    commands: np.ndarray  # command_dtype
+    events: Events
+    orders: list[OrderEvent]
+    balances: list[BalanceEvent]
+    book: list[BookEvent]
+    controls: list[ControlEvent]
+
+    @classmethod
+    def of(cls, commands: np.ndarray, events: Events) -> "Applied":
+        """The batch that `commands`, applied, led to."""
+        return cls(
+            int(commands[0]["seq"]),
+            int(commands[-1]["seq"]),
+            commands,
+            events,
+            [OrderEvent._make(row) for row in events.orders.tolist()],
+            [BalanceEvent._make(row) for row in events.balances.tolist()],
+            [BookEvent._make(row) for row in events.book.tolist()],
+            [ControlEvent._make(row) for row in events.controls.tolist()],
+        )
+
+
+class DirectoryState(Protocol):
+    """Who may do what, as the journal says."""
+
+    def apply(self, command: Command, payload: bytes, control: ControlEvent) -> None: ...
+
+
+class HistoryReader(Protocol):
+    """Closed orders and fills, behind the engine by a bounded lag."""
+
+    @property
+    def is_behind(self) -> bool: ...
+
+    def order(self, account_id: int, order_id: int) -> views.Order | None: ...
+
+    def order_by_client_id(self, account_id: int, instrument_id: int, client_id: str) -> views.Order | None: ...
+
+
+class ControlGroups:
+    """Collects control commands with their payload records, and hands each whole group to the directory."""
+
+    def __init__(self, directory: DirectoryState) -> None:
+        self._directory = directory
+        self._open: list[np.void] = []
+
+    def feed(self, commands: np.ndarray, controls: Iterable[ControlEvent]) -> None:
+        """Take the control commands of an applied run; `controls` are the events of the same run."""
+        kinds = commands["kind"]
+        if not (kinds >= CommandKind.CREATE_ACCOUNT).any():
+            return
+        done = {event.seq: event for event in controls if event.kind == ControlEventKind.COMMAND_DONE}
+        for row in commands[kinds >= CommandKind.CREATE_ACCOUNT]:
+            self._open.append(row)
+            if not int(row["flags"]) & CommandFlag.GROUP_CONTINUES:
+                self._close(done)
+
+    def _close(self, done: dict[int, ControlEvent]) -> None:
+        head, *rest = self._open
+        self._open = []
+        event = done.get(int(head["seq"]))
+        if event is not None:
+            payload = b"".join(payload_piece(row.tobytes()) for row in rest)
+            self._directory.apply(Command._make(head.tolist()), payload, event)
+
+
+class Replica:
+    """A journal, the engine that follows it, and those who read what comes out."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        engine: Engine,
+        directory: DirectoryState,
+        history: HistoryReader,
+        clock: Clock,
+        rebuild: Callable[[int, frozenset[int]], Engine],
+    ) -> None:
+        """`rebuild(seq, skip_seqs)` makes the engine as it was right after `seq`, from snapshot and journal."""
+        self.journal = journal
+        self.engine = engine
+        self.clock = clock
+        self.history = history
+        self.reference: Reference = engine.reference()
+        self.stopping = ""  # Why no new orders are taken any more, once the venue is going down.
+        self.batches_applied = 0
+        self._rebuild = rebuild
+        self._readers: list[Callable[[Applied], None]] = []
+        self._groups = ControlGroups(directory)
+        self._waiting: dict[int, Callable[[Outcome], None]] = {}
+        self._on_the_way: dict[tuple[bytes, bytes], int] = {}  # (account, client id) of records not yet applied
+
+    # Write side.
+
+    def submit(self, records: bytes, done: Callable[[Outcome], None] | None = None) -> int:
+        """Append one atomic group (192 x n bytes) and return the seq of its first record.
+
+        `done` is called when the group is durable, applied, and seen by every reader. Raises JournalUnavailableError at
+        once, with the reason for people, when the journal cannot take it; then nothing was or will be done.
+        """
+        assert len(records) % COMMAND_BYTES == 0
+        seq = self.journal.append(records)
+        self._on_the_way[records[_ACCOUNT_BYTES], records[_CLIENT_ID_BYTES]] = seq
+        if done is not None:
+            self._waiting[seq] = done
+        return seq
+
+    @property
+    def refusal(self) -> str:
+        """Why new orders are not taken now, as a sentence for people; empty when they are."""
+        if self.stopping:
+            return self.stopping
+        status = self.journal.status()
+        if not status.available:
+            return status.reason
+        if self.history.is_behind:
+            return "The account history is catching up; new orders are taken again when it has."
+        return ""
+
+    @property
+    def accepting(self) -> bool:
+        return not self.refusal
+
+    def is_pending(self, account_id: int, client_id: str) -> bool:
+        """Whether a command with this client id was submitted and is not yet decided."""
+        key = (account_id.to_bytes(4, "little"), client_id.encode("ascii").ljust(36, b"\0"))
+        return key in self._on_the_way
+
+    @property
+    def pending_count(self) -> int:
+        """Commands submitted and not yet answered."""
+        return len(self._waiting)
+
+    # What the journal hands back.
+
+    def add_reader(self, reader: Callable[[Applied], None]) -> None:
+        """`reader` sees each applied batch once, in order, before the replies to its commands leave."""
+        self._readers.append(reader)
+
+    def on_committed(self) -> None:
+        """Apply and publish whatever the journal has made durable; called on the loop's thread."""
+        for batch in self.journal.take_committed():
+            self._publish(batch, self._apply(batch.records))
+
+    def _apply(self, commands: np.ndarray) -> Events:
+        try:
+            return self.engine.apply(commands)
+        except AssertionError as failure:
+            log.error("the engine failed; trying again from a snapshot", first_seq=int(commands[0]["seq"]), why=str(failure))
+            self.engine, events = apply_with_poison(commands, self._rebuild)
+            return events
+
+    def _publish(self, batch: Committed, events: Events) -> None:
+        applied = Applied.of(batch.records, events)
+        self.batches_applied += 1
+        if applied.controls:
+            self._groups.feed(applied.commands, applied.controls)
+            self.reference = self.engine.reference()
+        for reader in self._readers:
+            reader(applied)
+        self._reply(applied)
+
+    def _reply(self, applied: Applied) -> None:
+        orders = _Cursor(applied.orders)
+        balances = _Cursor(applied.balances)
+        controls = _Cursor(applied.controls)
+        for row in applied.commands.tolist():
+            command = Command._make(row)
+            key = (command.account_id.to_bytes(4, "little", signed=True), command.client_id.ljust(36, b"\0"))
+            if self._on_the_way.get(key) == command.seq:
+                del self._on_the_way[key]
+            done = self._waiting.pop(command.seq, None)
+            if done is None:
+                continue
+            outcome = Outcome(command, orders.of(command.seq), balances.of(command.seq), controls.of(command.seq))
+            try:
+                done(outcome)
+            except Exception:
+                # The command is durable and applied; a fault in telling one client must not stop the others.
+                log.exception("a reply failed", seq=command.seq)
+
+    # Reads: from the engine's own state, which holds everything that was answered.
+
+    def balances(self, account_id: int) -> list[views.Balance]:
+        return self.engine.balances(account_id)
+
+    def balance(self, account_id: int, asset_id: int) -> views.Balance:
+        return self.engine.balance(account_id, asset_id)
+
+    def open_orders(self, account_id: int, instrument_id: int = 0) -> list[views.Order]:
+        """Oldest first; instrument 0 means all."""
+        return self.engine.open_orders(account_id, instrument_id)
+
+    def order(
+        self, account_id: int, instrument_id: int, order_id: int = 0, client_id: str = ""
+    ) -> views.Order | None:
+        """One order by either id: open ones first, then the history with what is not yet written."""
+        if order_id:
+            found = self.engine.open_order(order_id)
+            if found is None or found.account_id != account_id:
+                found = self.history.order(account_id, order_id)
+        else:
+            found = self.engine.open_order_by_client_id(account_id, client_id)
+            if found is None or found.instrument_id != instrument_id:
+                found = self.history.order_by_client_id(account_id, instrument_id, client_id)
+        if found is None or found.instrument_id != instrument_id:
+            return None
+        return found
+
+    def account(self, account_id: int) -> views.Account | None:
+        return self.engine.account(account_id)
+
+    def withdrawals(self, account_id: int = 0) -> list[views.Withdrawal]:
+        return self.engine.withdrawals(account_id)
+
+    def totals(self) -> list[views.AssetTotals]:
+        return self.engine.totals()
+
+    def book(self, instrument_id: int, depth: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int]:
+        """Bids and asks as (price_ticks, lots), best first, and the book's update id."""
+        return self.engine.book(instrument_id, depth)
+
+    def average_price_ticks(self, instrument_id: int) -> int:
+        return self.engine.average_price_ticks(instrument_id, self.clock.now_ns())
+
+    def last_price_ticks(self, instrument_id: int) -> int:
+        return self.engine.last_price_ticks(instrument_id)
+
+
+def apply_with_poison(
+    commands: np.ndarray, rebuild: Callable[[int, frozenset[int]], Engine]
+) -> tuple[Engine, Events]:
+    """Apply a run on which an assertion failed, skipping each command that fails again.
+
+    Returns the engine after the run and the run's events. Raises SuspectMachineError when everything passes now.
+    """
+    first_seq = int(commands[0]["seq"])
+    skip_seqs: frozenset[int] = frozenset()
+    while True:
+        engine = rebuild(first_seq - 1, skip_seqs)
+        parts: list[Events] = []
+        for i in range(len(commands)):
+            try:
+                parts.append(engine.apply(commands[i : i + 1], skip_seqs))
+            except AssertionError as failure:
+                seq = first_seq + i
+                assert seq not in skip_seqs, f"skipping command {seq} failed: {failure}"
+                log.error("command skipped, its instrument halts", seq=seq, why=str(failure))
+                skip_seqs |= {seq}
+                break
+        else:
+            if not skip_seqs:
+                raise SuspectMachineError(
+                    f"A command between {first_seq} and {first_seq + len(commands) - 1} failed and then passed from the "
+                    "same state. Memory or processor are suspect: run `holdfast verify` on another machine."
+                )
+            return engine, joined(parts)
+
+
+def joined(parts: Sequence[Events]) -> Events:
+    """Several runs' events as one."""
+    return Events._make(np.concatenate(family) for family in zip(*parts, strict=True))
+
+
+class _Cursor:
+    """Hands out the events of rising seqs from one ordered list."""
+
+    def __init__(self, events: list) -> None:  # type: ignore[type-arg]
+        self._events = events
+        self._next = 0
+
+    def of(self, seq: int) -> list:  # type: ignore[type-arg]
+        events, i, n = self._events, self._next, len(self._events)
+        while i < n and events[i].seq < seq:
+            i += 1
+        start = i
+        while i < n and events[i].seq == seq:
+            i += 1
+        self._next = i
+        return events[start:i]

@@ -1,0 +1,34 @@
+"""Every test, as `make test` and CI run them.
+
+    1. the kernels' tests three times: without the JIT, with bounds checks, and as shipped (in 3.)
+    2. the clients' environments
+    3. everything else, in one pytest run whose closing line is the result
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(title: str, command: list[str], **environment: str) -> None:
+    """Run one step, with its title, and end the whole run when it fails."""
+    print(f"\n== {title}", flush=True)  # noqa: T201
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def main() -> None:
+    python = sys.executable
+    pytest = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    run("Environments of the real clients", [python, "-m", "tests.clients.environments"])
+    run("Kernels without the JIT", [*pytest, "tests/engine", "-m", "not compiled"], NUMBA_DISABLE_JIT="1")
+    run("Kernels with bounds checks", [*pytest, "tests/engine"], NUMBA_BOUNDSCHECK="1")
+    run("Everything, as shipped", [*pytest, "tests", "--durations=15"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""A real venue in a process of its own, as tests use it: started by the command line, killed without mercy."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+HOLDFAST = Path(sys.executable).parent / "holdfast"
+START_SECONDS_MAX = 180  # The first start compiles the kernels.
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class VenueProcess:
+    """`holdfast run` on a data directory. Use as a context manager; leaving it kills the process."""
+
+    def __init__(self, directory: Path, *options: str, port: int = 0, environment: dict[str, str] | None = None) -> None:
+        self.directory = directory
+        self.data = directory / "data"
+        self.port = port or free_port()
+        self.options = options
+        self.environment = {
+            **os.environ,
+            "HOLDFAST_MASTER_KEY_FILE": str(directory / "master.key"),
+            "PYTHONUNBUFFERED": "1",
+            **(environment or {}),
+        }
+        self.log: deque[str] = deque(maxlen=2_000)
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def __enter__(self) -> "VenueProcess":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def start(self) -> "VenueProcess":
+        """Start it and return once it has said that it listens; raises with its output when it ends before."""
+        command = [HOLDFAST, "run", "--data", self.data, "--port", str(self.port), *self.options]
+        self._process = subprocess.Popen(
+            [str(word) for word in command],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            bufsize=1,
+        )
+        listening = threading.Event()
+        threading.Thread(target=self._read, args=(self._process, listening), daemon=True).start()
+        if not listening.wait(START_SECONDS_MAX) or self._process.poll() is not None:
+            self._process.kill()
+            raise AssertionError("the venue did not start:\n" + "\n".join(self.log))
+        return self
+
+    def _read(self, process: subprocess.Popen[str], listening: threading.Event) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.log.append(line.rstrip())
+            if "listening on http" in line:
+                listening.set()
+        listening.set()  # It ended; whoever waits looks at its exit code.
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def terminate(self, seconds_max: float = 30) -> int:
+        """SIGTERM; its exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(seconds_max)
+
+    def wait(self, seconds_max: float = 60) -> int:
+        assert self._process is not None
+        return self._process.wait(seconds_max)
+
+    def command(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `holdfast WORDS` as a person would."""
+        done = subprocess.run(
+            [str(HOLDFAST), *words], env=self.environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def json(self, *words: str) -> Any:
+        """Run `holdfast WORDS --data DIR` against this venue and return the JSON that it prints."""
+        return json.loads(self.command(*words, "--data", str(self.data)).stdout)
+
+    def trader(self, name: str, **amounts: str) -> dict[str, str]:
+        """A new account with a trading key and deposits; {"apiKey": …, "secretKey": …}."""
+        self.json("account", "create", name)
+        for asset, amount in amounts.items():
+            self.json("deposit", name, asset, amount, "--reference", f"{name}-{asset}")
+        key: dict[str, str] = self.json("key", "create", name, "--type", "hmac", "--permissions", "read,trade")
+        return key
