@@ -1,30 +1,10 @@
 """Holdfast: a crypto spot exchange that stays up.
 
-This runs before any kernel is imported: it refuses to run without assertions, and names the directory of compiled
-kernels after everything that a kernel can see. Numba's own cache notices a change only in the file that defines a kernel,
-and would run yesterday's rules after a change in a helper.
+Importing the package costs nothing: the command line, which talks to a running venue, needs neither NumPy nor kernels.
+What kernels need before they are imported is in `holdfast.engine`.
 """
-
-import hashlib
-import os
-from pathlib import Path
-
-import numba
-import numpy
 
 if not __debug__:
     raise SystemExit("holdfast: run Python without -O: the exchange's invariants are assertions")
 
 __version__ = "0.1.0"
-
-_root = Path(__file__).parent
-_language = ["codes.py", "config.py", "commands.py", "events.py"]
-_sources = [_root / name for name in _language] + sorted((_root / "engine").glob("*.py"))
-_seen = [source.read_bytes() for source in _sources]
-_mode = (
-    f"{numba.__version__} {numpy.__version__} boundscheck={numba.config.BOUNDSCHECK} jit={not numba.config.DISABLE_JIT}"
-)
-
-CACHE_KEY = hashlib.blake2b(b"\0".join([*_seen, _mode.encode()]), digest_size=8).hexdigest()
-CACHE_ROOT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "holdfast"
-numba.config.CACHE_DIR = str(CACHE_ROOT / CACHE_KEY)
