@@ -31,9 +31,435 @@ and in Python, between kernel calls:
     grow(memory)                       doubles whatever stands in the way of `has_room`
     ensure_sides(memory, instrument_id)
     set_pages_max(memory, pages)
-    rebuild_index(memory)              after loading: `index` is derived from the orders and need not be saved
-    used_rows(memory) -> dict          how much of each array matters, for snapshots and metrics
+    rebuild_index(memory)              after loading: `order_index` is derived from the orders and need not be saved
+    used_rows(memory) -> dict          how many rows of each array matter, for snapshots; the rest is zero
 
-Invariants: an order's level is of its side; a level has an order; a level's lots and count are its orders'; `best` is the
-lowest key; the ids in `index` are exactly those of the linked orders. A free row is zero but for its `next`.
+Invariants: an order's level is of its side; a level has an order; a level's lots and count are its orders'; `best_level` is
+the one with the lowest key; the ids in `order_index` are exactly those of the orders. A free row is zero but for its link.
 """
+
+from typing import NamedTuple
+
+import numpy as np
+
+from holdfast.codes import Side
+from holdfast.config import PAGE_TICKS
+from holdfast.engine.handle import Layout, Memory
+from holdfast.engine.jit import entry, hot
+from holdfast.engine.ladder import (
+    KEY_MAX,
+    NIL,
+    PAGES_PER_LEVEL,
+    TOPS_PER_SIDE,
+    WORDS_PER_PAGE,
+    drop_level,
+    find_level,
+    level_after,
+    missing_pages,
+    page_dtype,
+    put_level,
+)
+from holdfast.engine.order_index import ENTRIES_PER_ORDER, entry_dtype, find_order, forget_order, index_order
+
+__all__ = [
+    "BOOK",
+    "NIL",
+    "Book",
+    "append_order",
+    "best_level",
+    "can_rest",
+    "ensure_sides",
+    "find_level",
+    "find_order",
+    "first_rows",
+    "grow",
+    "has_room",
+    "key_price",
+    "level_price",
+    "next_level",
+    "pages_needed",
+    "price_key",
+    "read_depth",
+    "rebuild_index",
+    "reduce_order",
+    "remove_order",
+    "set_pages_max",
+    "side_row",
+    "used_rows",
+]
+
+order_dtype = np.dtype(  # 32 bytes: what matching and canceling touch, two orders to a cache line.
+    [
+        ("leaves_lots", np.int64),  # Quantity still open; 0 only while a row is free.
+        ("order_id", np.int64),
+        ("next", np.int32),  # The next younger order of the level, or NIL; of a free row: the next free one.
+        ("prev", np.int32),
+        ("level", np.int32),
+        ("account_id", np.int32),
+    ]
+)
+
+level_dtype = np.dtype(
+    [
+        ("key", np.int64),
+        ("lots", np.int64),  # The sum of its orders' leaves.
+        ("first", np.int32),  # The oldest order; of a free row: the next free one.
+        ("last", np.int32),
+        ("order_count", np.int32),
+        ("side_row", np.int32),
+    ]
+)
+
+side_dtype = np.dtype(
+    [
+        ("tops_used", np.int64),  # A bit for each of the side's `side_tops` that is not NIL.
+        ("best_level", np.int32),
+        ("level_count", np.int32),
+    ]
+)
+
+# Free rows form a list, last in, first out; `rows` is the highest row that was ever in use. Capacities decide nothing.
+book_head_dtype = np.dtype(
+    [
+        ("order_free", np.int64),
+        ("order_rows", np.int64),
+        ("order_count", np.int64),
+        ("level_free", np.int64),
+        ("level_rows", np.int64),
+        ("level_count", np.int64),
+        ("page_free", np.int64),
+        ("page_rows", np.int64),
+        ("page_count", np.int64),
+        ("pages_max", np.int64),  # The limit that commands set; the engine refuses what `can_rest` denies.
+    ]
+)
+
+SIDES_PER_INSTRUMENT = 2
+
+
+class Book(NamedTuple):
+    """The arrays of all books, as kernels see them."""
+
+    orders: np.ndarray  # order_dtype
+    levels: np.ndarray  # level_dtype
+    sides: np.ndarray  # side_dtype, two for each instrument
+    side_tops: np.ndarray  # int32[sides * TOPS_PER_SIDE], directory pages
+    pages: np.ndarray  # page_dtype
+    page_slots: np.ndarray  # int32[pages * PAGE_TICKS], leaf pages or levels
+    page_words: np.ndarray  # int64[pages * WORDS_PER_PAGE]
+    order_index: np.ndarray  # entry_dtype, a power of two of them
+    book_head: np.ndarray  # book_head_dtype[1]
+
+
+BOOK = Layout(
+    Book,
+    orders=order_dtype,
+    levels=level_dtype,
+    sides=side_dtype,
+    side_tops=np.dtype(np.int32),
+    pages=page_dtype,
+    page_slots=np.dtype(np.int32),
+    page_words=np.dtype(np.int64),
+    order_index=entry_dtype,
+    book_head=book_head_dtype,
+)
+
+_views = BOOK.views
+
+
+@hot
+def side_row(instrument_id, side):
+    """Buys are even rows, sells odd ones; the opposite side is `side_row ^ 1`."""
+    return instrument_id * SIDES_PER_INSTRUMENT + (1 if side == Side.SELL else 0)
+
+
+@hot
+def price_key(side_row, price_ticks):
+    """The better the price, the lower the key. A taker's limit crosses a level of the opposite side when the level's key is
+    not above the limit's key on that side."""
+    return price_ticks ^ ((side_row & 1) - 1 & KEY_MAX)  # KEY_MAX is all ones, so this is KEY_MAX - price for buys.
+
+
+@hot
+def key_price(side_row, key):
+    return price_key(side_row, key)
+
+
+@hot
+def best_level(book, side_row):
+    """The level with the best price, or NIL."""
+    return np.int64(book.sides[side_row]["best_level"])
+
+
+@hot
+def next_level(book, level):
+    """The level one step worse, or NIL."""
+    return level_after(book, book.levels[level]["side_row"], book.levels[level]["key"])
+
+
+@hot
+def level_price(book, level):
+    return key_price(book.levels[level]["side_row"], book.levels[level]["key"])
+
+
+@hot
+def append_order(book, side_row, price_ticks, order_id, account_id, leaves_lots):
+    """Rest an order as the youngest at its price; returns its row. Needs `has_room` and `can_rest`."""
+    assert leaves_lots > 0
+    key = price_key(side_row, price_ticks)
+    level = np.int64(find_level(book, side_row, key))
+    if level == NIL:
+        level = _open_level(book, side_row, key)
+    row = _take_order_row(book)
+    _link_last(book, level, row)
+    order = book.orders[row]
+    order["leaves_lots"] = leaves_lots
+    order["order_id"] = order_id
+    order["account_id"] = account_id
+    book.levels[level]["lots"] += leaves_lots
+    index_order(book, order_id, row)
+    return row
+
+
+@hot
+def reduce_order(book, row, lots):
+    """Take lots off an order that keeps some; it keeps its place."""
+    assert lots < book.orders[row]["leaves_lots"]
+    book.orders[row]["leaves_lots"] -= lots
+    book.levels[book.orders[row]["level"]]["lots"] -= lots
+
+
+@hot
+def remove_order(book, row):
+    """Take an order out with whatever it has left. Its row is free afterwards: read what is needed before."""
+    order = book.orders[row]
+    level = np.int64(order["level"])
+    assert level != NIL
+    forget_order(book, order["order_id"], row)
+    _unlink(book, level, row)
+    book.levels[level]["lots"] -= order["leaves_lots"]
+    if book.levels[level]["order_count"] == 0:
+        _close_level(book, level)
+    _free_order_row(book, row)
+
+
+@hot
+def pages_needed(book, side_row, price_ticks):
+    """How many pages of the ladder an order at this price would add: 0, 1 or 2."""
+    return missing_pages(book, side_row, price_key(side_row, price_ticks))
+
+
+@hot
+def can_rest(book, side_row, price_ticks):
+    """Whether the limit of pages lets an order rest at this price."""
+    head = book.book_head[0]
+    return head["page_count"] + pages_needed(book, side_row, price_ticks) <= head["pages_max"]
+
+
+@hot
+def has_room(book):
+    """Whether one more order fits into the arrays as they are. Decides when to grow, and nothing else."""
+    head = book.book_head[0]
+    pages_spare = len(book.pages) - 1 - head["page_count"]
+    return (
+        head["order_count"] + 1 < len(book.orders)
+        and head["level_count"] + 1 < len(book.levels)
+        and (head["order_count"] + 1) * ENTRIES_PER_ORDER <= len(book.order_index)
+        and pages_spare >= min(PAGES_PER_LEVEL, head["pages_max"] - head["page_count"])
+    )
+
+
+@hot
+def read_depth(book, side_row, prices, lots, levels_max):
+    """Fill two int64 arrays with the prices and lots of the best levels; returns how many."""
+    level = best_level(book, side_row)
+    count = 0
+    while level != NIL and count < levels_max:
+        prices[count] = level_price(book, level)
+        lots[count] = book.levels[level]["lots"]
+        level = next_level(book, level)
+        count += 1
+    return count
+
+
+@hot
+def _open_level(book, side_row, key):
+    head = book.book_head[0]
+    level = head["level_free"]
+    if level != NIL:
+        head["level_free"] = book.levels[level]["first"]
+        book.levels[level]["first"] = NIL
+    else:
+        head["level_rows"] += 1
+        level = head["level_rows"]
+    assert level < len(book.levels)
+    head["level_count"] += 1
+    book.levels[level]["key"] = key
+    book.levels[level]["side_row"] = side_row
+    put_level(book, side_row, key, level)
+    side = book.sides[side_row]
+    best = side["best_level"]
+    side["level_count"] += 1
+    if best == NIL or key < book.levels[best]["key"]:
+        side["best_level"] = level
+    return level
+
+
+@hot
+def _close_level(book, level):
+    key = book.levels[level]["key"]
+    row = np.int64(book.levels[level]["side_row"])
+    side = book.sides[row]
+    if side["best_level"] == level:
+        side["best_level"] = level_after(book, row, key)
+    side["level_count"] -= 1
+    drop_level(book, row, key)
+    head = book.book_head[0]
+    book.levels[level]["key"] = 0
+    book.levels[level]["side_row"] = 0
+    book.levels[level]["first"] = head["level_free"]
+    head["level_free"] = level
+    head["level_count"] -= 1
+
+
+@hot
+def _take_order_row(book):
+    head = book.book_head[0]
+    row = head["order_free"]
+    if row != NIL:
+        head["order_free"] = book.orders[row]["next"]
+    else:
+        head["order_rows"] += 1
+        row = head["order_rows"]
+    assert row < len(book.orders)
+    head["order_count"] += 1
+    return row
+
+
+@hot
+def _free_order_row(book, row):
+    head = book.book_head[0]
+    order = book.orders[row]
+    order["leaves_lots"] = 0
+    order["order_id"] = 0
+    order["next"] = head["order_free"]
+    order["prev"] = NIL
+    order["level"] = NIL
+    order["account_id"] = 0
+    head["order_free"] = row
+    head["order_count"] -= 1
+
+
+@hot
+def _link_last(book, level, row):
+    last = np.int64(book.levels[level]["last"])
+    book.orders[row]["level"] = level
+    book.orders[row]["prev"] = last
+    book.orders[row]["next"] = NIL
+    if last == NIL:
+        book.levels[level]["first"] = row
+    else:
+        book.orders[last]["next"] = row
+    book.levels[level]["last"] = row
+    book.levels[level]["order_count"] += 1
+
+
+@hot
+def _unlink(book, level, row):
+    before = np.int64(book.orders[row]["prev"])
+    after = np.int64(book.orders[row]["next"])
+    if before == NIL:
+        book.levels[level]["first"] = after
+    else:
+        book.orders[before]["next"] = after
+    if after == NIL:
+        book.levels[level]["last"] = before
+    else:
+        book.orders[after]["prev"] = before
+    book.levels[level]["order_count"] -= 1
+
+
+def first_rows(orders: int = 1024, levels: int = 1024, pages: int = 64, instruments: int = 16) -> dict[str, int]:
+    """How many rows each array of the book starts with; all grow, so the numbers only save growing."""
+    sides = (instruments + 1) * SIDES_PER_INSTRUMENT
+    return {
+        "orders": orders,
+        "levels": levels,
+        "sides": sides,
+        "side_tops": sides * TOPS_PER_SIDE,
+        "pages": pages,
+        "page_slots": pages * PAGE_TICKS,
+        "page_words": pages * WORDS_PER_PAGE,
+        "order_index": _index_rows(orders),
+        "book_head": 1,
+    }
+
+
+def grow(memory: Memory) -> None:
+    """Double what has no room for one more order. Between kernel calls only."""
+    head = memory["book_head"][0]
+    if head["order_count"] + 2 > len(memory["orders"]):
+        memory.grow("orders", 2 * len(memory["orders"]))
+    if head["level_count"] + 2 > len(memory["levels"]):
+        memory.grow("levels", 2 * len(memory["levels"]))
+    if (head["order_count"] + 1) * ENTRIES_PER_ORDER > len(memory["order_index"]):
+        rebuild_index(memory)
+    if head["page_count"] + 1 + PAGES_PER_LEVEL > len(memory["pages"]):
+        _grow_pages(memory, 2 * len(memory["pages"]))
+
+
+def ensure_sides(memory: Memory, instrument_id: int) -> None:
+    """Make room for the two sides of an instrument. A side that nobody has touched is an empty one."""
+    rows = (instrument_id + 1) * SIDES_PER_INSTRUMENT
+    if rows > len(memory["sides"]):
+        rows = max(rows, 2 * len(memory["sides"]))
+        memory.grow("sides", rows)
+        memory.grow("side_tops", rows * TOPS_PER_SIDE)
+
+
+def set_pages_max(memory: Memory, pages: int) -> None:
+    """Limit the pages of all ladders together. A limit below what is in use lets no new page in."""
+    memory["book_head"][0]["pages_max"] = pages
+
+
+def rebuild_index(memory: Memory) -> None:
+    """Enter every open order anew, into an index with room for one order more."""
+    rows = _index_rows(int(memory["book_head"][0]["order_count"]) + 1)
+    memory.grow("order_index", max(rows, len(memory["order_index"])))
+    memory["order_index"][:] = 0
+    _index_all(memory.handle_of(BOOK))
+
+
+def used_rows(memory: Memory) -> dict[str, int]:
+    """How many rows of each array matter. Rows behind are zero, and `order_index` is derived: 0 of it."""
+    head = memory["book_head"][0]
+    pages = int(head["page_rows"]) + 1
+    return {
+        "orders": int(head["order_rows"]) + 1,
+        "levels": int(head["level_rows"]) + 1,
+        "sides": len(memory["sides"]),
+        "side_tops": len(memory["side_tops"]),
+        "pages": pages,
+        "page_slots": pages * PAGE_TICKS,
+        "page_words": pages * WORDS_PER_PAGE,
+        "order_index": 0,
+        "book_head": 1,
+    }
+
+
+def _grow_pages(memory: Memory, pages: int) -> None:
+    memory.grow("pages", pages)
+    memory.grow("page_slots", pages * PAGE_TICKS)
+    memory.grow("page_words", pages * WORDS_PER_PAGE)
+
+
+def _index_rows(orders: int) -> int:
+    return 1 << (orders * ENTRIES_PER_ORDER - 1).bit_length()
+
+
+@entry
+def _index_all(handle):
+    book = _views(handle)
+    for row in range(1, book.book_head[0]["order_rows"] + 1):
+        if book.orders[row]["level"] != NIL:
+            index_order(book, book.orders[row]["order_id"], row)

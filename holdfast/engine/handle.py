@@ -22,7 +22,7 @@ table of addresses and lengths, and builds its views of the arrays once per call
 
 Passing the arrays themselves costs a factor of five in hot loops, since Numba then counts references to them. A part of a
 layout may be a layout again: `STATE = Layout(State, book=BOOK, accounts=account_dtype)` gives `state.book.orders`, all
-behind one handle; array names are unique over the whole layout.
+behind one handle; array names are unique over the whole layout, and `memory.handle_of(BOOK)` is the part's own handle.
 
 Invariants: an array's address changes only in `Memory.grow`, never while a kernel runs; every array starts on a cache
 line; whoever holds a handle holds its Memory too. With NUMBA_DISABLE_JIT=1 the handle leads to the same arrays through
@@ -53,7 +53,7 @@ class Layout:
         self.parts = parts
         self.arrays: list[tuple[str, np.dtype[Any]]] = list(self._flattened())
         assert len({name for name, _ in self.arrays}) == len(self.arrays), "array names are unique"
-        self.views: Callable[[int], Any] = _python_views if numba.config.DISABLE_JIT else _compiled_views(self)
+        self.views: Callable[[int], Any] = self._python_views if numba.config.DISABLE_JIT else _compiled_views(self)
 
     def _flattened(self) -> Iterator[tuple[str, "np.dtype[Any]"]]:
         for name, part in self.parts.items():
@@ -62,11 +62,12 @@ class Layout:
             else:
                 yield name, part
 
+    def _python_views(self, handle: int) -> Any:
+        return self.bind(_memories[handle]._arrays)
+
     def bind(self, arrays: Mapping[str, np.ndarray]) -> Any:
         """The NamedTuple over real arrays, for Python."""
-        parts = [
-            part.bind(arrays) if isinstance(part, Layout) else arrays[name] for name, part in self.parts.items()
-        ]
+        parts = [part.bind(arrays) if isinstance(part, Layout) else arrays[name] for name, part in self.parts.items()]
         return self.tuple_class(*parts)
 
     def kernel_type(self) -> Any:
@@ -97,6 +98,12 @@ class Memory:
     def __getitem__(self, name: str) -> np.ndarray:
         return self._arrays[name]
 
+    def handle_of(self, part: Layout) -> int:
+        """The handle of a part of the layout: kernels that know only the part take this one."""
+        handle = self.handle + self._position[part.arrays[0][0]] * self._table.strides[0]
+        _memories[handle] = self
+        return handle
+
     def grow(self, name: str, rows: int) -> None:
         """Give an array more rows: the old ones copied, the new ones zero. Views taken from Python before are stale."""
         old = self._arrays[name]
@@ -120,10 +127,6 @@ def _aligned_zeros(rows: int, dtype: "np.dtype[Any]") -> np.ndarray:
     raw = np.zeros(size + CACHE_LINE_BYTES, np.uint8)
     start = -raw.ctypes.data % CACHE_LINE_BYTES
     return raw[start : start + size].view(dtype)
-
-
-def _python_views(handle: int) -> Any:
-    return _memories[handle].views
 
 
 def _compiled_views(layout: Layout) -> Any:
