@@ -4,28 +4,31 @@ commands → engine (risk → BOOK ← match → settle) → events
 
 One set of pools serves every instrument; rows are small numbers and row 0 of each pool is NIL. A side of an instrument
 (`side_row`) has a ladder of price levels (`ladder.py`), a level has its orders oldest first, an order row is an open
-order, and `index` finds it by its id. The engine keeps what else it knows of an order under the same row number.
+order, and `order_index` finds it by its id. The engine keeps what else it knows of an order under the same row number.
 
 Prices are kept as keys: the price itself for sells, its mirror image for buys, so that on both sides the lowest key is
-the best price and nothing is written twice. `price_key(side_row, price_ticks)` and `key_price` are each other's inverse.
+the best price and nothing is written twice. `price_key(side_row, price_ticks)` and `key_price` undo each other.
 
 Every function takes the book (`BOOK.views(handle)` in a kernel, `memory.views` in Python) first:
 
-    side_row(instrument_id, side) -> side_row                    no setting up is needed: ensure `sides` has the rows
+    side_row(instrument_id, side) -> side_row                  (no book) nothing to set up, but see `ensure_sides`
     best_level(book, side_row) -> level or NIL
     next_level(book, level) -> the level one step worse, or NIL
     find_level(book, side_row, key) -> level or NIL
-    level_price(book, level) -> price_ticks;   book.levels[level]["key" | "lots" | "order_count" | "first" | "last"]
-    book.orders[row]["leaves_lots" | "order_id" | "next" | "prev" | "level" | "account_id"]   (next: younger, NIL at the end)
+    level_price(book, level) -> price_ticks
     find_order(book, order_id) -> row or NIL
-    append_order(book, side_row, price_ticks, order_id, account_id, leaves_lots) -> row        at the tail of its level
-    reduce_order(book, row, lots)                                less than its leaves; keeps its place
-    remove_order(book, row)                                      unlinks it, forgets its id, frees row, level and pages
-    pages_needed(book, side_row, price_ticks) -> 0..2;  can_rest(book, side_row, price_ticks) -> bool: pages_max allows it
-    has_room(book) -> bool                                       one more append_order fits without growing
-    read_depth(book, side_row, prices, lots, levels_max) -> count    fills two int64 arrays, best first
+    append_order(book, side_row, price_ticks, order_id, account_id, leaves_lots) -> row, at the tail of its level
+    reduce_order(book, row, lots)                              less than its leaves; it keeps its place
+    remove_order(book, row)                                    unlinks it, forgets its id, frees row, level and pages
+    pages_needed(book, side_row, price_ticks) -> 0, 1 or 2
+    can_rest(book, side_row, price_ticks) -> whether pages_max allows it
+    has_room(book) -> whether one more append_order fits without growing
+    read_depth(book, side_row, prices, lots, levels_max) -> count; fills two int64 arrays, best first
 
-and in Python, between kernel calls:
+Fields are read directly: book.levels[level]["lots"], ["order_count"], ["first"], ["last"];
+book.orders[row]["leaves_lots"], ["order_id"], ["account_id"], ["level"], ["prev"], ["next"] (younger; NIL at the end).
+
+In Python, between kernel calls:
 
     Memory(BOOK, **first_rows()), or the same as a part of a larger layout
     grow(memory)                       doubles whatever stands in the way of `has_room`
@@ -34,8 +37,9 @@ and in Python, between kernel calls:
     rebuild_index(memory)              after loading: `order_index` is derived from the orders and need not be saved
     used_rows(memory) -> dict          how many rows of each array matter, for snapshots; the rest is zero
 
-Invariants: an order's level is of its side; a level has an order; a level's lots and count are its orders'; `best_level` is
-the one with the lowest key; the ids in `order_index` are exactly those of the orders. A free row is zero but for its link.
+Invariants: an order's level is of its side; a level has an order; a level's lots and count are its orders';
+`best_level` is the one with the lowest key; the ids in `order_index` are exactly those of the orders. A free row is
+zero but for its link.
 """
 
 from typing import NamedTuple
@@ -175,8 +179,8 @@ def side_row(instrument_id, side):
 
 @hot
 def price_key(side_row, price_ticks):
-    """The better the price, the lower the key. A taker's limit crosses a level of the opposite side when the level's key is
-    not above the limit's key on that side."""
+    """The better the price, the lower the key. A taker's limit crosses a level of the opposite side when the level's
+    key is not above the limit's key on that side."""
     return price_ticks ^ ((side_row & 1) - 1 & KEY_MAX)  # KEY_MAX is all ones, so this is KEY_MAX - price for buys.
 
 

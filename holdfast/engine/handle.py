@@ -20,9 +20,9 @@ table of addresses and lengths, and builds its views of the arrays once per call
     memory["orders"][1]["leaves_lots"]               # 5
     memory.grow("orders", 2048)                      # between kernel calls; the handle stays the same
 
-Passing the arrays themselves costs a factor of five in hot loops, since Numba then counts references to them. A part of a
-layout may be a layout again: `STATE = Layout(State, book=BOOK, accounts=account_dtype)` gives `state.book.orders`, all
-behind one handle; array names are unique over the whole layout, and `memory.handle_of(BOOK)` is the part's own handle.
+Passing the arrays themselves costs a factor of five in hot loops, since Numba then counts references to them. A part
+of a layout may be a layout again: `STATE = Layout(State, book=BOOK, accounts=account_dtype)` gives `state.book.orders`,
+all behind one handle; array names are unique over the whole layout, and `memory.handle_of(BOOK)` is the part's handle.
 
 Invariants: an array's address changes only in `Memory.grow`, never while a kernel runs; every array starts on a cache
 line; whoever holds a handle holds its Memory too. With NUMBA_DISABLE_JIT=1 the handle leads to the same arrays through
@@ -40,6 +40,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
+from holdfast.engine.jit import IS_COMPILED
+
 CACHE_LINE_BYTES = 64
 _TABLE_COLUMNS = 2  # Address, length in rows.
 
@@ -53,7 +55,7 @@ class Layout:
         self.parts = parts
         self.arrays: list[tuple[str, np.dtype[Any]]] = list(self._flattened())
         assert len({name for name, _ in self.arrays}) == len(self.arrays), "array names are unique"
-        self.views: Callable[[int], Any] = self._python_views if numba.config.DISABLE_JIT else _compiled_views(self)
+        self.views: Callable[[int], Any] = self._python_views if not IS_COMPILED else _compiled_views(self)
 
     def _flattened(self) -> Iterator[tuple[str, "np.dtype[Any]"]]:
         for name, part in self.parts.items():

@@ -10,15 +10,17 @@ order should be `cold`, or compiling takes minutes.
 
 from typing import Any
 
-import numba
 from numba import njit, types
+from numba.core import config
 from numba.extending import intrinsic
+
+IS_COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]  # Numba makes it when it is imported.
 
 entry = njit(cache=True, nogil=True)
 hot = njit(forceinline=True)
 cold = njit
 
-if numba.config.DISABLE_JIT:
+if not IS_COMPILED:
 
     def trailing_zeros(word: int) -> int:
         """The position of the lowest set bit of a 64-bit word, 0..63. The word is not 0."""

@@ -7,12 +7,12 @@ there is nothing:
     bits 12..23   `page_slots` of the directory page     -> leaf page
     bits  0..11   `page_slots` of the leaf page          -> level
 
-Both kinds of pages come from one pool and look alike: 4,096 slots, 64 words with a bit for each slot in use, and one word
-with a bit for each of those words that is not 0. So the next key in use is found by counting trailing zeros at most six
+Both kinds of pages come from one pool and look alike: 4,096 slots, 64 words with a bit for each slot in use, and one
+word with a bit for each of those words that is not 0. So the next key in use is found by counting trailing zeros a few
 times, however far away it is.
 
-Invariants: a bit is set exactly where its slot is not NIL; a page in use has a slot in use; a free page is all zero, and
-so is page 0, which is why looking up a key needs no branch.
+Invariants: a bit is set exactly where its slot is not NIL; a page in use has a slot in use; a free page is all zero but
+for its link, and page 0 is all zero, which is why looking up a key needs no branch.
 """
 
 import numpy as np

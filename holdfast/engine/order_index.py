@@ -1,9 +1,9 @@
 """Find an open order's row by its order id: an open-addressing hash of open orders only.
 
-An entry is 8 bytes, so that a cache line holds eight: the row and the low 31 bits of the id. Those bits alone say where an
-entry belongs, so deleting never has to look at the orders. At most a quarter of the entries are in use, collisions
-go to the next entry, and deleting moves the entries behind the hole forward instead of leaving marks: what was deleted
-costs nothing later.
+An entry is 8 bytes, so that a cache line holds eight: the row and the low 31 bits of the id. Those bits alone say
+where an entry belongs, so deleting never has to look at the orders. At most a quarter of the entries are in use,
+collisions go to the next entry, and deleting moves the entries behind the hole forward instead of leaving marks: what
+was deleted costs nothing later.
 
 Invariant: from the entry where an id belongs to the entry where it is, no entry is free.
 """
