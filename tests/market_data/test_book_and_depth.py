@@ -1,0 +1,115 @@
+"""The book follows its events, and an image with its diffs is the book: clients rebuild theirs from exactly these."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.codes import Side
+from holdfast.market_data import MarketData
+from holdfast.market_data.depth import Depth
+from tests.market_data.session import BTCUSDT, REFERENCE, Batch, Session
+
+# A change: side, distance from the middle, quantity (0 takes the level away), and whether images are published after it.
+changes = st.lists(
+    st.tuples(st.sampled_from(Side), st.integers(1, 6), st.integers(0, 3), st.booleans()).filter(lambda c: c[0] != 0)
+)
+MIDDLE = 100
+
+
+def batches(steps, session):
+    """Book events that are possible: a level is taken away only when it is there."""
+    there = set()
+    for side, distance, lots, publish in steps:
+        level = (side, MIDDLE - distance if side == Side.BUY else MIDDLE + distance)
+        if lots == 0 and level not in there:
+            continue
+        there.add(level) if lots else there.discard(level)
+        session.step()
+        yield Batch([], [session.level(side, level[1], lots)]), publish
+
+
+@given(changes)
+def test_book_holds_the_last_quantity_of_every_level_best_first(steps):
+    market_data, session, naive = MarketData(), Session(), {}
+    for batch, _ in batches(steps, session):
+        market_data.on_applied(batch)
+        event = batch.book[0]
+        naive[event.side, event.price_ticks] = event.lots
+    book = market_data.market(1).book
+    open_levels = sorted((price, lots) for (side, price), lots in naive.items() if side == Side.BUY and lots)
+    assert book.bids.top(100) == open_levels[::-1]
+    open_levels = sorted((price, lots) for (side, price), lots in naive.items() if side == Side.SELL and lots)
+    assert book.asks.top(100) == open_levels
+    assert book.asks.top(2) == open_levels[:2]
+    assert book.asks.best() == (open_levels[0] if open_levels else None)
+    assert book.update_id == session.update_id
+
+
+def shown(depth: Depth):
+    return json.loads(f"[{depth.bids(5000)}]"), json.loads(f"[{depth.asks(5000)}]")
+
+
+@given(changes)
+def test_image_is_the_book_at_its_update_id_and_diffs_lead_from_one_to_the_next(steps):
+    market_data, session = MarketData(), Session()
+    depth = market_data.image(BTCUSDT)
+    bids, asks, update_id = {}, {}, 0
+    for batch, publish in [*batches(steps, session), (Batch([], []), True)]:
+        market_data.on_applied(batch)
+        if not publish:
+            continue
+        for _, _, diff in market_data.publish_images(REFERENCE.instruments):
+            assert diff.first_update_id == update_id + 1
+            update_id = diff.last_update_id
+            for levels, texts in ((bids, diff.bids), (asks, diff.asks)):
+                for price, qty in map(json.loads, texts):
+                    levels[price] = qty
+                    if qty == "0.00000000":
+                        del levels[price]
+        assert depth.last_update_id == update_id == session.update_id
+        fresh = Depth(BTCUSDT, MarketData.load(market_data.dump()).market(1).book)
+        assert shown(depth) == shown(fresh)
+        assert {p: q for p, q in shown(depth)[0]} == bids
+        assert {p: q for p, q in shown(depth)[1]} == asks
+
+
+def test_image_stays_as_published_until_the_next_one():
+    market_data, session = MarketData(), Session()
+    depth = market_data.image(BTCUSDT)
+    market_data.on_applied(Batch([], [session.level(Side.BUY, 99, 5)]))
+    assert depth.bids(10) == ""
+    assert depth.last_update_id == 0
+    market_data.publish_images(REFERENCE.instruments)
+    assert depth.bids(10) == '["0.99000000","0.00005000"]'
+    assert depth.last_update_id == 1
+
+
+def test_quiet_book_publishes_nothing():
+    market_data, session = MarketData(), Session()
+    market_data.image(BTCUSDT)
+    market_data.on_applied(Batch([], [session.level(Side.BUY, 99, 5)]))
+    assert len(market_data.publish_images(REFERENCE.instruments)) == 1
+    assert market_data.publish_images(REFERENCE.instruments) == []
+
+
+def test_first_image_after_a_start_knows_the_last_change_and_no_other():
+    market_data, session = MarketData(), Session()
+    market_data.on_applied(Batch([], [session.level(Side.BUY, 99, 5), session.level(Side.SELL, 101, 7)]))
+    diff = MarketData.load(market_data.dump()).image(BTCUSDT).diff
+    assert (diff.first_update_id, diff.last_update_id) == (2, 2)
+    assert (diff.bids, diff.asks) == ([], ['["1.01000000","0.00007000"]'])
+
+
+def test_gap_in_update_ids_is_a_bug():
+    market_data, session = MarketData(), Session()
+    session.update_id = 1
+    with pytest.raises(AssertionError, match="no gaps"):
+        market_data.on_applied(Batch([], [session.level(Side.BUY, 99, 5)]))
+
+
+def test_crossed_book_is_a_bug():
+    market_data, session = MarketData(), Session()
+    with pytest.raises(AssertionError):
+        market_data.on_applied(Batch([], [session.level(Side.BUY, 99, 5), session.level(Side.SELL, 99, 5)]))
