@@ -1,0 +1,52 @@
+"""What a benchmark says about itself: on which machine it ran, and its results as a table.
+
+Figures from two machines, or from two runs at different times, do not compare; ratios within one run do.
+"""
+
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+_console = Console()
+
+
+def describe() -> str:
+    """One line: processor, cores this process may use, memory, system, Python and the packages that matter."""
+    cores = len(os.sched_getaffinity(0))
+    packages = ", ".join(f"{name} {version(name)}" for name in ("numba", "numpy"))
+    return (
+        f"{_processor()}, {cores} cores, {_memory_gib():.0f} GiB, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}, {packages}, load {os.getloadavg()[0]:.1f}"
+    )
+
+
+def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()) -> None:
+    """Print the machine, a table whose first column is text and whose others are figures, and notes below it."""
+    table = Table(title=title, title_justify="left")
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="right" if i else "left")
+    for row in rows:
+        table.add_row(*row)
+    _console.print(describe(), highlight=False, soft_wrap=True)
+    _console.print(table)
+    for note in notes:
+        _console.print(note, highlight=False, soft_wrap=True)
+
+
+def _processor() -> str:
+    names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _memory_gib() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
+def _lines(path: str) -> list[str]:
+    file = Path(path)
+    return file.read_text().splitlines() if file.exists() else []
