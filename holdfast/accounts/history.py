@@ -1,0 +1,340 @@
+"""History: what an account did, written behind the engine and read as if it were written at once.
+
+journal → engine → events → HISTORY (tail in memory → writer → SQLite file) → gateways
+
+The loop thread hands each applied batch to `on_applied` before replies go out, and reads here; a writer thread puts it
+into the file. Every read merges the file with the tail that is not in it yet, so an order is readable the moment its
+reply is out. Invariants:
+
+* file and tail together hold every event after `begin_seq`, once, up to the newest applied;
+* `cursor_seq` is in the file, in the transaction of what it speaks for; what is replayed at or below it is passed over;
+* the tail is bounded: beyond `lag_events_max` events `is_behind` is true until half of them are written, and the venue
+  refuses new orders meanwhile. Cancels go on, and they add at most one event per open order.
+"""
+
+import sqlite3
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from holdfast.accounts.movements import Deposit, Movement, Transfer, WithdrawalStep, movements
+from holdfast.accounts.queries import Queries
+from holdfast.accounts.schema import HistoryDamagedError, HistoryUnavailableError, open_for_writing
+from holdfast.accounts.selection import Window, order_id_of
+from holdfast.accounts.tail import Backlog
+from holdfast.accounts.writer import Writer
+from holdfast.codes import OrderEventKind
+from holdfast.events import ControlEvent, Events, OrderEvent
+from holdfast.views import Fill, Order, Withdrawal
+
+LAG_EVENTS_MAX = 100_000  # About 100 MB of tail at the worst.
+_INT64_MAX = 2**63 - 1
+
+
+class AppliedBatch(Protocol):
+    """What the history needs of an applied batch: `commands` are those from `first_seq` to `last_seq`."""
+
+    @property
+    def first_seq(self) -> int: ...
+    @property
+    def last_seq(self) -> int: ...
+    @property
+    def commands(self) -> np.ndarray: ...
+    @property
+    def orders(self) -> list[OrderEvent]: ...
+    @property
+    def controls(self) -> list[ControlEvent]: ...
+
+
+class HistoryStatus(NamedTuple):
+    """For operators. `failure` is why the newest attempt to write failed, or empty."""
+
+    begin_seq: int
+    cursor_seq: int
+    lag_events: int
+    lag_events_max: int
+    is_behind: bool
+    failure: str
+
+
+class History:
+    """The history in the SQLite file at `path`, made if it is not there.
+
+    Raises HistoryDamagedError when the file is no history of this version, HistoryUnavailableError when it cannot be
+    opened. All methods belong to one thread, the loop's. With `writes_by_itself` False there is no writer thread and
+    `write_waiting` is called instead; tests do.
+    """
+
+    def __init__(self, path: Path, lag_events_max: int = LAG_EVENTS_MAX, writes_by_itself: bool = True) -> None:
+        self._lag_events_max = lag_events_max
+        self._is_behind = False
+        try:
+            connection = open_for_writing(path)
+            self._queries = Queries(path)
+            self.begin_seq, cursor_seq = self._queries.progress()
+        except sqlite3.OperationalError as error:
+            raise HistoryUnavailableError(f"the account history {path} cannot be opened: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise HistoryDamagedError(
+                f"{path} is not an account history ({error}); delete it, it is written anew from the journal"
+            ) from error
+        self._connection = connection
+        self._backlog = Backlog(cursor_seq)
+        self._writer = Writer(path, connection, self._backlog)
+        if writes_by_itself:
+            self._writer.start()
+
+    # What happens.
+
+    def on_applied(self, applied: AppliedBatch) -> None:
+        """Take an applied batch; batches follow each other without a gap, and may repeat what was seen."""
+        self._take(applied.first_seq, applied.last_seq, applied.commands, applied.orders, applied.controls)
+
+    def on_replayed(self, first_seq: int, last_seq: int, commands: np.ndarray, events: Events) -> None:
+        """The same from the engine's arrays, for the replay at start: only relevant rows become Python objects.
+
+        Waits when the writer is behind, so that a rebuild of any length runs in bounded memory; raises
+        HistoryUnavailableError when it is behind because writing fails.
+        """
+        if last_seq <= self._backlog.seen_seq:
+            return
+        kinds = events.orders["kind"]
+        relevant = (
+            (kinds == OrderEventKind.TRADE)
+            | (kinds == OrderEventKind.ORDER_CANCELED)
+            | (kinds == OrderEventKind.ORDER_EXPIRED)
+        ) & (events.orders["seq"] > self._backlog.seen_seq)
+        orders = [OrderEvent._make(row) for row in events.orders[relevant].tolist()]
+        controls = [ControlEvent._make(row) for row in events.controls.tolist()]
+        self._take(first_seq, last_seq, commands, orders, controls)
+        self._writer.catch_up(lambda: self.is_behind)
+
+    def begin_after(self, seq: int) -> None:
+        """Begin an empty history after `seq`, when the journal no longer holds what came before."""
+        assert self.cursor_seq == 0
+        assert self._backlog.seen_seq == 0
+        self._writer.begin_after(seq)
+        self.begin_seq = seq
+
+    def _take(
+        self,
+        first_seq: int,
+        last_seq: int,
+        commands: np.ndarray,
+        orders: Iterable[OrderEvent],
+        controls: Iterable[ControlEvent],
+    ) -> None:
+        seen_seq = self._backlog.seen_seq
+        if last_seq <= seen_seq:
+            return
+        assert first_seq <= seen_seq + 1, "the history missed commands"
+        if first_seq <= seen_seq:
+            orders = [event for event in orders if event.seq > seen_seq]
+            controls = [event for event in controls if event.seq > seen_seq]
+        moved: list[Movement] = []
+        for control in controls:
+            moved.extend(movements(control, commands, first_seq))
+        self._backlog.add(last_seq, orders, moved)
+        self._writer.wake()
+
+    def write_waiting(self) -> bool:
+        """Write what waits now, in this thread; False if that failed. Only without a writer thread."""
+        return self._writer.write_waiting()
+
+    def close(self) -> None:
+        """Write what waits and close the file."""
+        self._writer.stop()
+        self._queries.close()
+
+    # How far it is.
+
+    @property
+    def cursor_seq(self) -> int:
+        """All up to it is in the file."""
+        return self._backlog.cursor_seq
+
+    @property
+    def lag_events(self) -> int:
+        """Events that are applied and not in the file."""
+        return len(self._backlog)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether new orders are to be refused: from more than the bound until half of it is reached."""
+        bound = self._lag_events_max // 2 if self._is_behind else self._lag_events_max
+        self._is_behind = self.lag_events > bound
+        return self._is_behind
+
+    def status(self) -> HistoryStatus:
+        return HistoryStatus(
+            self.begin_seq, self.cursor_seq, self.lag_events, self._lag_events_max, self.is_behind, self._writer.failure
+        )
+
+    # Reads. In each, the tail is read before the file: see `tail`.
+
+    def order(self, account_id: int, order_id: int) -> Order | None:
+        """A closed order of the account, or None."""
+        for tail in self._backlog.tails():
+            event = tail.closed_by_id.get(order_id)
+            if event is not None:
+                return Order.from_event(event) if event.account_id == account_id else None
+        return self._queries.order(account_id, min(order_id, _INT64_MAX))
+
+    def order_by_client_id(self, account_id: int, instrument_id: int, client_id: str) -> Order | None:
+        """The newest closed order of that client id, or None."""
+        key = (account_id, instrument_id, client_id.encode("ascii", "replace"))
+        for tail in reversed(self._backlog.tails()):
+            event = tail.closed_by_client_id.get(key)
+            if event is not None:
+                return Order.from_event(event)
+        return self._queries.order_by_client_id(account_id, instrument_id, client_id)
+
+    def orders(
+        self,
+        account_id: int,
+        instrument_id: int,
+        from_order_id: int = 0,
+        start_ts_ns: int = 0,
+        end_ts_ns: int = 0,
+        limit: int = 500,
+    ) -> list[Order]:
+        """Closed orders, ascending by id; times are of creation. Which ones beyond the limit: see `selection`.
+
+        The caller adds the open ones with `selection.merge_orders`.
+        """
+        window = _window(from_order_id, start_ts_ns, end_ts_ns, limit)
+        unwritten: list[OrderEvent] = []
+        for tail in self._backlog.tails():
+            events = tail.closed_by_market.get((account_id, instrument_id), ())
+            unwritten += [event for event in events if window.holds(event.order_id, event.created_ts_ns)]
+        chosen = window.choose(unwritten, lambda event: event.order_id)
+        orders = [Order.from_event(event) for event in chosen]
+        return window.choose([*self._queries.orders(account_id, instrument_id, window), *orders], order_id_of)
+
+    def fills(
+        self,
+        account_id: int,
+        instrument_id: int,
+        from_trade_id: int = 0,
+        order_id: int = 0,
+        start_ts_ns: int = 0,
+        end_ts_ns: int = 0,
+        limit: int = 500,
+    ) -> list[Fill]:
+        """The account's fills in an instrument, ascending by trade id; with `order_id` those of one order."""
+        window = _window(from_trade_id, start_ts_ns, end_ts_ns, limit)
+        market = (account_id, instrument_id)
+        fills: list[Fill] = []
+        for tail in self._backlog.tails():
+            events = tail.fills_by_order.get(order_id, ()) if order_id else tail.fills_by_market.get(market, ())
+            chosen = _choose_sorted(events, window)
+            fills += [Fill.from_event(e) for e in chosen if (e.account_id, e.instrument_id) == market]
+        if order_id:
+            fills += self._queries.fills_of_order(account_id, instrument_id, min(order_id, _INT64_MAX), window)
+        else:
+            fills += self._queries.fills(account_id, instrument_id, window)
+        return window.choose(fills, _fill_key)
+
+    def market_trades(self, instrument_id: int, from_trade_id: int = 0, limit: int = 500) -> list[Fill]:
+        """Public trades as the takers' fills, ascending; without `from_trade_id` the newest."""
+        window = _window(from_trade_id, 0, 0, limit)
+        trades: list[Fill] = []
+        for tail in self._backlog.tails():
+            events = tail.trades_by_instrument.get(instrument_id, ())
+            trades += [Fill.from_event(event) for event in _choose_sorted(events, window)]
+        trades += self._queries.market_trades(instrument_id, window)
+        return window.choose(trades, _fill_key)
+
+    def first_trade_id(self, instrument_id: int, aggregate_trade_id: int = 0, ts_ns: int = 0) -> int:
+        """The first public trade at or after an aggregate id and a time, or 0: where aggTrades begins to read.
+
+        Both ascend with the trade id, so this is a search by halves, some 20 point reads.
+        """
+        newest = self.market_trades(instrument_id, limit=1)
+        if not newest:
+            return 0
+        low, high = 1, newest[0].trade_id + 1
+        while low < high:
+            middle = (low + high) // 2
+            trade = self.market_trades(instrument_id, middle, 1)[0]
+            if trade.aggregate_trade_id >= aggregate_trade_id and trade.ts_ns >= ts_ns:
+                high = middle
+            else:
+                low = trade.trade_id + 1
+        found = self.market_trades(instrument_id, low, 1)
+        return found[0].trade_id if found else 0
+
+    def deposits(self, account_id: int, start_ts_ns: int = 0, end_ts_ns: int = 0, limit: int = 500) -> list[Deposit]:
+        """Ascending by time."""
+        window = _window(0, start_ts_ns, end_ts_ns, limit)
+        found = [
+            movement
+            for movement in self._unwritten_movements()
+            if isinstance(movement, Deposit) and movement.account_id == account_id
+            if window.holds(movement.seq, movement.ts_ns)
+        ]
+        return window.choose([*found, *self._queries.deposits(account_id, window)], _seq)
+
+    def transfers(self, account_id: int, start_ts_ns: int = 0, end_ts_ns: int = 0, limit: int = 500) -> list[Transfer]:
+        """Made and received, ascending by time."""
+        window = _window(0, start_ts_ns, end_ts_ns, limit)
+        found = [
+            movement
+            for movement in self._unwritten_movements()
+            if isinstance(movement, Transfer) and account_id in (movement.account_id, movement.to_account_id)
+            if window.holds(movement.seq, movement.ts_ns)
+        ]
+        return window.choose([*found, *self._queries.transfers(account_id, window)], _seq)
+
+    def withdrawals(
+        self, account_id: int, start_ts_ns: int = 0, end_ts_ns: int = 0, limit: int = 500
+    ) -> list[Withdrawal]:
+        """As they stand, ascending by the time of the request."""
+        window = _window(0, start_ts_ns, end_ts_ns, limit)
+        requested: list[Withdrawal] = []
+        steps: dict[int, WithdrawalStep] = {}
+        for movement in self._unwritten_movements():
+            if isinstance(movement, WithdrawalStep):
+                steps[movement.withdrawal_id] = movement
+            elif isinstance(movement, Withdrawal) and movement.account_id == account_id:
+                requested.append(movement)
+        requested = [w for w in requested if window.holds(w.withdrawal_id, w.requested_ts_ns)]
+        found = window.choose([*requested, *self._queries.withdrawals(account_id, window)], lambda w: w.withdrawal_id)
+        return [_after(withdrawal, steps.get(withdrawal.withdrawal_id)) for withdrawal in found]
+
+    def _unwritten_movements(self) -> Iterable[Movement]:
+        return [movement for tail in self._backlog.tails() for movement in tail.movements]
+
+
+def _window(from_id: int, start_ts_ns: int, end_ts_ns: int, limit: int) -> Window:
+    """Numbers that no client can mean are cut to what a column holds; nothing is found there either."""
+    assert limit > 0
+    return Window(min(from_id, _INT64_MAX), min(start_ts_ns, _INT64_MAX), min(end_ts_ns, _INT64_MAX), limit)
+
+
+def _choose_sorted(events: Sequence[OrderEvent], window: Window) -> Sequence[OrderEvent]:
+    """Fills of one instrument ascend by time and trade id, so the window is a slice. One more than the limit, since the
+    two sides of an account's trade with itself may stand in either order."""
+    first = bisect_left(events, window.from_id, key=lambda event: event.trade_id)
+    first = max(first, bisect_left(events, window.start_ts_ns, key=lambda event: event.ts_ns))
+    end = len(events)
+    if window.end_ts_ns:
+        end = bisect_right(events, window.end_ts_ns, key=lambda event: event.ts_ns)
+    if window.is_oldest_first:
+        return events[first : min(end, first + window.limit + 1)]
+    return events[max(first, end - window.limit - 1) : end]
+
+
+def _after(withdrawal: Withdrawal, step: WithdrawalStep | None) -> Withdrawal:
+    return withdrawal if step is None else withdrawal._replace(status=step.status, updated_ts_ns=step.ts_ns)
+
+
+def _fill_key(fill: Fill) -> tuple[int, int]:
+    return fill.trade_id, fill.is_maker
+
+
+def _seq(movement: Deposit | Transfer) -> int:
+    return movement.seq

@@ -1,0 +1,183 @@
+"""The writer: a thread that writes the tail into the file, one transaction at a time, with the cursor in it.
+
+history: events → tail (memory) → WRITER → schema → queries
+
+The journal is the truth and the cursor tells where to go on, so a transaction is there whole or not at all and nothing
+is written twice. When an attempt fails (disk full, file locked, disk error) the tail stays in memory, the failure is
+shown, and the writer tries again with growing pauses; the lag's bound makes the venue refuse new orders if that lasts.
+
+Rows go in by 64 a statement, made and bound only then: `executemany` gives Python's lock up and takes it again for
+every row, and beside a busy loop thread each of those is a wait. A multi-row INSERT is one such wait in 64 rows, and
+holds the lock for some 50 µs.
+"""
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, islice
+from operator import itemgetter
+from pathlib import Path
+from typing import TypeVar
+
+from holdfast.accounts.movements import ControlAction, Deposit, Movement, Transfer, WithdrawalStep
+from holdfast.accounts.schema import TABLES, HistoryError, HistoryUnavailableError, open_for_writing
+from holdfast.accounts.tail import Backlog, Tail
+from holdfast.events import OrderEvent
+from holdfast.views import Withdrawal
+
+ROWS_PER_STATEMENT = 64
+PAUSE_S = 0.05  # Between transactions: bounds them to 20 a second; readers see the tail meanwhile.
+RETRY_PAUSE_S_MIN = 0.1
+RETRY_PAUSE_S_MAX = 5.0
+
+T = TypeVar("T")
+Row = tuple[object, ...]
+
+_table_of: dict[type, str] = {
+    Deposit: "deposits",
+    Transfer: "transfers",
+    Withdrawal: "withdrawals",
+    WithdrawalStep: "withdrawal_steps",
+    ControlAction: "control_actions",
+}
+
+
+def _columns_of_event(columns: Sequence[str], renamed: dict[str, str]) -> Callable[[OrderEvent], Row]:
+    return itemgetter(*(OrderEvent._fields.index(renamed.get(column, column)) for column in columns))
+
+
+_order_values = _columns_of_event(TABLES["orders"], {"updated_ts_ns": "ts_ns", "updated_seq": "seq"})
+_CLIENT_ID_COLUMN = TABLES["orders"].index("client_id")
+_fill_row = _columns_of_event(
+    TABLES["fills"], {"price_ticks": "last_price_ticks", "lots": "last_lots", "quote_units": "last_quote_units"}
+)
+
+
+def _order_row(event: OrderEvent) -> Row:
+    values = _order_values(event)
+    text = event.client_id.decode("ascii")
+    return (*values[:_CLIENT_ID_COLUMN], text, *values[_CLIENT_ID_COLUMN + 1 :])
+
+
+class Writer:
+    """Writes a backlog into the file at `path`. `start` runs it in a thread; `write_waiting` is one round of it."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, backlog: Backlog) -> None:
+        self.failure = ""  # Why the last attempt failed; empty: it did not.
+        self._path = path
+        self._connection: sqlite3.Connection | None = connection
+        self._backlog = backlog
+        self._work = threading.Event()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="history-writer", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to write."""
+        if not self._work.is_set():
+            self._work.set()
+
+    def stop(self) -> None:
+        """Write what waits, with a last attempt if writing fails just now, and close the file."""
+        self._stop.set()
+        self._work.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.write_waiting()
+        self._disconnect()
+
+    def catch_up(self, is_behind: Callable[[], bool]) -> None:
+        """Block until it is not behind; only for the replay at start, when there is no loop to hold up.
+
+        Raises HistoryUnavailableError when writing fails, since a rebuild would fill the memory instead.
+        """
+        while is_behind():
+            if self._thread is None:
+                self.write_waiting()
+            if self.failure:
+                raise HistoryUnavailableError(f"the account history cannot be written: {self.failure}")
+            time.sleep(0.002)
+
+    def write_waiting(self) -> bool:
+        """Write the tail that waits, if any; True if nothing is left of it. On failure `failure` says why."""
+        tail = self._backlog.take()
+        if tail is None:
+            return True
+        try:
+            self._write(tail)
+        except (sqlite3.Error, HistoryError) as error:
+            self.failure = f"{self._path}: {error}"
+            self._disconnect()
+            return False
+        self._backlog.written(tail)
+        self.failure = ""
+        tail.release()
+        return True
+
+    def begin_after(self, seq: int) -> None:
+        """Say in an empty file that it begins after `seq`. Before anything is written."""
+        assert self._connection is not None
+        self._connection.execute("UPDATE progress SET begin_seq = ?, cursor_seq = ? WHERE id = 1", (seq, seq))
+        self._backlog.begin_after(seq)
+
+    def _run(self) -> None:
+        retry_pause_s = RETRY_PAUSE_S_MIN
+        while not self._stop.is_set():
+            self._work.wait()
+            self._work.clear()
+            if self.write_waiting():
+                retry_pause_s = RETRY_PAUSE_S_MIN
+                self._stop.wait(PAUSE_S)
+            else:
+                self._work.set()
+                self._stop.wait(retry_pause_s)
+                retry_pause_s = min(2 * retry_pause_s, RETRY_PAUSE_S_MAX)
+
+    def _write(self, tail: Tail) -> None:
+        if self._connection is None:
+            self._connection = open_for_writing(self._path)
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        _insert(connection, "orders", map(_order_row, tail.closed))
+        _insert(connection, "fills", map(_fill_row, tail.fills))
+        _insert_movements(connection, tail.movements)
+        connection.execute("UPDATE progress SET cursor_seq = ? WHERE id = 1", (tail.last_seq,))
+        connection.execute("COMMIT")
+
+    def _disconnect(self) -> None:
+        """Closing rolls an open transaction back, whatever state a failure left the connection in."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):  # The failure itself has been noted; the file is opened anew.
+                connection.close()
+
+
+def _insert_movements(connection: sqlite3.Connection, movements: Iterable[Movement]) -> None:
+    by_table: dict[str, list[Movement]] = {}
+    for movement in movements:
+        by_table.setdefault(_table_of[type(movement)], []).append(movement)
+    for table, rows in by_table.items():
+        _insert(connection, table, rows)
+    connection.executemany(
+        "UPDATE withdrawals SET status = ?, updated_ts_ns = ? WHERE withdrawal_id = ?",
+        [(step.status, step.ts_ns, step.withdrawal_id) for step in movements if isinstance(step, WithdrawalStep)],
+    )
+
+
+def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[Row]) -> None:
+    columns = TABLES[table]
+    into = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "
+    one = f"({', '.join('?' * len(columns))})"
+    for piece in _pieces(rows, ROWS_PER_STATEMENT):
+        connection.execute(into + ", ".join([one] * len(piece)), list(chain.from_iterable(piece)))
+
+
+def _pieces(rows: Iterable[T], size: int) -> Iterable[list[T]]:
+    iterator = iter(rows)
+    while piece := list(islice(iterator, size)):
+        yield piece
