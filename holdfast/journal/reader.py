@@ -60,7 +60,7 @@ class JournalReader:
         return self._watermark.read().seq
 
     def read(self, records_max: int = RECORDS_MAX) -> Committed | None:
-        """The next records, about `records_max` at most (batches stay whole); None: nothing yet. Raises JournalError."""
+        """The next records, about `records_max` at most (batches stay whole); None: nothing yet."""
         mark = self._watermark.read()
         if self._walk is None and self.next_seq <= mark.seq:
             self._open(mark)

@@ -107,7 +107,7 @@ def pack_segment_header(header: SegmentHeader) -> bytes:
 
 
 def unpack_segment_header(data: Bytes, path: Path) -> SegmentHeader:
-    """The header. Raises CorruptJournalError, or NewerFormatError: later versions keep bytes 0..15 and what they mean."""
+    """The header. Raises CorruptJournalError or NewerFormatError (later versions keep what bytes 0..15 mean)."""
     if len(data) < HEADER_BYTES:
         raise CorruptJournalError(path, 0, "the segment's header is cut off")
     magic, checksum, version, *fields = _segment_header.unpack_from(data)
