@@ -11,7 +11,7 @@ from holdfast.market_data import MarketData
 from holdfast.market_data.depth import Depth
 from tests.market_data.session import BTCUSDT, REFERENCE, Batch, Session
 
-# A change: side, distance from the middle, quantity (0 takes the level away), and whether images are published after it.
+# A change: side, distance from the middle, quantity (0 takes the level away), and whether images follow it.
 changes = st.lists(
     st.tuples(st.sampled_from(Side), st.integers(1, 6), st.integers(0, 3), st.booleans()).filter(lambda c: c[0] != 0)
 )
@@ -68,11 +68,11 @@ def test_image_is_the_book_at_its_update_id_and_diffs_lead_from_one_to_the_next(
                     levels[price] = qty
                     if qty == "0.00000000":
                         del levels[price]
-        assert depth.last_update_id == update_id == session.update_id
+        assert depth.last_update_id == update_id == market_data.market(1).book.update_id
         fresh = Depth(BTCUSDT, MarketData.load(market_data.dump()).market(1).book)
         assert shown(depth) == shown(fresh)
-        assert {p: q for p, q in shown(depth)[0]} == bids
-        assert {p: q for p, q in shown(depth)[1]} == asks
+        assert dict(shown(depth)[0]) == bids
+        assert dict(shown(depth)[1]) == asks
 
 
 def test_image_stays_as_published_until_the_next_one():

@@ -12,7 +12,7 @@ from holdfast.market_data.tickers import average_price_ticks, ticker, window_sta
 from holdfast.market_data.trades import PublicTrade, aggregate
 from tests.market_data.session import BTCUSDT, SECOND_NS, Batch, Session
 
-# A trade: seconds since the one before (so that all storeys are crossed), taker's side, price, quantity, same taker order.
+# A trade: seconds since the one before (so that all storeys are crossed), taker's side, price, lots, same taker order.
 trades = st.lists(
     st.tuples(
         st.one_of(st.integers(0, 3), st.integers(0, 200), st.integers(0, 90_000), st.integers(0, 40 * 86_400)),
@@ -99,8 +99,8 @@ def naive_candles(name, done, now_s, offset_s):
 
 
 def as_tuple(bar):
-    names = "start_s open high low close lots quote taker_lots taker_quote count first_id".split()
-    return tuple(getattr(bar, name) for name in names)
+    sums = (bar.lots, bar.quote, bar.taker_lots, bar.taker_quote, bar.count, bar.first_id)
+    return (bar.start_s, bar.open, bar.high, bar.low, bar.close, *sums)
 
 
 LONG_ENOUGH = ["1h", "4h", "8h", "12h", "1d", "3d", "1w", "1M"]  # Fewer than a thousand candles over the trades' time.
