@@ -1,8 +1,8 @@
 """How fast the book matches, beside a plain C++ book on the same messages:  python -m bench.match
 
-Five market regimes; both write the same reports into a ring, and every report is compared before anything is timed. What
-counts is the worst regime. In process, one core, batches of 4,096 messages a call; the figure is the median of the rounds,
-which take turns.
+Five market regimes; both write the same reports into a ring, and every report is compared before anything is timed.
+What counts is the worst regime. In process, one core, batches of 4,096 messages a call; the figure is the median of the
+rounds, which take turns.
 """
 
 import ctypes

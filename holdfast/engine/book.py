@@ -256,8 +256,8 @@ def pages_needed(book, side_row, price_ticks):
 @hot
 def can_rest(book, side_row, price_ticks):
     """Whether the limit of pages lets an order rest at this price."""
-    head = book.book_head[0]
-    return head["page_count"] + pages_needed(book, side_row, price_ticks) <= head["pages_max"]
+    needed = pages_needed(book, side_row, price_ticks)
+    return needed == 0 or book.book_head[0]["page_count"] + needed <= book.book_head[0]["pages_max"]
 
 
 @hot

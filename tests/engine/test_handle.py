@@ -1,0 +1,99 @@
+"""A handle must lead a kernel to exactly the arrays that Python owns, before and after they grow."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from holdfast.engine.handle import CACHE_LINE_BYTES, Layout, Memory
+from holdfast.engine.jit import entry, hot, trailing_zeros
+
+thing_dtype = np.dtype([("amount", np.int64), ("owner", np.int32), ("kind", np.int8), ("flag", np.int8)])
+
+
+class Inner(NamedTuple):
+    things: np.ndarray
+    words: np.ndarray
+
+
+class Outer(NamedTuple):
+    first: np.ndarray
+    inner: Inner
+    last: np.ndarray
+
+
+INNER = Layout(Inner, things=thing_dtype, words=np.dtype(np.int64))
+OUTER = Layout(Outer, first=np.dtype(np.int32), inner=INNER, last=np.dtype(np.int64))
+
+_inner_views = INNER.views
+_outer_views = OUTER.views
+
+
+@hot
+def _pay(inner, row, amount):
+    inner.things[row]["amount"] += amount
+    inner.things[row]["flag"] = 1
+
+
+@entry
+def _touch(handle, row, amount):
+    outer = _outer_views(handle)
+    _pay(outer.inner, row, amount)
+    outer.first[row] = amount
+    outer.last[row] = len(outer.inner.words)
+
+
+@entry
+def _touch_inner(handle, row, amount):
+    _pay(_inner_views(handle), row, amount)
+
+
+@entry
+def _trailing_zeros(word):
+    return trailing_zeros(word)
+
+
+@pytest.fixture
+def memory():
+    return Memory(OUTER, first=4, things=5, words=6, last=7)
+
+
+def test_kernel_writes_into_pythons_arrays(memory):
+    _touch(memory.handle, 3, 12)
+    assert memory["things"].tolist() == [(0, 0, 0, 0)] * 3 + [(12, 0, 0, 1)] + [(0, 0, 0, 0)]
+    assert memory["first"].tolist() == [0, 0, 0, 12]
+    assert memory["last"].tolist() == [0, 0, 0, 6, 0, 0, 0]
+    assert memory.views.inner.things is memory["things"]
+
+
+def test_handle_stays_when_an_array_grows(memory):
+    _touch(memory.handle, 3, 12)
+    memory.grow("things", 50)
+    memory.grow("words", 60)
+    _touch(memory.handle, 3, 1)
+    assert memory["things"][3]["amount"] == 13
+    assert len(memory.views.inner.things) == 50
+    assert memory["last"][3] == 60
+
+
+def test_part_of_a_layout_has_its_own_handle(memory):
+    _touch_inner(memory.handle_of(INNER), 2, 5)
+    memory.grow("things", 50)
+    _touch_inner(memory.handle_of(INNER), 2, 5)
+    assert memory["things"][2]["amount"] == 10
+
+
+def test_arrays_start_on_a_cache_line(memory):
+    memory.grow("first", 1_000)
+    assert [memory[name].ctypes.data % CACHE_LINE_BYTES for name in ("first", "things", "words", "last")] == [0] * 4
+
+
+def test_array_names_are_unique_over_the_whole_layout():
+    with pytest.raises(AssertionError):
+        Layout(Outer, first=np.dtype(np.int32), inner=INNER, last=Layout(Inner, things=thing_dtype, words=thing_dtype))
+
+
+@pytest.mark.parametrize("bit", [0, 1, 31, 32, 62, 63])
+def test_trailing_zeros_counts_up_to_the_sign_bit(bit):
+    assert _trailing_zeros(np.int64(1) << np.int64(bit)) == bit
+    assert _trailing_zeros(np.int64(-1) << np.int64(bit)) == bit
