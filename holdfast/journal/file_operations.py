@@ -12,8 +12,9 @@ from typing import Protocol
 
 from holdfast.journal.record_format import Bytes
 
-# Zeros are written ahead in pieces of this size: small enough that a sync of commands does not wait long behind one (about
-# a millisecond), large enough that a busy event loop, which gives up Python's lock every 5 ms, does not stretch the whole.
+# Zeros are written ahead in pieces of this size: small enough that a sync of commands does not wait long behind one
+# (about a millisecond), large enough that a busy event loop, which gives up Python's lock every 5 ms, does not stretch
+# the whole.
 ZEROS_BYTES = 4 * 1024 * 1024
 
 

@@ -9,7 +9,7 @@ never changes. It only goes away by retention.
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +25,24 @@ PREFETCHED_MAX = 3
 
 
 def read_committed(
-    directory: Path, from_seq: int, *, after_hash: bytes = b"", files: FileOperations = REAL_DISK
-) -> Iterator[Committed]:
+    directory: Path,
+    from_seq: int,
+    *,
+    after_hash: bytes = b"",
+    upto_seq: int | None = None,
+    files: FileOperations = REAL_DISK,
+) -> Generator[Committed, None, None]:
     """Everything from `from_seq` up to the watermark as it is at the call, in pieces of about 65,536 records.
 
+    `upto_seq`: stop at the end of the batch that holds it.
     `after_hash`: the chain hash that must stand after `from_seq - 1`, as a snapshot holds it. Reading and hashing run
     in a thread ahead of the consumer. Raises JournalError, here or while it is consumed.
     """
     reader = JournalReader(directory, from_seq, after_hash=after_hash, files=files)
-    return _prefetched(reader, reader.committed_seq())
+    last_seq = reader.committed_seq()
+    pieces = _prefetched(reader, last_seq if upto_seq is None else min(last_seq, upto_seq))
+    next(pieces)  # From here on, closing or dropping the generator closes the reader, also when nothing was read.
+    return pieces
 
 
 class JournalReader:
@@ -59,15 +68,19 @@ class JournalReader:
         """The newest durable record now; what `read` can reach."""
         return self._watermark.read().seq
 
-    def read(self, records_max: int = RECORDS_MAX) -> Committed | None:
-        """The next records, about `records_max` at most (batches stay whole); None: nothing yet."""
+    def read(self, records_max: int = RECORDS_MAX, upto_seq: int | None = None) -> Committed | None:
+        """The next records, about `records_max` at most and until the batch that holds `upto_seq`; None: nothing yet.
+
+        Batches stay whole. Raises JournalError.
+        """
         mark = self._watermark.read()
-        if self._walk is None and self.next_seq <= mark.seq:
+        seq_end = 1 + (mark.seq if upto_seq is None else min(mark.seq, upto_seq))
+        if self._walk is None and self.next_seq < seq_end:
             self._open(mark)
         records, self._left = self._left, bytearray()
         walk = self._walk
-        while walk and walk.chain.next_seq <= mark.seq and len(records) < records_max * COMMAND_BYTES:
-            taken = self._take(walk, mark, records_max - len(records) // COMMAND_BYTES)
+        while walk and walk.chain.next_seq < seq_end and len(records) < records_max * COMMAND_BYTES:
+            taken = self._take(walk, mark, seq_end, records_max - len(records) // COMMAND_BYTES)
             records = records + taken if records else taken
             walk = self._walk
         if walk is None or not records:
@@ -83,17 +96,14 @@ class JournalReader:
         self._watermark.close()
 
     def _start(self, after_hash: bytes) -> None:
-        """Check at once that what was read before, up to a snapshot, is this journal."""
-        if not after_hash:
-            return
+        """Find the place at once, and check that what was read before, up to a snapshot, is this journal."""
         mark = self._watermark.read()
+        found = mark.chain_hash if self.next_seq == mark.seq + 1 else b""
         if self.next_seq <= mark.seq:
             self._open(mark)
             assert self._walk is not None
             found = b"" if self._left else self._walk.chain.chain_hash
-        else:
-            found = mark.chain_hash if self.next_seq == mark.seq + 1 else b""
-        if found != after_hash:
+        if after_hash and found != after_hash:
             raise JournalError(
                 f"The journal in {self._directory}, which ends at seq {mark.seq},"
                 f" does not continue what was read up to seq {self.next_seq - 1}."
@@ -113,14 +123,15 @@ class JournalReader:
             over = walk.chain.next_seq - self.next_seq
             self._left = passed[len(passed) - max(0, over) * COMMAND_BYTES :]
 
-    def _take(self, walk: SegmentWalk, mark: Mark, records_max: int) -> bytearray:
+    def _take(self, walk: SegmentWalk, mark: Mark, seq_end: int, records_max: int) -> bytearray:
         """Records of this segment; none when it is done with, and then the next one is open."""
         is_newest = walk.segment.number == mark.segment_number
         following = None if is_newest else self._following(walk.segment, mark)
-        seq_end = following.first_seq if following else mark.seq + 1
-        if following and walk.chain.next_seq >= seq_end:
-            self._enter(following, walk)
-            return bytearray()
+        if following:
+            seq_end = min(seq_end, following.first_seq)
+            if walk.chain.next_seq >= following.first_seq:
+                self._enter(following, walk)
+                return bytearray()
         taken = walk.take(seq_end, self._stop_offset(walk, mark), records_max)
         if not taken:
             raise _damage(walk)
@@ -153,21 +164,31 @@ def _damage(walk: SegmentWalk) -> CorruptJournalError:
     return CorruptJournalError(walk.segment.path, walk.offset, problem)
 
 
-def _prefetched(reader: JournalReader, last_seq: int) -> Iterator[Committed]:
+def _prefetched(reader: JournalReader, last_seq: int) -> Generator[Committed, None, None]:
+    """A first piece of nothing, then what the reader has."""
+    try:
+        yield Committed(0, np.empty(0, command_dtype))
+        if reader.next_seq <= last_seq:
+            yield from _read_ahead(reader, last_seq)
+    finally:
+        reader.close()
+
+
+def _read_ahead(reader: JournalReader, last_seq: int) -> Generator[Committed, None, None]:
     """Read in a thread, at most a few pieces ahead."""
     found: queue.SimpleQueue[Committed | BaseException | None] = queue.SimpleQueue()
     room = threading.Semaphore(PREFETCHED_MAX)
     is_wanted = True
 
-    def read_ahead() -> None:
+    def run() -> None:
         try:
             while room.acquire() and is_wanted and reader.next_seq <= last_seq:
-                found.put(reader.read())
+                found.put(reader.read(upto_seq=last_seq))
             found.put(None)
         except BaseException as error:  # Whatever it is, it is raised where the records are consumed.
             found.put(error)
 
-    thread = threading.Thread(target=read_ahead, name="journal-read-ahead", daemon=True)
+    thread = threading.Thread(target=run, name="journal-read-ahead", daemon=True)
     thread.start()
     try:
         while (piece := found.get()) is not None:
@@ -179,4 +200,3 @@ def _prefetched(reader: JournalReader, last_seq: int) -> Iterator[Committed]:
         is_wanted = False
         room.release()
         thread.join()
-        reader.close()
