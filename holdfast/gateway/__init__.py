@@ -1,0 +1,1 @@
+"""Gateways: how clients and operators reach the venue."""
