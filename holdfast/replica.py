@@ -14,7 +14,7 @@ If it passes the second time the machine is suspect, and this replica stops. Who
 same failure and decides the same.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -99,13 +99,14 @@ class ControlGroups:
         self._directory = directory
         self._open: list[np.void] = []
 
-    def feed(self, commands: np.ndarray, controls: Iterable[ControlEvent]) -> None:
-        """Take the control commands of an applied run; `controls` are the events of the same run."""
-        kinds = commands["kind"]
-        if not (kinds >= CommandKind.CREATE_ACCOUNT).any():
+    def feed(self, commands: np.ndarray, controls: np.ndarray) -> None:
+        """Take the control commands of an applied run; `controls` are the control events of the same run."""
+        is_of_directory = commands["kind"] >= CommandKind.CREATE_ACCOUNT
+        if not is_of_directory.any():
             return
-        done = {event.seq: event for event in controls if event.kind == ControlEventKind.COMMAND_DONE}
-        for row in commands[kinds >= CommandKind.CREATE_ACCOUNT]:
+        rows = controls[controls["kind"] == ControlEventKind.COMMAND_DONE].tolist()
+        done = {event.seq: event for event in map(ControlEvent._make, rows)}
+        for row in commands[is_of_directory]:
             self._open.append(row)
             if not int(row["flags"]) & CommandFlag.GROUP_CONTINUES:
                 self._close(done)
@@ -166,7 +167,7 @@ class Replica:
         if self.stopping:
             return self.stopping
         status = self.journal.status()
-        if not status.available:
+        if not status.is_accepting:
             return status.reason
         if self.history.is_behind:
             return "The account history is catching up; new orders are taken again when it has."
@@ -209,7 +210,7 @@ class Replica:
         applied = Applied.of(batch.records, events)
         self.batches_applied += 1
         if applied.controls:
-            self._groups.feed(applied.commands, applied.controls)
+            self._groups.feed(applied.commands, events.controls)
             self.reference = self.engine.reference()
         for reader in self._readers:
             reader(applied)

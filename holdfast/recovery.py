@@ -1,0 +1,158 @@
+"""Recovery: the newest usable snapshot, then every committed command after it.
+
+    snapshots ──newest usable──▶ engine, directory, market data ──rest of the journal──▶ the state at its end
+
+The same code starts a venue, writes a snapshot (in a process of its own, so that each snapshot is a verification), checks a
+data directory, and rebuilds an engine after a poison command. A snapshot that is damaged or of other rules is passed over
+for an older one; without any, everything is replayed from the first command.
+
+A reader with a cursor of its own (the history) must see each event after its cursor once; so a snapshot is usable only up
+to the slowest cursor.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from holdfast.directory.directory import Directory
+from holdfast.engine.engine import Engine
+from holdfast.events import Events
+from holdfast.journal import snapshots
+from holdfast.journal.interface import JournalError
+from holdfast.journal.reader import read_committed
+from holdfast.journal.segments import list_segments
+from holdfast.market_data.market_data import MarketData
+from holdfast.replica import ControlGroups, apply_with_poison
+
+Progress = Callable[[int], None]  # The seq reached.
+
+
+class CursorReader(Protocol):
+    """Somebody who keeps what it made of the events, and knows up to where."""
+
+    @property
+    def cursor_seq(self) -> int: ...
+
+    def on_replayed(self, first_seq: int, last_seq: int, commands: np.ndarray, events: Events) -> None: ...
+
+    def begin_after(self, seq: int) -> None: ...
+
+
+class State:
+    """Everything that is a function of the journal, as it goes through it."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.chain_hash = b""
+        self.engine = Engine()
+        self.directory = Directory()
+        self.market_data = MarketData()
+        self._groups = ControlGroups(self.directory)
+
+    @classmethod
+    def of_snapshot(cls, snapshot: snapshots.Snapshot) -> "State":
+        """The state that a snapshot holds."""
+        state = cls()
+        state.seq = snapshot.seq
+        state.chain_hash = snapshot.chain_hash
+        state.engine = Engine.from_arrays(snapshot.arrays)
+        state.directory.load(snapshot.documents["directory"])
+        state.market_data = MarketData.load(snapshot.documents["market_data"])
+        return state
+
+    def write_snapshot(self, directory: Path) -> Path:
+        """Write what is here as a snapshot of the data directory."""
+        return snapshots.write(
+            directory / "snapshots",
+            self.seq,
+            self.chain_hash,
+            Engine.RULES_VERSION,
+            self.engine.arrays(),
+            {"directory": self.directory.dump(), "market_data": self.market_data.dump()},
+        )
+
+    def apply(self, records: np.ndarray, chain_hash: bytes, rebuild: "Rebuild") -> Events:
+        """Go on by some committed commands; returns their events."""
+        try:
+            events = self.engine.apply(records)
+        except AssertionError:
+            self.engine, events = apply_with_poison(records, rebuild)
+        self._groups.feed(records, events.controls)
+        self.market_data.on_replayed(events)
+        self.seq = int(records[-1]["seq"])
+        self.chain_hash = chain_hash
+        return events
+
+
+Rebuild = Callable[[int, frozenset[int]], Engine]
+_NEWEST = 2**62
+
+
+class Journaled(NamedTuple):
+    """Where a data directory's journal and snapshots lie."""
+
+    directory: Path
+
+    @property
+    def journal(self) -> Path:
+        return self.directory / "journal"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.directory / "snapshots"
+
+    def rebuild(self, upto_seq: int, skip_seqs: frozenset[int]) -> Engine:
+        """The engine as it was right after `upto_seq`; for `apply_with_poison`."""
+        state = self.base(upto_seq)
+        if state.seq < upto_seq:
+            pieces = read_committed(self.journal, state.seq + 1, after_hash=state.chain_hash, upto_seq=upto_seq)
+            for piece in pieces:
+                records = piece.records[piece.records["seq"] <= upto_seq]
+                state.engine.apply(records, skip_seqs)
+        return state.engine
+
+    def begins_at_first(self) -> bool:
+        """Whether the journal still has its first command (or has none at all)."""
+        segments = list_segments(self.journal)
+        return not segments or segments[0].first_seq == 1
+
+    def oldest(self) -> State:
+        """The oldest usable snapshot. Raises JournalError when there is none."""
+        found = [f for f in snapshots.available(self.snapshots) if f.is_valid]
+        usable = [f for f in found if f.rules_version == Engine.RULES_VERSION]
+        if not usable:
+            raise JournalError(f"The journal in {self.directory} begins late, and no snapshot says what was before.")
+        return State.of_snapshot(snapshots.load(usable[-1].path))
+
+    def base(self, seq_max: int) -> State:
+        """The newest usable snapshot at or before `seq_max`, or the state before the first command."""
+        for found in snapshots.available(self.snapshots):
+            if found.is_valid and found.seq <= seq_max and found.rules_version == Engine.RULES_VERSION:
+                try:
+                    return State.of_snapshot(snapshots.load(found.path))
+                except JournalError:
+                    continue  # It was damaged since it was listed; an older one will do.
+        return State()
+
+
+def recover(directory: Path, reader: CursorReader | None, progress: Progress) -> State:
+    """The state at the end of the journal, with `reader` brought along.
+
+    A reader that has nothing yet begins where the journal begins; when the journal's beginning is gone by retention,
+    that is the oldest snapshot. Raises JournalError, with a sentence for people, when the journal is damaged or does not
+    reach back far enough.
+    """
+    files = Journaled(directory)
+    state = files.base(reader.cursor_seq if reader else _NEWEST)
+    if state.seq == 0 and not files.begins_at_first():
+        state = files.oldest()
+        if reader is not None and reader.cursor_seq == 0:
+            reader.begin_after(state.seq)
+    for piece in read_committed(files.journal, state.seq + 1, after_hash=state.chain_hash):
+        events = state.apply(piece.records, piece.chain_hash, files.rebuild)
+        if reader is not None:
+            reader.on_replayed(piece.first_seq, state.seq, piece.records, events)
+        progress(state.seq)
+    return state
