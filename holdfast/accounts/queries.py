@@ -3,7 +3,8 @@
 history: events → tail (memory) → writer → schema → QUERIES
 
 A window by ids is turned into one by time with one look at a primary key (see `schema`), so every query walks one index
-from its first row to its last.
+from its first row to its last. The plus in `+trade_id` keeps a planner without statistics off the primary key there,
+which would walk everybody's trades.
 """
 
 import sqlite3
@@ -80,7 +81,7 @@ class Queries:
         conditions, values = _between("ts_ns", start_ts_ns, window.end_ts_ns)
         direction = "ASC" if window.is_oldest_first else "DESC"
         sql = (
-            f"{_fill_select} FROM fills WHERE account_id = ? AND instrument_id = ?{conditions} AND trade_id >= ? "
+            f"{_fill_select} FROM fills WHERE account_id = ? AND instrument_id = ?{conditions} AND +trade_id >= ? "
             f"ORDER BY ts_ns {direction}, trade_id {direction}, is_maker {direction} LIMIT ?"
         )
         return self._fills(sql, (account_id, instrument_id, *values, window.from_id, window.limit))
