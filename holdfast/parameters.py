@@ -61,6 +61,25 @@ BY_CODE = {parameter.code: parameter for parameter in _TABLE}
 
 assert len(BY_CODE) == len(InstrumentParameter) - 1  # All but NONE.
 
+MINIMA = {
+    InstrumentParameter.PRICE_TICKS_MIN,
+    InstrumentParameter.QTY_LOTS_MIN,
+    InstrumentParameter.MARKET_QTY_LOTS_MIN,
+    InstrumentParameter.NOTIONAL_MIN,
+}
+
+
+def safe_order(change: tuple[InstrumentParameter, int, int]) -> int:
+    """Where a change (parameter, old, new) stands among several of one instrument; a key for sorting.
+
+    Bounds widen downwards first, then narrow from above, then widen upwards, then narrow from below: so no minimum ever
+    passes its maximum, and no product of maxima passes both the old and the new one.
+    """
+    code, old, new = change
+    if code in MINIMA:
+        return 0 if new < old else 3
+    return 1 if new < old else 2
+
 
 class Grid(NamedTuple):
     """What turns decimal text into an instrument's numbers, also before the instrument is there."""

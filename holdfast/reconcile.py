@@ -13,16 +13,10 @@ from typing import NamedTuple
 from holdfast.codes import CommandKind, InstrumentParameter, Limit
 from holdfast.commands import Command, encode
 from holdfast.instruments import Instrument, Reference
-from holdfast.parameters import BY_CODE, Grid, show
+from holdfast.parameters import BY_CODE, MINIMA, Grid, safe_order, show
 from holdfast.settings import InstrumentSettings, Settings, SettingsError
 
 _PRICE_MAX = InstrumentParameter.PRICE_TICKS_MAX
-_MINIMA = {
-    InstrumentParameter.PRICE_TICKS_MIN,
-    InstrumentParameter.QTY_LOTS_MIN,
-    InstrumentParameter.MARKET_QTY_LOTS_MIN,
-    InstrumentParameter.NOTIONAL_MIN,
-}
 
 
 class Change(NamedTuple):
@@ -65,8 +59,8 @@ def remarks(settings: Settings, reference: Reference) -> list[str]:
             found.append(f"{symbol} is not in the settings and stays as it is.")
         elif wanted.mode != present.mode:
             found.append(
-                f"{symbol} is in mode {present.mode.name}, and the settings say {wanted.mode.name}: once an instrument is "
-                f"there, its mode is an operator's (holdfast instrument mode {symbol} {wanted.mode.name})."
+                f"{symbol} is in mode {present.mode.name}, and the settings say {wanted.mode.name}: once an instrument "
+                f"is there, its mode is an operator's (holdfast instrument mode {symbol} {wanted.mode.name})."
             )
     return found
 
@@ -101,9 +95,9 @@ def _add_instrument(symbol: str, wanted: InstrumentSettings, instrument_id: int,
     )
     # The engine never lets price times quantity pass its bound. With prices narrowed to one tick any quantity fits.
     steps = [(_PRICE_MAX, 1)]
-    steps += [(code, value) for code, value in wanted.parameters.items() if code not in _MINIMA and code != _PRICE_MAX]
+    steps += [(code, value) for code, value in wanted.parameters.items() if code not in MINIMA and code != _PRICE_MAX]
     steps += [(_PRICE_MAX, wanted.parameters[_PRICE_MAX])]
-    steps += [(code, wanted.parameters[code]) for code in wanted.parameters if code in _MINIMA]
+    steps += [(code, wanted.parameters[code]) for code in wanted.parameters if code in MINIMA]
     mode = Command(kind=CommandKind.SET_TRADING_MODE, instrument_id=instrument_id, qty_lots=wanted.mode)
     group = [encode(add), *(_set_parameter(instrument_id, code, value) for code, value in steps), encode(mode)]
     return Change(f"New instrument {symbol} in mode {wanted.mode.name}.", b"".join(group))
@@ -113,7 +107,7 @@ def _set_parameters(symbol: str, wanted: InstrumentSettings, present: Instrument
     shape = (present.base.code, present.quote.code, present.tick_e8, present.lot_units)
     if shape != (wanted.base, wanted.quote, wanted.tick_e8, wanted.lot_units):
         raise SettingsError(
-            f"The settings change {symbol}'s base, quote, tick_size or lot_size. These are for good: add another symbol."
+            f"The file changes base, quote, tick_size or lot_size of {symbol}: they are for good. Add another symbol."
         )
     grid = Grid(present.base, present.quote, present.tick_e8, present.lot_units)
     different = [
@@ -121,7 +115,7 @@ def _set_parameters(symbol: str, wanted: InstrumentSettings, present: Instrument
         for code, value in wanted.parameters.items()
         if present.parameters.get(code, 0) != value
     ]
-    different.sort(key=_safe_order)
+    different.sort(key=safe_order)
     return [
         Change(
             f"{symbol}: {_shown(code, old, grid)} becomes {show(BY_CODE[code], new, grid)}.",
@@ -133,17 +127,6 @@ def _set_parameters(symbol: str, wanted: InstrumentSettings, present: Instrument
 
 def _shown(code: InstrumentParameter, value: int, grid: Grid) -> str:
     return f"{BY_CODE[code].name} {show(BY_CODE[code], value, grid)}"
-
-
-def _safe_order(change: tuple[InstrumentParameter, int, int]) -> int:
-    """Bounds widen downwards first, then narrow from above, then widen upwards, then narrow from below.
-
-    In this order no minimum ever passes its maximum, and no product of maxima passes both the old and the new one.
-    """
-    code, old, new = change
-    if code in _MINIMA:
-        return 0 if new < old else 3
-    return 1 if new < old else 2
 
 
 def _set_parameter(instrument_id: int, code: InstrumentParameter, value: int) -> bytes:

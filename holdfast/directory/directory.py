@@ -7,6 +7,7 @@ no use for. Its rows are a function of the journal alone and hold ciphertext: a 
 snapshots needs no master key. `unlock` adds what a gateway needs: the opened keys, and people's names.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -14,7 +15,7 @@ import structlog
 
 from holdfast.codes import CommandKind, KeyType
 from holdfast.commands import Command, encode_with_payload
-from holdfast.directory.issuing import KeyDocument, context
+from holdfast.directory.issuing import KeyDocument, context, key_record
 from holdfast.directory.keys import Key
 from holdfast.directory.master_key import MasterKeyError, MasterKeys, sealed_under
 from holdfast.directory.people import People
@@ -125,6 +126,19 @@ class Directory:
         document = self._open_document(row)
         return document.material if document is not None and row.key_type == KeyType.HMAC else None
 
+    def key_record(
+        self,
+        account_id: int,
+        key_type: KeyType,
+        permissions: int,
+        idempotency_key: str,
+        public_key: str = "",
+        allow_ips: Sequence[str] = (),
+        label: str = "",
+    ) -> bytes:
+        """The group that creates a key; see `issuing.key_record`."""
+        return key_record(self.master, account_id, key_type, permissions, idempotency_key, public_key, allow_ips, label)
+
     # From the journal.
 
     def apply(self, command: Command, payload: bytes, control: ControlEvent) -> None:
@@ -217,9 +231,12 @@ class Directory:
         return [row.key_id for row in self._rows.values() if sealed_under(row.sealed) != current]
 
     def rewrap_records(self) -> list[bytes]:
-        """Groups that bring all stale keys under the newest master key; each can be appended by itself."""
+        """Groups that bring all stale keys under the newest master key; each can be appended by itself.
+
+        At least one: when it has been applied, every key that was on its way before it is known here.
+        """
         stale = self.stale_key_ids()
-        chunks = [stale[i : i + REWRAP_KEYS_MAX] for i in range(0, len(stale), REWRAP_KEYS_MAX)]
+        chunks = [stale[i : i + REWRAP_KEYS_MAX] for i in range(0, max(len(stale), 1), REWRAP_KEYS_MAX)]
         command = Command(kind=CommandKind.REWRAP_SECRETS)
         return [
             encode_with_payload(command, msgspec.msgpack.encode([self._rewrapped(key_id) for key_id in chunk]))

@@ -65,7 +65,13 @@ class People:
         execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
     def reserve(self, name: str, idempotency_key: str) -> Person:
-        """The person of this name; a new one, durably, when there is none. Waits for the disk. Raises sqlite3.Error."""
+        """The person of this name; a new one, durably, when there is none. Waits for the disk.
+
+        Raises ValueError with a sentence when the name cannot be one, sqlite3.Error when the table cannot be written.
+        """
+        problem = why_not_a_name(name)
+        if problem:
+            raise ValueError(problem)
         with self._lock:
             self._connection.execute(
                 "INSERT INTO person VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
