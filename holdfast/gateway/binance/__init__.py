@@ -1,0 +1,1 @@
+"""Binance Spot's REST, WebSocket API and streams, close enough that unmodified clients trade here."""

@@ -1,0 +1,307 @@
+"""Formats: orders, fills and balances as Binance's JSON, in its field order.
+
+Prices, quantities and amounts are texts with 8 decimals; ids and times are integers. `Binance` names differ from ours
+only here.
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from typing import Any
+
+from holdfast.codes import (
+    OrderEventKind,
+    OrderStatus,
+    OrderType,
+    RejectReason,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
+from holdfast.config import PPM
+from holdfast.events import BalanceEvent, OrderEvent
+from holdfast.instruments import Instrument, Reference, format_decimal
+from holdfast.views import Balance, Fill, Order
+
+Shown = dict[str, Any]
+
+ZERO = "0.00000000"
+NO_ORDER_LIST = -1
+
+
+class ResponseType(IntEnum):
+    """How much of a new order its reply shows."""
+
+    ACK = 1
+    RESULT = 2
+    FULL = 3
+
+
+# Enumerations as Binance names them, by our number; a look-up here costs a tenth of `Side(number).name`.
+SIDES = {member.value: member.name for member in Side}
+TYPES = {member.value: member.name for member in OrderType}
+STATUSES = {member.value: member.name for member in OrderStatus}
+PREVENTIONS = {member.value: member.name for member in SelfTradePrevention}
+TIMES_IN_FORCE: dict[int, str] = {
+    TimeInForce.NONE: "GTC",  # MARKET and LIMIT_MAKER have none of their own; this is what Binance shows.
+    TimeInForce.GTC: "GTC",
+    TimeInForce.IOC: "IOC",
+    TimeInForce.FOK: "FOK",
+}
+REJECT_REASONS: dict[int, str] = {
+    RejectReason.INSUFFICIENT_BALANCE: "INSUFFICIENT_BALANCES",
+    RejectReason.WOULD_TAKE: "WOULD_MATCH_IMMEDIATELY",
+}
+_OPEN = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+
+
+def rate(ppm: int) -> str:
+    """A fee rate in millionths as a decimal: 1000 is "0.00100000"."""
+    return format_decimal(ppm * (10**8 // PPM))
+
+
+def ordered_qty(instrument: Instrument, order: Order | OrderEvent) -> str:
+    """The ordered quantity; an order by quote quantity has none but what it has executed."""
+    return instrument.format_qty(order.qty_lots or order.executed_lots)
+
+
+def conditional(instrument: Instrument, order: Order | OrderEvent) -> Shown:
+    """Fields that an order has only in some states."""
+    shown: Shown = {}
+    if order.prevented_lots:
+        shown["preventedQuantity"] = instrument.format_qty(order.prevented_lots)
+    if order.status == OrderStatus.EXPIRED:
+        shown["expiryReason"] = expiry_reason(order)
+    return shown
+
+
+def expiry_reason(order: Order | OrderEvent) -> str:
+    """Why an order of status EXPIRED did: its type and time in force say it."""
+    if order.time_in_force == TimeInForce.IOC:
+        return "UNFILLED_IOC_QUANTITY_EXPIRED"
+    if order.time_in_force == TimeInForce.FOK:
+        return "UNFILLED_FOK_ORDER_EXPIRED"
+    return "INSUFFICIENT_LIQUIDITY"
+
+
+# Replies to orders.
+
+
+def order_placed(instrument: Instrument, events: Sequence[OrderEvent], response: ResponseType, unit_ns: int) -> Shown:
+    """The reply to a new order; `events` are this order's, from its acceptance on."""
+    last = events[-1]
+    transact_time = last.ts_ns // unit_ns
+    shown: Shown = {
+        "symbol": instrument.symbol,
+        "orderId": last.order_id,
+        "orderListId": NO_ORDER_LIST,
+        "clientOrderId": last.client_id.decode(),
+        "transactTime": transact_time,
+    }
+    if response == ResponseType.ACK:
+        return shown
+    shown["price"] = instrument.format_price(last.price_ticks)
+    shown["origQty"] = ordered_qty(instrument, last)
+    shown["executedQty"] = instrument.format_qty(last.executed_lots)
+    shown["origQuoteOrderQty"] = instrument.quote.format(last.quote_units)
+    shown["cummulativeQuoteQty"] = instrument.quote.format(last.executed_quote_units)
+    shown["status"] = STATUSES[last.status]
+    shown["timeInForce"] = TIMES_IN_FORCE[last.time_in_force]
+    shown["type"] = TYPES[last.order_type]
+    shown["side"] = SIDES[last.side]
+    shown["workingTime"] = last.created_ts_ns // unit_ns
+    if response == ResponseType.FULL:
+        shown["fills"] = [fill_of_reply(instrument, event) for event in events if event.kind == OrderEventKind.TRADE]
+    shown["selfTradePreventionMode"] = PREVENTIONS[last.self_trade_prevention]
+    if last.prevented_lots or last.status == OrderStatus.EXPIRED:
+        shown.update(conditional(instrument, last))
+    return shown
+
+
+def fill_of_reply(instrument: Instrument, event: OrderEvent) -> Shown:
+    fee_asset = instrument.base if event.fee_is_base else instrument.quote
+    return {
+        "price": instrument.format_price(event.last_price_ticks),
+        "qty": instrument.format_qty(event.last_lots),
+        "commission": fee_asset.format(event.fee_units),
+        "commissionAsset": fee_asset.code,
+        "tradeId": event.trade_id,
+    }
+
+
+def order_canceled(instrument: Instrument, event: OrderEvent, cancel_id: str, unit_ns: int) -> Shown:
+    """The reply to a cancel; `cancel_id` is the cancel's own client id."""
+    shown: Shown = {
+        "symbol": instrument.symbol,
+        "origClientOrderId": event.client_id.decode(),
+        "orderId": event.order_id,
+        "orderListId": NO_ORDER_LIST,
+        "clientOrderId": cancel_id,
+        "transactTime": event.ts_ns // unit_ns,
+        "price": instrument.format_price(event.price_ticks),
+        "origQty": ordered_qty(instrument, event),
+        "executedQty": instrument.format_qty(event.executed_lots),
+        "origQuoteOrderQty": instrument.quote.format(event.quote_units),
+        "cummulativeQuoteQty": instrument.quote.format(event.executed_quote_units),
+        "status": STATUSES[event.status],
+        "timeInForce": TIMES_IN_FORCE[event.time_in_force],
+        "type": TYPES[event.order_type],
+        "side": SIDES[event.side],
+        "selfTradePreventionMode": PREVENTIONS[event.self_trade_prevention],
+    }
+    shown.update(conditional(instrument, event))
+    return shown
+
+
+# Queries.
+
+
+def order_shown(instrument: Instrument, order: Order, unit_ns: int) -> Shown:
+    """An order as queries show it."""
+    created = order.created_ts_ns // unit_ns
+    shown: Shown = {
+        "symbol": instrument.symbol,
+        "orderId": order.order_id,
+        "orderListId": NO_ORDER_LIST,
+        "clientOrderId": order.client_id,
+        "price": instrument.format_price(order.price_ticks),
+        "origQty": ordered_qty(instrument, order),
+        "executedQty": instrument.format_qty(order.executed_lots),
+        "cummulativeQuoteQty": instrument.quote.format(order.executed_quote_units),
+        "status": STATUSES[order.status],
+        "timeInForce": TIMES_IN_FORCE[order.time_in_force],
+        "type": TYPES[order.order_type],
+        "side": SIDES[order.side],
+        "stopPrice": ZERO,
+        "icebergQty": ZERO,
+        "time": created,
+        "updateTime": order.updated_ts_ns // unit_ns,
+        "isWorking": True,  # Binance's word for "was triggered": false only for stop orders, of which there are none.
+        "workingTime": created,
+        "origQuoteOrderQty": instrument.quote.format(order.quote_units),
+        "selfTradePreventionMode": PREVENTIONS[order.self_trade_prevention],
+    }
+    shown.update(conditional(instrument, order))
+    return shown
+
+
+def fill_shown(instrument: Instrument, fill: Fill, unit_ns: int) -> Shown:
+    """A trade as its account sees it."""
+    fee_asset = instrument.base if fill.fee_is_base else instrument.quote
+    return {
+        "symbol": instrument.symbol,
+        "id": fill.trade_id,
+        "orderId": fill.order_id,
+        "orderListId": NO_ORDER_LIST,
+        "price": instrument.format_price(fill.price_ticks),
+        "qty": instrument.format_qty(fill.lots),
+        "quoteQty": instrument.quote.format(fill.quote_units),
+        "commission": fee_asset.format(fill.fee_units),
+        "commissionAsset": fee_asset.code,
+        "time": fill.ts_ns // unit_ns,
+        "isBuyer": fill.side == Side.BUY,
+        "isMaker": bool(fill.is_maker),
+        "isBestMatch": True,
+    }
+
+
+def balances_shown(reference: Reference, balances: Iterable[Balance], omit_zero: bool) -> list[Shown]:
+    """All assets of the venue, or those of which the account holds something.
+
+    What is held for a withdrawal counts as locked: it is the account's until it is sent.
+    """
+    held = {balance.asset_id: balance for balance in balances}
+    shown = []
+    for asset in reference.assets.values():
+        balance = held.get(asset.asset_id, Balance(asset.asset_id, 0, 0, 0))
+        locked = balance.locked + balance.in_transit
+        if omit_zero and not balance.free and not locked:
+            continue
+        shown.append({"asset": asset.code, "free": asset.format(balance.free), "locked": asset.format(locked)})
+    return shown
+
+
+# The user data stream.
+
+_EXECUTION_TYPES: dict[int, str] = {
+    OrderEventKind.ORDER_ACCEPTED: "NEW",
+    OrderEventKind.ORDER_REJECTED: "REJECTED",
+    OrderEventKind.TRADE: "TRADE",
+    OrderEventKind.ORDER_CANCELED: "CANCELED",
+    OrderEventKind.ORDER_EXPIRED: "EXPIRED",
+    OrderEventKind.TRADE_PREVENTED: "TRADE_PREVENTION",
+}
+
+
+def execution_report(instrument: Instrument, event: OrderEvent, cancel_id: str, unit_ns: int) -> Shown:
+    """What happened to an order; `cancel_id` is the cancel's own client id, for a canceled order."""
+    is_trade = event.kind == OrderEventKind.TRADE
+    is_canceled = event.kind == OrderEventKind.ORDER_CANCELED
+    is_prevention = event.kind == OrderEventKind.TRADE_PREVENTED or event.status == OrderStatus.EXPIRED_IN_MATCH
+    is_rejected = event.kind == OrderEventKind.ORDER_REJECTED
+    time = event.ts_ns // unit_ns
+    created = (event.created_ts_ns or event.ts_ns) // unit_ns  # A rejected order was never made.
+    client_id = event.client_id.decode()
+    fee_asset = instrument.base if event.fee_is_base else instrument.quote
+    shown: Shown = {
+        "e": "executionReport",
+        "E": time,
+        "s": instrument.symbol,
+        "c": cancel_id if is_canceled else client_id,
+        "S": SIDES[event.side],
+        "o": TYPES[event.order_type],
+        "f": TIMES_IN_FORCE[event.time_in_force],
+        "q": ordered_qty(instrument, event),
+        "p": instrument.format_price(event.price_ticks),
+        "P": ZERO,
+        "F": ZERO,
+        "g": NO_ORDER_LIST,
+        "C": client_id if is_canceled else "",
+        "x": "TRADE_PREVENTION" if is_prevention else _EXECUTION_TYPES[event.kind],
+        "X": STATUSES[event.status],
+        "r": REJECT_REASONS.get(event.reason, "NONE") if is_rejected else "NONE",
+        "i": event.order_id,
+        "l": instrument.format_qty(event.last_lots) if is_trade else ZERO,
+        "z": instrument.format_qty(event.executed_lots),
+        "L": instrument.format_price(event.last_price_ticks) if is_trade else ZERO,
+        "n": fee_asset.format(event.fee_units) if is_trade else "0",
+        "N": fee_asset.code if is_trade else None,
+        "T": time,
+        "t": event.trade_id if is_trade else -1,
+        "I": event.account_event,
+        "w": event.status in _OPEN and event.order_type != OrderType.MARKET,
+        "m": bool(event.is_maker),
+        "M": False,
+        "O": created,
+        "Z": instrument.quote.format(event.executed_quote_units),
+        "Y": instrument.quote.format(event.last_quote_units) if is_trade else ZERO,
+        "Q": instrument.quote.format(event.quote_units),
+        "W": created,
+        "V": PREVENTIONS[event.self_trade_prevention],
+    }
+    if event.prevented_lots:
+        shown["A"] = instrument.format_qty(event.prevented_lots)
+    if is_prevention:
+        shown["B"] = instrument.format_qty(event.last_lots)
+        shown["U"] = event.counter_order_id
+        shown["Cs"] = instrument.symbol
+    if event.status == OrderStatus.EXPIRED:
+        shown["eR"] = expiry_reason(event)
+    return shown
+
+
+def account_position(reference: Reference, events: Iterable[BalanceEvent], ts_ns: int, unit_ns: int) -> Shown:
+    """The balances that one command changed."""
+    time = ts_ns // unit_ns
+    balances = []
+    for event in events:
+        asset = reference.assets[event.asset_id]
+        locked = asset.format(event.locked + event.in_transit)
+        balances.append({"a": asset.code, "f": asset.format(event.free), "l": locked})
+    return {"e": "outboundAccountPosition", "E": time, "u": time, "B": balances}
+
+
+def balance_update(reference: Reference, event: BalanceEvent, unit_ns: int) -> Shown:
+    """A deposit, a withdrawal that was sent, or a transfer."""
+    asset = reference.assets[event.asset_id]
+    time = event.ts_ns // unit_ns
+    return {"e": "balanceUpdate", "E": time, "a": asset.code, "d": asset.format(event.change), "T": time}

@@ -1,0 +1,155 @@
+"""The Binance gateway, put together: which path and which method leads to which endpoint.
+
+A new endpoint is one row in its module's table and one row here.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from holdfast.clock import Clock
+from holdfast.codes import OrderEventKind
+from holdfast.events import BalanceEvent, OrderEvent
+from holdfast.gateway.binance import errors
+from holdfast.gateway.binance.authentication import KeyTable
+from holdfast.gateway.binance.cancels import Cancels
+from holdfast.gateway.binance.endpoints import Call, Endpoint
+from holdfast.gateway.binance.errors import ApiError
+from holdfast.gateway.binance.general import General
+from holdfast.gateway.binance.orders import Orders, RequestNumbers
+from holdfast.gateway.binance.parameters import AnyParameters
+from holdfast.gateway.binance.pending import CallLater, Pending
+from holdfast.gateway.binance.queries import History, Queries
+from holdfast.gateway.binance.rate_limits import Limits, RateLimits
+from holdfast.gateway.binance.rest import RestAdapter
+from holdfast.gateway.server.routes import Routes
+from holdfast.instruments import Reference
+from holdfast.views import Account, Balance, Order
+
+# (method, path) → WebSocket API method.
+REST_ROUTES = {
+    ("GET", "/api/v3/ping"): "ping",
+    ("GET", "/api/v3/time"): "time",
+    ("GET", "/api/v3/exchangeInfo"): "exchangeInfo",
+    ("POST", "/api/v3/order"): "order.place",
+    ("GET", "/api/v3/order"): "order.status",
+    ("DELETE", "/api/v3/order"): "order.cancel",
+    ("POST", "/api/v3/order/test"): "order.test",
+    ("POST", "/api/v3/order/cancelReplace"): "order.cancelReplace",
+    ("GET", "/api/v3/openOrders"): "openOrders.status",
+    ("DELETE", "/api/v3/openOrders"): "openOrders.cancelAll",
+    ("GET", "/api/v3/allOrders"): "allOrders",
+    ("GET", "/api/v3/myTrades"): "myTrades",
+    ("GET", "/api/v3/account"): "account.status",
+    ("GET", "/api/v3/account/commission"): "account.commission",
+    ("GET", "/api/v3/rateLimit/order"): "account.rateLimits.orders",
+}
+
+# What Binance has and this venue has not: answered as such, rather than as a path that nobody knows.
+REST_UNSUPPORTED = (
+    ("POST", "/api/v3/order/oco"),
+    ("POST", "/api/v3/orderList/oco"),
+    ("POST", "/api/v3/orderList/oto"),
+    ("POST", "/api/v3/orderList/otoco"),
+    ("POST", "/api/v3/orderList/opo"),
+    ("POST", "/api/v3/orderList/opoco"),
+    ("GET", "/api/v3/orderList"),
+    ("DELETE", "/api/v3/orderList"),
+    ("GET", "/api/v3/allOrderList"),
+    ("GET", "/api/v3/openOrderList"),
+    ("PUT", "/api/v3/order/amend/keepPriority"),
+    ("GET", "/api/v3/order/amendments"),
+    ("POST", "/api/v3/sor/order"),
+    ("POST", "/api/v3/sor/order/test"),
+    ("GET", "/api/v3/myPreventedMatches"),
+    ("GET", "/api/v3/myAllocations"),
+    ("GET", "/api/v3/myFilters"),
+)
+
+
+class AppliedBatch(Protocol):
+    """What a reader of the replica gets; `holdfast.replica.Applied`."""
+
+    @property
+    def first_seq(self) -> int: ...
+    @property
+    def commands(self) -> Any: ...
+    @property
+    def orders(self) -> list[OrderEvent]: ...
+    @property
+    def balances(self) -> list[BalanceEvent]: ...
+
+
+class Venue(Protocol):
+    """What the gateway needs of a replica."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def reference(self) -> Reference: ...
+    @property
+    def directory(self) -> KeyTable: ...
+    @property
+    def history(self) -> History: ...
+    @property
+    def accepting(self) -> bool: ...
+    @property
+    def refusal(self) -> str: ...
+    def submit(self, records: bytes, done: Callable[[Any], None] | None = None) -> int: ...
+    def add_reader(self, reader: Callable[[Any], None]) -> None: ...
+    def account(self, account_id: int) -> Account | None: ...
+    def balances(self, account_id: int) -> list[Balance]: ...
+    def open_orders(self, account_id: int, instrument_id: int = 0) -> list[Order]: ...
+    def order(self, account_id: int, instrument_id: int, order_id: int = 0, client_id: str = "") -> Order | None: ...
+    def is_pending(self, account_id: int, client_id: str) -> bool: ...
+
+
+class BinanceGateway:
+    """One gateway over one replica."""
+
+    def __init__(self, routes: Routes, venue: Venue, limits: Limits, call_later: CallLater) -> None:
+        self._routes = routes
+        self.rate_limits = RateLimits(limits)
+        self.pending = Pending(venue, venue.clock, call_later)
+        numbers = RequestNumbers(venue.clock)
+        general = General(venue, self.rate_limits)
+        self._shims = general.shims()
+        self.methods: dict[str, Endpoint] = {
+            **general.endpoints(),
+            **Orders(venue, self.pending, self.rate_limits, numbers).endpoints(),
+            **Cancels(venue, self.pending, self.rate_limits, numbers).endpoints(),
+            **Queries(venue, self.rate_limits).endpoints(),
+        }
+        self.rest = RestAdapter(venue.directory, self.rate_limits, venue.clock)
+        venue.add_reader(self._credit_first_fills)
+        self._add_rest()
+
+    def _add_rest(self) -> None:
+        for (http_method, path), method in REST_ROUTES.items():
+            self._routes.add(http_method, path, self.rest.handler(self.methods[method]))
+        for path, endpoint in self._shims.items():
+            self._routes.add("GET", path, self.rest.handler(endpoint))
+        unsupported = self.rest.handler(Endpoint(AnyParameters(), _unsupported))
+        for http_method, path in REST_UNSUPPORTED:
+            self._routes.add(http_method, path, unsupported)
+
+    def add_public(self, paths: Mapping[str, Endpoint], methods: Mapping[str, Endpoint]) -> None:
+        """Let these endpoints be asked too: by GET path and by WebSocket API method."""
+        for path, endpoint in paths.items():
+            self._routes.add("GET", path, self.rest.handler(endpoint))
+        self.methods.update(methods)
+
+    def _credit_first_fills(self, applied: AppliedBatch) -> None:
+        """An order that trades for the first time is taken off its account's unfilled ones."""
+        for event in applied.orders:
+            if event.kind == OrderEventKind.TRADE and event.executed_lots == event.last_lots:
+                self.rate_limits.credit_first_fill(event.account_id, bool(event.is_maker), event.ts_ns)
+
+
+def _unsupported(_call: Call) -> bytes:
+    raise ApiError(errors.UNSUPPORTED_OPERATION)
+
+
+def install(routes: Routes, replica: Venue, limits: Limits, call_later: CallLater | None = None) -> BinanceGateway:
+    """Register every path of the gateway on `routes`. `call_later` is the running event loop's unless given."""
+    return BinanceGateway(routes, replica, limits, call_later or asyncio.get_running_loop().call_later)

@@ -1,0 +1,129 @@
+"""Pending: commands that were handed to the journal and are not answered yet.
+
+endpoint → PENDING → replica.submit … outcome → endpoint's reply
+
+A command that has not resolved within `ANSWER_WITHIN_NS` is answered as pending (-1007), with the id to ask for and the
+time by which it resolves; its outcome, when it comes, is no longer told here but by queries and the user data stream.
+
+Waiting times are all the same, so the oldest is always first in line and one timer serves all.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from holdfast.clock import Clock
+from holdfast.errors import JournalUnavailableError
+from holdfast.gateway.binance import errors
+from holdfast.gateway.binance.endpoints import Call
+from holdfast.gateway.binance.errors import ApiError
+
+ANSWER_WITHIN_NS = 780_000_000  # Of the 800 ms promised, the rest is for the timer and the way to the client.
+TIMER_SLACK_NS = 1_000_000
+
+CallLater = Callable[[float, Callable[[], None]], Any]
+
+
+class CommandSink(Protocol):
+    """Where commands go."""
+
+    def submit(self, records: bytes, done: Callable[[Any], None] | None = None) -> int: ...
+
+
+class Waiting:
+    """One command on its way."""
+
+    __slots__ = ("_pending", "_reply", "call", "client_id", "deadline_ts_ns", "due_ts_ns", "number")
+
+    def __init__(
+        self,
+        pending: "Pending",
+        number: int,
+        call: Call,
+        client_id: str,
+        deadline_ts_ns: int,
+        reply: Callable[[Any], bytes],
+    ) -> None:
+        self._pending = pending
+        self._reply = reply
+        self.number = number
+        self.call = call
+        self.client_id = client_id
+        self.deadline_ts_ns = deadline_ts_ns
+        self.due_ts_ns = call.received_ts_ns + ANSWER_WITHIN_NS
+
+    def done(self, outcome: Any) -> None:
+        """The command is durable and applied."""
+        self._pending.resolve(self, outcome.command.seq)
+        if not self.call.is_answered:
+            self.call.attempt(lambda _: self._reply(outcome))
+
+    def time_out(self) -> None:
+        shown = {"clientOrderId": self.client_id, "resolvesBy": self.call.time(self.deadline_ts_ns)}
+        self.call.fail(ApiError(errors.TIMEOUT, data=shown))
+
+
+class Pending:
+    """All commands of this gateway that wait for their outcome."""
+
+    def __init__(self, sink: CommandSink, clock: Clock, call_later: CallLater) -> None:
+        self._sink = sink
+        self._clock = clock
+        self._call_later = call_later
+        self._waiting: dict[int, Waiting] = {}  # Oldest first.
+        self._cancel_ids: dict[int, str] = {}  # By seq.
+        self._number = 0
+        self._timer_runs = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def cancel_id(self, seq: int) -> str:
+        """The client id of the cancel within a replacement, for which the journal has no place; "" if not known."""
+        return self._cancel_ids.get(seq, "")
+
+    def submit(
+        self,
+        call: Call,
+        record: bytes,
+        client_id: str,
+        deadline_ts_ns: int,
+        reply: Callable[[Any], bytes],
+        cancel_id: str = "",
+    ) -> None:
+        """Hand the command over; `reply` makes the result of its outcome, or raises ApiError.
+
+        Raises ApiError at once when the journal cannot take it.
+        """
+        call.authorization.check_time(self._clock.now_ns())
+        self._number += 1
+        waiting = Waiting(self, self._number, call, client_id, deadline_ts_ns, reply)
+        try:
+            seq = self._sink.submit(record, waiting.done)
+        except JournalUnavailableError as error:
+            raise ApiError(errors.UNAVAILABLE, error.reason) from error
+        self._waiting[waiting.number] = waiting
+        if cancel_id:
+            self._cancel_ids[seq] = cancel_id
+        if not self._timer_runs:
+            self._start_timer(waiting)
+
+    def resolve(self, waiting: Waiting, seq: int) -> None:
+        """The command is decided, whether or not somebody still waits to be told."""
+        self._waiting.pop(waiting.number, None)
+        self._cancel_ids.pop(seq, None)
+
+    def _start_timer(self, oldest: Waiting) -> None:
+        self._timer_runs = True
+        delay_ns = max(oldest.due_ts_ns - self._clock.now_ns(), 0) + TIMER_SLACK_NS
+        self._call_later(delay_ns / 1e9, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer_runs = False
+        now_ns = self._clock.now_ns()
+        while self._waiting:
+            oldest = next(iter(self._waiting.values()))
+            if oldest.due_ts_ns > now_ns:
+                self._start_timer(oldest)
+                return
+            del self._waiting[oldest.number]
+            oldest.time_out()

@@ -1,0 +1,210 @@
+"""Rate limits: request weight per address, unfilled orders per account, a budget of its own for cancels.
+
+Counts are by fixed intervals of the venue's clock, as Binance's are: a minute's count starts at zero with each minute.
+An address that goes on after a 429 is banned (418), longer each time. Cancels draw on another budget and are not
+touched by a ban, so whoever has used up everything else can still leave the market.
+
+Invariant: memory is bounded. A table of an interval is thrown away with the interval, and addresses beyond
+`addresses_max` share one count.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from holdfast.config import ACCOUNTS_MAX
+from holdfast.gateway.binance import errors
+from holdfast.gateway.binance.errors import ApiError
+
+SECOND_NS = 10**9
+MINUTE_NS = 60 * SECOND_NS
+DAY_NS = 86_400 * SECOND_NS
+_BAN_SHIFT_MAX = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client may use. The defaults are Binance's."""
+
+    request_weight_per_minute: int = 6_000
+    raw_requests_per_5_minutes: int = 300_000
+    orders_per_10_seconds: int = 100
+    orders_per_day: int = 200_000
+    cancels_per_minute: int = 6_000
+    connections_per_5_minutes: int = 300
+    refusals_before_ban: int = 300  # 429s within a minute.
+    ban_seconds_first: int = 120
+    ban_seconds_max: int = 3 * 86_400
+    addresses_max: int = 100_000
+    maker_fill_credit: int = 5  # Unfilled orders taken off when a resting order trades first; a taker's is 1.
+
+
+Who = TypeVar("Who", bound=Hashable)
+
+
+class Window(Generic[Who]):
+    """Counts per client within the current interval."""
+
+    __slots__ = ("_counts", "_number", "_others", "_who_max", "interval_ns", "limit")
+
+    def __init__(self, interval_ns: int, limit: int, who_max: int) -> None:
+        self.interval_ns = interval_ns
+        self.limit = limit
+        self._number = 0
+        self._counts: dict[Who, int] = {}
+        self._others = 0  # The one count of everybody beyond `who_max`.
+        self._who_max = who_max
+
+    def count(self, who: Who, now_ns: int) -> int:
+        self._turn(now_ns)
+        found = self._counts.get(who)
+        if found is not None:
+            return found
+        return self._others if len(self._counts) >= self._who_max else 0
+
+    def add(self, who: Who, amount: int, now_ns: int) -> int:
+        """Add and return the count; a count never goes below zero."""
+        self._turn(now_ns)
+        counts = self._counts
+        if who not in counts and len(counts) >= self._who_max:
+            self._others = max(self._others + amount, 0)
+            return self._others
+        count = counts[who] = max(counts.get(who, 0) + amount, 0)
+        return count
+
+    def is_used_up(self, who: Who, now_ns: int) -> bool:
+        return self.count(who, now_ns) >= self.limit
+
+    def end_ns(self, now_ns: int) -> int:
+        """When the current interval ends."""
+        return now_ns - now_ns % self.interval_ns + self.interval_ns
+
+    def _turn(self, now_ns: int) -> None:
+        number = now_ns // self.interval_ns
+        if number > self._number:  # Never back: the clock does not go back either.
+            self._number = number
+            self._counts = {}
+            self._others = 0
+
+
+class Bans:
+    """Addresses that went on after a 429: until when, and how often so far."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._first_ns = limits.ban_seconds_first * SECOND_NS
+        self._max_ns = limits.ban_seconds_max * SECOND_NS
+        self._addresses_max = limits.addresses_max
+        self._bans: dict[str, tuple[int, int]] = {}  # address → (until, offences), oldest offence first
+
+    def until_ns(self, address: str, now_ns: int) -> int:
+        """When the ban ends; 0 when there is none."""
+        if not self._bans:
+            return 0
+        until_ns, _ = self._bans.get(address, (0, 0))
+        return until_ns if until_ns > now_ns else 0
+
+    def ban(self, address: str, now_ns: int) -> None:
+        until_ns, offences = self._bans.pop(address, (0, 0))
+        if now_ns - until_ns > self._max_ns:
+            offences = 0  # Behaved for as long as the longest ban lasts.
+        while len(self._bans) >= self._addresses_max:
+            self._bans.pop(next(iter(self._bans)))
+        length_ns = min(self._first_ns << min(offences, _BAN_SHIFT_MAX), self._max_ns)
+        self._bans[address] = (now_ns + length_ns, offences + 1)
+
+
+class RateLimits:
+    """Who has used how much. All times are the venue's clock in nanoseconds."""
+
+    def __init__(self, limits: Limits) -> None:
+        who_max = limits.addresses_max
+        self.limits = limits
+        self.weight: Window[str] = Window(MINUTE_NS, limits.request_weight_per_minute, who_max)
+        self.cancels: Window[str] = Window(MINUTE_NS, limits.cancels_per_minute, who_max)
+        self.orders_10s: Window[int] = Window(10 * SECOND_NS, limits.orders_per_10_seconds, ACCOUNTS_MAX)
+        self.orders_1d: Window[int] = Window(DAY_NS, limits.orders_per_day, ACCOUNTS_MAX)
+        self._raw: Window[str] = Window(5 * MINUTE_NS, limits.raw_requests_per_5_minutes, who_max)
+        self._connections: Window[str] = Window(5 * MINUTE_NS, limits.connections_per_5_minutes, who_max)
+        self._refusals: Window[str] = Window(MINUTE_NS, limits.refusals_before_ban, who_max)
+        self._bans = Bans(limits)
+
+    def charge(self, address: str, weight: int, now_ns: int) -> None:
+        """Count a request. Raises 418 or 429 when the address may not make it; `weight` 0 only asks."""
+        until_ns = self._bans.until_ns(address, now_ns)
+        if until_ns:
+            raise ApiError(errors.BANNED, until_ns // 1_000_000, retry_at_ns=until_ns)
+        if self._raw.add(address, 1, now_ns) > self._raw.limit:
+            raise self._refuse(
+                address, now_ns, ApiError(errors.TOO_MANY_REQUESTS, retry_at_ns=self._raw.end_ns(now_ns))
+            )
+        used = self.weight.add(address, weight, now_ns)
+        if used > self.weight.limit or (not weight and used == self.weight.limit):
+            raise self._refuse(address, now_ns, self._too_much_weight(self.weight, now_ns))
+
+    def charge_more(self, address: str, weight: int, now_ns: int) -> None:
+        """Count what a request already counted weighs more, now that its parameters are known."""
+        if weight and self.weight.add(address, weight, now_ns) > self.weight.limit:
+            raise self._refuse(address, now_ns, self._too_much_weight(self.weight, now_ns))
+
+    def charge_cancel(self, address: str, now_ns: int) -> None:
+        """Count a cancel in the budget that nothing else draws on."""
+        if self.cancels.add(address, 1, now_ns) > self.cancels.limit:
+            raise self._too_much_weight(self.cancels, now_ns)
+
+    def charge_failed(self, address: str, weight: int, now_ns: int) -> None:
+        """Orders weigh nothing when they succeed; one that fails is counted afterwards."""
+        self.weight.add(address, weight, now_ns)
+
+    def charge_connection(self, address: str, now_ns: int) -> None:
+        """Count an attempt to open a WebSocket API connection."""
+        self.charge(address, 2, now_ns)
+        if self._connections.add(address, 1, now_ns) > self._connections.limit:
+            end_ns = self._connections.end_ns(now_ns)
+            raise ApiError(errors.TOO_MANY_CONNECTIONS, self._connections.limit, "5 MINUTE", retry_at_ns=end_ns)
+
+    def charge_order(self, account_id: int, now_ns: int) -> None:
+        """Count a new order of the account. Raises 429 when it has too many unfilled ones, and counts nothing then."""
+        for window, interval in ((self.orders_10s, "10 SECOND"), (self.orders_1d, "1 DAY")):
+            if window.is_used_up(account_id, now_ns):
+                raise ApiError(errors.TOO_MANY_ORDERS, window.limit, interval, retry_at_ns=window.end_ns(now_ns))
+        self.orders_10s.add(account_id, 1, now_ns)
+        self.orders_1d.add(account_id, 1, now_ns)
+
+    def credit_first_fill(self, account_id: int, is_maker: bool, now_ns: int) -> None:
+        """An order of the account has traded for the first time: it is not an unfilled one any more."""
+        credit = self.limits.maker_fill_credit if is_maker else 1
+        self.orders_10s.add(account_id, -credit, now_ns)
+        self.orders_1d.add(account_id, -credit, now_ns)
+
+    def shown_limits(self) -> list[dict[str, Any]]:
+        """As exchangeInfo tells them."""
+        limits = self.limits
+        return [
+            _shown("REQUEST_WEIGHT", "MINUTE", 1, limits.request_weight_per_minute),
+            _shown("ORDERS", "SECOND", 10, limits.orders_per_10_seconds),
+            _shown("ORDERS", "DAY", 1, limits.orders_per_day),
+            _shown("RAW_REQUESTS", "MINUTE", 5, limits.raw_requests_per_5_minutes),
+        ]
+
+    def shown_weight(self, address: str, now_ns: int) -> dict[str, Any]:
+        window = self.weight
+        return _shown("REQUEST_WEIGHT", "MINUTE", 1, window.limit) | {"count": window.count(address, now_ns)}
+
+    def shown_orders(self, account_id: int, now_ns: int) -> list[dict[str, Any]]:
+        short, day = self.orders_10s, self.orders_1d
+        return [
+            _shown("ORDERS", "SECOND", 10, short.limit) | {"count": short.count(account_id, now_ns)},
+            _shown("ORDERS", "DAY", 1, day.limit) | {"count": day.count(account_id, now_ns)},
+        ]
+
+    def _too_much_weight(self, window: Window[str], now_ns: int) -> ApiError:
+        return ApiError(errors.TOO_MUCH_WEIGHT, window.limit, "1 MINUTE", retry_at_ns=window.end_ns(now_ns))
+
+    def _refuse(self, address: str, now_ns: int, refusal: ApiError) -> ApiError:
+        if self._refusals.add(address, 1, now_ns) > self._refusals.limit:
+            self._bans.ban(address, now_ns)
+        return refusal
+
+
+def _shown(kind: str, interval: str, interval_num: int, limit: int) -> dict[str, Any]:
+    return {"rateLimitType": kind, "interval": interval, "intervalNum": interval_num, "limit": limit}
