@@ -120,7 +120,7 @@ class MarketStreams:
         self._by_instrument: dict[int, tuple[Stream, ...]] = {}  # Tuples: sending may end with somebody leaving.
         self._names_of: Reference | None = None  # The reference data that `_by_lower_symbol` is of.
         self._by_lower_symbol: dict[str, Instrument] = {}
-        self._polled_s = 0
+        self._polled_s = now_ns() // SECOND_NS
 
     # Listeners.
 
