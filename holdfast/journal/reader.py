@@ -57,6 +57,7 @@ class JournalReader:
         self._files = files
         self._watermark = Watermark(directory, files)
         self._walk: SegmentWalk | None = None
+        self._following: Segment | None = None  # The segment after the one that is walked through, once it is known.
         self._left = bytearray()  # Records of the batch in which `from_seq` stands, from it on.
         try:
             self._start(after_hash)
@@ -126,7 +127,9 @@ class JournalReader:
     def _take(self, walk: SegmentWalk, mark: Mark, seq_end: int, records_max: int) -> bytearray:
         """Records of this segment; none when it is done with, and then the next one is open."""
         is_newest = walk.segment.number == mark.segment_number
-        following = None if is_newest else self._following(walk.segment, mark)
+        if self._following is None and not is_newest:
+            self._following = self._find_following(walk.segment, mark)
+        following = self._following
         if following:
             seq_end = min(seq_end, following.first_seq)
             if walk.chain.next_seq >= following.first_seq:
@@ -146,7 +149,7 @@ class JournalReader:
         """The segments that the watermark has reached; a later one is just being begun."""
         return [s for s in list_segments(self._directory, self._files) if s.number <= mark.segment_number]
 
-    def _following(self, segment: Segment, mark: Mark) -> Segment:
+    def _find_following(self, segment: Segment, mark: Mark) -> Segment:
         later = [s for s in self._listed(mark) if s.number > segment.number]
         if not later or later[-1].number != mark.segment_number:
             raise CorruptJournalError(segment.path, 0, "a segment after it is missing")
@@ -154,6 +157,7 @@ class JournalReader:
 
     def _enter(self, following: Segment, done: SegmentWalk) -> None:
         self._walk = SegmentWalk(following, self._files)
+        self._following = None
         done.close()
         if self._walk.chain != done.chain:
             raise CorruptJournalError(following.path, 0, f"it does not continue {done.segment.path.name}")

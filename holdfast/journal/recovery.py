@@ -40,6 +40,7 @@ class Position(NamedTuple):
 def recover(directory: Path, files: FileOperations, venue_id: bytes) -> Position:
     """Make the journal whole again. Raises CorruptJournalError, NewerFormatError, or OSError when the disk refuses."""
     files.remove(directory / PREPARING)
+    files.sync_directory(directory)  # The last process may have died between naming a segment and making that durable.
     segments = list_segments(directory, files)
     if watermark.NAME not in files.names(directory):
         if segments:
@@ -70,6 +71,7 @@ def _recover_tail(segments: list[Segment], files: FileOperations, mark_file: Wat
     if not tail or mark.segment_number not in (0, tail[0].number):
         raise CorruptJournalError(segments[-1].path, 0, f"the segment that holds seq {mark.seq} is missing")
     chain: Chain | None = None
+    newest = mark
     for segment, following in zip(tail, [*tail[1:], None], strict=True):
         walk = SegmentWalk(segment, files)
         try:
@@ -86,7 +88,9 @@ def _recover_tail(segments: list[Segment], files: FileOperations, mark_file: Wat
             walk.close()
         chain = walk.chain
         if walk.offset > durable_offset:
-            mark_file.advance(Mark(chain.next_seq - 1, segment.number, walk.offset, chain.chain_hash))
+            newest = Mark(chain.next_seq - 1, segment.number, walk.offset, chain.chain_hash)
+    # Once, and carried to the disk before the next: so a torn slot of before and one torn now are never both there.
+    mark_file.advance(newest)
     mark_file.flush()
     return Position(walk.chain, segment, walk.offset, walk.header.byte_count)
 

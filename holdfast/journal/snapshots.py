@@ -125,15 +125,11 @@ def write(
 
 
 def available(directory: Path, *, reads_all: bool = False) -> list[Found]:
-    """The snapshots in a directory, newest first.
-
-    A valid one has a whole header and index and the right size; with `reads_all` every blob was held against its hash
-    too, which costs as much as loading it. `load` always does.
-    """
+    """The snapshots in a directory, newest first; each as `inspect` finds it."""
     if not directory.is_dir():
         return []
     names = sorted((entry.name for entry in directory.iterdir() if _name.fullmatch(entry.name)), reverse=True)
-    return [_inspect(directory / name, reads_all) for name in names]
+    return [inspect(directory / name, reads_all=reads_all) for name in names]
 
 
 def load(path: Path) -> Snapshot:
@@ -151,7 +147,12 @@ def load(path: Path) -> Snapshot:
     return Snapshot(header.seq, header.chain_hash, header.rules_version, arrays, documents)
 
 
-def _inspect(path: Path, reads_all: bool) -> Found:
+def inspect(path: Path, *, reads_all: bool) -> Found:
+    """Whether a snapshot is valid.
+
+    It has a whole header and index and the right size; with `reads_all` every blob was held against its hash too, which
+    costs as much as loading it. `load` always does that.
+    """
     seq = int(path.name.removesuffix(SUFFIX))
     try:
         with path.open("rb", buffering=0) as file:
@@ -161,7 +162,7 @@ def _inspect(path: Path, reads_all: bool) -> Found:
                     _read_blob(file, path, blob)
     except CorruptSnapshotError as error:
         return Found(seq, path, 0, False, error.problem)
-    except (NewerFormatError, OSError) as error:
+    except (NewerFormatError, OSError) as error:  # A file that went away meanwhile is not valid either.
         return Found(seq, path, 0, False, str(error))
     return Found(seq, path, header.rules_version, True, "")
 

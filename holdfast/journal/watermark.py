@@ -44,7 +44,12 @@ class Watermark:
 
     def __init__(self, directory: Path, files: FileOperations, *, is_writable: bool = False) -> None:
         self._path = directory / NAME
-        self._mapped = files.map(self._path, is_writable=is_writable)
+        try:
+            self._mapped = files.map(self._path, is_writable=is_writable)
+        except FileNotFoundError:
+            raise CorruptJournalError(self._path, 0, "the watermark is missing") from None
+        except ValueError:  # What mapping an empty file raises.
+            raise CorruptJournalError(self._path, 0, "the watermark is empty") from None
         self._slot = 0
 
     def read(self) -> Mark:
