@@ -23,17 +23,19 @@ from holdfast.gateway.server.routes import OutgoingSocket
 
 STREAMS_MAX = 1024  # Of one connection.
 NAME_CHARACTERS_MAX = 100
+UNKNOWN_PROPERTY = 0
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 _text_id = re.compile(r"[\x20-\x7e]{0,36}")
 _UNITS = {"MILLISECOND": MILLISECOND_NS, "MICROSECOND": MICROSECOND_NS}
 
 
 class ControlError(Exception):
-    """A control message that cannot be done; `shown` is the answer."""
+    """A control message that cannot be done."""
 
-    def __init__(self, code: int, message: str, **fields: object) -> None:
-        super().__init__(message)
-        self.shown = {"code": code, "msg": message, **fields}
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(code, text)
+        self.code = code
+        self.text = text
 
 
 def open_session(streams: MarketStreams, request: Request) -> "StreamSession | Response":
@@ -104,7 +106,9 @@ class StreamSession:
                 listen_to = message["params"]
             answer: dict[str, object] = {"result": result, "id": message["id"]}
         except ControlError as error:
-            answer = error.shown
+            answer = {"code": error.code, "msg": error.text}
+            if error.code == UNKNOWN_PROPERTY:
+                answer["id"] = message["id"]  # Of all errors only this one names the request.
         self.socket.send(json.dumps(answer, separators=(",", ":")).encode())
         self._listen(listen_to)
 
@@ -147,7 +151,7 @@ class StreamSession:
         if len(params) > params_max:
             raise ControlError(2, "Invalid request: too many parameters")
         if params[0] != "combined":
-            raise ControlError(0, "Unknown property")
+            raise ControlError(UNKNOWN_PROPERTY, "Unknown property")
 
 
 def _stream_names(params: list[Any]) -> set[str]:

@@ -205,7 +205,8 @@ class Kline(Topic):
         self._sent = (0, 0)
 
     def initial(self, now_ns: int) -> str | None:
-        return self._current(now_ns)
+        bar = self._current(now_ns)
+        return None if bar is None else self._message(bar, False, now_ns)
 
     def on_tick(self, now_ns: int) -> list[str]:
         """The candles that have closed since, with their end a moment ago so that no trade is missing in them."""
@@ -224,19 +225,17 @@ class Kline(Topic):
         return [self._message(bar, True, now_ns) for bar in closed]
 
     def poll(self, now_ns: int) -> str | None:
-        bar = self._klines.candle(self._interval, now_ns // messages.SECOND_NS, self._offset_s)
-        if bar is None or (bar.start_s, bar.count) == self._sent:
-            return None
-        return self._current(now_ns)
-
-    def _current(self, now_ns: int) -> str | None:
-        bar = self._klines.candle(self._interval, now_ns // messages.SECOND_NS, self._offset_s)
-        if bar is None:
-            return None
+        bar = self._current(now_ns)
+        if bar is None or (bar.start_s, bar.count) == self._sent or bar.start_s != self._open_s:
+            return None  # A new candle is shown once the one before was told as closed.
         self._sent = (bar.start_s, bar.count)
-        if self._open_s is None:
-            self._open_s = bar.start_s
         return self._message(bar, False, now_ns)
+
+    def _current(self, now_ns: int) -> Bar | None:
+        bar = self._klines.candle(self._interval, now_ns // messages.SECOND_NS, self._offset_s)
+        if bar is not None and self._open_s is None:
+            self._open_s = bar.start_s
+        return bar
 
     def _message(self, bar: Bar, is_closed: bool, now_ns: int) -> str:
         return messages.kline_event(
