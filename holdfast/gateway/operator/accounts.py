@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 from starlette.responses import Response, StreamingResponse
@@ -40,7 +40,7 @@ async def create(call: Call) -> schemas.Account:
     try:
         person = await asyncio.to_thread(people.reserve, wanted.name, call.idempotency_key)
     except ValueError as error:
-        raise malformed(str(error)) from None
+        raise ProblemError(409, str(error), "Choose another name.") from None
     existing = services.directory.account_of_uid(person.uid)
     if existing is not None and person.idempotency_key != call.idempotency_key:
         raise _name_taken(existing)
@@ -159,6 +159,3 @@ def _ts_ns(text: str) -> int:
         return int(moment.timestamp()) * 10**9 + moment.microsecond * 1000
     except (ValueError, OverflowError):
         raise malformed("A time is written as 2026-01-31T12:00:00Z.") from None
-
-
-What = Literal["orders", "trades", "deposits", "withdrawals", "transfers"]

@@ -1,7 +1,7 @@
 """API keys: create, list without secrets, revoke; and a new master key for what seals them."""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdfast.codes import CommandKind, KeyPermission, KeyType
 from holdfast.commands import Command
@@ -11,6 +11,9 @@ from holdfast.gateway.operator.commands import carry_out, carry_out_group, done
 from holdfast.gateway.operator.problems import ProblemError, malformed
 from holdfast.gateway.operator.services import Services
 from holdfast.gateway.operator.texts import account_of, number_of, time_text
+
+if TYPE_CHECKING:
+    from holdfast.directory.keys import Key as DirectoryKey
 
 _PERMISSIONS = {permission.name.lower(): permission for permission in KeyPermission}
 _rotation = asyncio.Lock()
@@ -36,13 +39,13 @@ async def create(call: Call) -> schemas.NewKey:
     key = services.directory.key_by_id(control.id)
     if key is None or key.revoked:
         raise ProblemError(409, "The key that this request made was revoked.", "Ask for a new one with a new key.")
-    return schemas.NewKey(*_told(services, key), secret_key=services.directory.secret_of(control.id))
+    return schemas.NewKey(**_told(services, key), secret_key=services.directory.secret_of(control.id))
 
 
 async def list_all(call: Call) -> schemas.Keys:
     account_id = account_of(call.services, call.path["account"])
     keys = call.services.directory.keys(account_id)
-    return schemas.Keys([schemas.Key(*_told(call.services, key)) for key in keys])
+    return schemas.Keys([schemas.Key(**_told(call.services, key)) for key in keys])
 
 
 async def revoke(call: Call) -> schemas.Done:
@@ -50,18 +53,18 @@ async def revoke(call: Call) -> schemas.Done:
     return done(await carry_out(call.services.replica, Command(kind=CommandKind.REVOKE_KEY, order_id=key_id)))
 
 
-def _told(services: Services, key: Any) -> tuple[Any, ...]:
-    return (
-        key.key_id,
-        key.account_id,
-        key.api_key,
-        key.key_type.name.lower(),
-        [name for name, bit in _PERMISSIONS.items() if key.permissions & bit],
-        [str(network) for network in key.allow_ips],
-        key.label,
-        key.revoked,
-        time_text(services.directory.key_created_ts_ns(key.key_id)),
-    )
+def _told(services: Services, key: "DirectoryKey") -> dict[str, Any]:
+    return {
+        "key_id": key.key_id,
+        "account_id": key.account_id,
+        "api_key": key.api_key,
+        "type": key.key_type.name.lower(),
+        "permissions": [name for name, bit in _PERMISSIONS.items() if key.permissions & bit],
+        "allow_ips": [str(network) for network in key.allow_ips],
+        "label": key.label,
+        "is_revoked": key.revoked,
+        "created_at": time_text(services.directory.key_created_ts_ns(key.key_id)),
+    }
 
 
 async def rotate_master_key(call: Call) -> schemas.Rotated:

@@ -115,9 +115,8 @@ def _family(definition: Definition, value: Value) -> Metric:
     assert definition.kind in ("gauge", "counter")
     of_kind = GaugeMetricFamily if definition.kind == "gauge" else CounterMetricFamily
     family = of_kind(name, definition.help, labels=definition.labels)
-    if not isinstance(value, Mapping):
-        value = {(): value}
-    for labels, number in value.items():
+    numbers = value if isinstance(value, Mapping) else {(): value}
+    for labels, number in numbers.items():
         family.add_metric([labels] if isinstance(labels, str) else list(labels), number)
     return family
 
@@ -126,7 +125,7 @@ class AppliedBatch(Protocol):
     @property
     def last_seq(self) -> int: ...
     @property
-    def commands(self) -> np.ndarray: ...  # type: ignore[type-arg]
+    def commands(self) -> np.ndarray: ...
     @property
     def events(self) -> Events: ...
     @property
