@@ -26,6 +26,7 @@ from holdfast.journal.interface import CorruptJournalError
 NAME = "watermark"
 MAGIC = b"HFWMARK1"
 SLOT_BYTES = 512
+FILE_BYTES = 2 * SLOT_BYTES
 _slot = struct.Struct("<8sI4xqqq32s8x")
 _CHECKED = 12
 
@@ -50,6 +51,9 @@ class Watermark:
             raise CorruptJournalError(self._path, 0, "the watermark is missing") from None
         except ValueError:  # What mapping an empty file raises.
             raise CorruptJournalError(self._path, 0, "the watermark is empty") from None
+        if len(self._mapped) < FILE_BYTES:
+            self._mapped.close()
+            raise CorruptJournalError(self._path, 0, "the watermark is cut off")
         self._slot = 0
 
     def read(self) -> Mark:
@@ -79,8 +83,6 @@ class Watermark:
 
     def _read_slot(self, index: int) -> Mark | None:
         data = self._mapped[index * SLOT_BYTES : index * SLOT_BYTES + _slot.size]
-        if len(data) < _slot.size:
-            return None
         magic, checksum, *fields = _slot.unpack(data)
         if magic != MAGIC or zlib.crc32(data[_CHECKED:]) != checksum:
             return None
@@ -90,7 +92,7 @@ class Watermark:
 def create(directory: Path, files: FileOperations, mark: Mark) -> None:
     """Make the file, durable, both slots alike."""
     making = directory / (NAME + ".new")
-    files.create(making, 2 * SLOT_BYTES)
+    files.create(making, FILE_BYTES)
     handle = files.open(making, is_writable=True)
     try:
         files.write_durable(handle, pack(mark).ljust(SLOT_BYTES, b"\0") * 2, 0)
