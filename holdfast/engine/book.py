@@ -49,7 +49,7 @@ import numpy as np
 from holdfast.codes import Side
 from holdfast.config import PAGE_TICKS
 from holdfast.engine.handle import Layout, Memory
-from holdfast.engine.jit import entry, hot
+from holdfast.engine.jit import entry, hot, row_type
 from holdfast.engine.ladder import (
     KEY_MAX,
     NIL,
@@ -96,9 +96,9 @@ order_dtype = np.dtype(  # 32 bytes: what matching and canceling touch, two orde
     [
         ("leaves_lots", np.int64),  # Quantity still open; 0 only while a row is free.
         ("order_id", np.int64),
-        ("next", np.int32),  # The next younger order of the level, or NIL; of a free row: the next free one.
-        ("prev", np.int32),
-        ("level", np.int32),
+        ("next", row_type),  # The next younger order of the level, or NIL; of a free row: the next free one.
+        ("prev", row_type),
+        ("level", row_type),
         ("account_id", np.int32),
     ]
 )
@@ -107,17 +107,17 @@ level_dtype = np.dtype(
     [
         ("key", np.int64),
         ("lots", np.int64),  # The sum of its orders' leaves.
-        ("first", np.int32),  # The oldest order; of a free row: the next free one.
-        ("last", np.int32),
+        ("first", row_type),  # The oldest order; of a free row: the next free one.
+        ("last", row_type),
         ("order_count", np.int32),
-        ("side_row", np.int32),
+        ("side_row", row_type),
     ]
 )
 
 side_dtype = np.dtype(
     [
         ("tops_used", np.int64),  # A bit for each of the side's `side_tops` that is not NIL.
-        ("best_level", np.int32),
+        ("best_level", row_type),
         ("level_count", np.int32),
     ]
 )
@@ -125,14 +125,14 @@ side_dtype = np.dtype(
 # Free rows form a list, last in, first out; `rows` is the highest row that was ever in use. Capacities decide nothing.
 book_head_dtype = np.dtype(
     [
-        ("order_free", np.int64),
-        ("order_rows", np.int64),
+        ("order_free", row_type),
+        ("order_rows", row_type),
         ("order_count", np.int64),
-        ("level_free", np.int64),
-        ("level_rows", np.int64),
+        ("level_free", row_type),
+        ("level_rows", row_type),
         ("level_count", np.int64),
-        ("page_free", np.int64),
-        ("page_rows", np.int64),
+        ("page_free", row_type),
+        ("page_rows", row_type),
         ("page_count", np.int64),
         ("pages_max", np.int64),  # The limit that commands set; the engine refuses what `can_rest` denies.
     ]
@@ -147,9 +147,9 @@ class Book(NamedTuple):
     orders: np.ndarray  # order_dtype
     levels: np.ndarray  # level_dtype
     sides: np.ndarray  # side_dtype, two for each instrument
-    side_tops: np.ndarray  # int32[sides * TOPS_PER_SIDE], directory pages
+    side_tops: np.ndarray  # row_type[sides * TOPS_PER_SIDE], directory pages
     pages: np.ndarray  # page_dtype
-    page_slots: np.ndarray  # int32[pages * PAGE_TICKS], leaf pages or levels
+    page_slots: np.ndarray  # row_type[pages * PAGE_TICKS], leaf pages or levels
     page_words: np.ndarray  # int64[pages * WORDS_PER_PAGE]
     order_index: np.ndarray  # entry_dtype, a power of two of them
     book_head: np.ndarray  # book_head_dtype[1]
@@ -160,9 +160,9 @@ BOOK = Layout(
     orders=order_dtype,
     levels=level_dtype,
     sides=side_dtype,
-    side_tops=np.dtype(np.int32),
+    side_tops=np.dtype(row_type),
     pages=page_dtype,
-    page_slots=np.dtype(np.int32),
+    page_slots=np.dtype(row_type),
     page_words=np.dtype(np.int64),
     order_index=entry_dtype,
     book_head=book_head_dtype,
@@ -181,7 +181,8 @@ def side_row(instrument_id, side):
 def price_key(side_row, price_ticks):
     """The better the price, the lower the key. A taker's limit crosses a level of the opposite side when the level's
     key is not above the limit's key on that side."""
-    return price_ticks ^ ((side_row & 1) - 1 & KEY_MAX)  # KEY_MAX is all ones, so this is KEY_MAX - price for buys.
+    mirror = (np.int64(side_row) & 1) - 1 & KEY_MAX  # KEY_MAX for buys. It is all ones, so ^ is KEY_MAX - price.
+    return price_ticks ^ mirror
 
 
 @hot
@@ -289,13 +290,13 @@ def read_depth(book, side_row, prices, lots, levels_max):
 @hot
 def _open_level(book, side_row, key):
     head = book.book_head[0]
-    level = head["level_free"]
+    level = np.int64(head["level_free"])
     if level != NIL:
         head["level_free"] = book.levels[level]["first"]
         book.levels[level]["first"] = NIL
     else:
         head["level_rows"] += 1
-        level = head["level_rows"]
+        level = np.int64(head["level_rows"])
     assert level < len(book.levels)
     head["level_count"] += 1
     book.levels[level]["key"] = key
@@ -304,8 +305,8 @@ def _open_level(book, side_row, key):
     side = book.sides[side_row]
     best = side["best_level"]
     side["level_count"] += 1
-    if best == NIL or key < book.levels[best]["key"]:
-        side["best_level"] = level
+    is_best = (best == NIL) | (key < book.levels[best]["key"])
+    side["best_level"] = level if is_best else best
     return level
 
 
@@ -329,12 +330,12 @@ def _close_level(book, level):
 @hot
 def _take_order_row(book):
     head = book.book_head[0]
-    row = head["order_free"]
+    row = np.int64(head["order_free"])
     if row != NIL:
         head["order_free"] = book.orders[row]["next"]
     else:
         head["order_rows"] += 1
-        row = head["order_rows"]
+        row = np.int64(head["order_rows"])
     assert row < len(book.orders)
     head["order_count"] += 1
     return row

@@ -18,7 +18,7 @@ for its link, and page 0 is all zero, which is why looking up a key needs no bra
 import numpy as np
 
 from holdfast.config import PAGE_TICKS, PRICE_TICKS_MAX
-from holdfast.engine.jit import hot, trailing_zeros
+from holdfast.engine.jit import hot, row_type, trailing_zeros
 
 NIL = 0  # Row 0 of every pool is reserved and stays all zero, so a zeroed link means "none".
 
@@ -40,7 +40,8 @@ assert PRICE_TICKS_MAX <= KEY_MAX
 page_dtype = np.dtype(
     [
         ("words_used", np.int64),  # A bit for each of the page's words that is not 0.
-        ("next_free", np.int64),  # Of a free page: the next free one, or NIL.
+        ("next_free", row_type),  # Of a free page: the next free one, or NIL.
+        ("unused", row_type),
     ]
 )
 
@@ -54,12 +55,11 @@ def find_level(book, side_row, key):
 @hot
 def put_level(book, side_row, key, level):
     """Enter a level under a key that has none; takes the pages that are missing."""
-    top = side_row * TOPS_PER_SIDE + (key >> TOP_BITS)
-    directory = np.int64(book.side_tops[top])
+    directory = directory_page(book, side_row, key)
     if directory == NIL:
         directory = take_page(book)
-        book.side_tops[top] = directory
-        book.sides[side_row]["tops_used"] |= np.int64(1) << (key >> TOP_BITS)
+        book.side_tops[side_row * TOPS_PER_SIDE + top_of(key)] = directory
+        book.sides[side_row]["tops_used"] |= np.int64(1) << top_of(key)
     page_slot = (key >> SLOT_BITS) & (PAGE_TICKS - 1)
     page = np.int64(book.page_slots[directory * PAGE_TICKS + page_slot])
     if page == NIL:
@@ -77,8 +77,8 @@ def drop_level(book, side_row, key):
         directory = directory_page(book, side_row, key)
         if clear_slot(book, directory, (key >> SLOT_BITS) & (PAGE_TICKS - 1)):
             free_page(book, directory)
-            book.side_tops[side_row * TOPS_PER_SIDE + (key >> TOP_BITS)] = NIL
-            book.sides[side_row]["tops_used"] &= ~(np.int64(1) << (key >> TOP_BITS))
+            book.side_tops[side_row * TOPS_PER_SIDE + top_of(key)] = NIL
+            book.sides[side_row]["tops_used"] &= ~(np.int64(1) << top_of(key))
 
 
 @hot
@@ -100,7 +100,7 @@ def leaf_page_after(book, side_row, key):
     directory = directory_page(book, side_row, key)
     slot = next_slot(book, directory, (key >> SLOT_BITS) & (PAGE_TICKS - 1))
     if slot == NO_SLOT:
-        tops = book.sides[side_row]["tops_used"] & bits_above(key >> TOP_BITS)
+        tops = book.sides[side_row]["tops_used"] & bits_above(top_of(key))
         if tops == 0:
             return np.int64(NIL)
         directory = np.int64(book.side_tops[side_row * TOPS_PER_SIDE + trailing_zeros(tops)])
@@ -118,7 +118,7 @@ def missing_pages(book, side_row, key):
 
 @hot
 def directory_page(book, side_row, key):
-    return np.int64(book.side_tops[side_row * TOPS_PER_SIDE + (key >> TOP_BITS)])
+    return np.int64(book.side_tops[side_row * TOPS_PER_SIDE + top_of(key)])
 
 
 @hot
@@ -128,15 +128,20 @@ def leaf_page(book, side_row, key):
 
 
 @hot
+def top_of(key):
+    return (key >> TOP_BITS) & (TOPS_PER_SIDE - 1)  # The mask changes nothing but what the compiler knows.
+
+
+@hot
 def take_page(book):
     head = book.book_head[0]
-    page = head["page_free"]
+    page = np.int64(head["page_free"])
     if page != NIL:
         head["page_free"] = book.pages[page]["next_free"]
         book.pages[page]["next_free"] = NIL
     else:
         head["page_rows"] += 1
-        page = head["page_rows"]
+        page = np.int64(head["page_rows"])
     head["page_count"] += 1
     assert page < len(book.pages)
     return page
@@ -165,9 +170,7 @@ def clear_slot(book, page, slot):
     book.page_slots[page * PAGE_TICKS + slot] = NIL
     rest = book.page_words[page * WORDS_PER_PAGE + word] & ~(np.int64(1) << (slot & (WORD_BITS - 1)))
     book.page_words[page * WORDS_PER_PAGE + word] = rest
-    if rest != 0:
-        return False
-    words = book.pages[page]["words_used"] & ~(np.int64(1) << word)
+    words = book.pages[page]["words_used"] & ~(np.int64(rest == 0) << word)
     book.pages[page]["words_used"] = words
     return words == 0
 

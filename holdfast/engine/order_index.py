@@ -10,13 +10,13 @@ Invariant: from the entry where an id belongs to the entry where it is, no entry
 
 import numpy as np
 
-from holdfast.engine.jit import hot
+from holdfast.engine.jit import hot, row_type
 from holdfast.engine.ladder import NIL
 
 entry_dtype = np.dtype(
     [
-        ("tag", np.int32),  # The low 31 bits of the order id.
-        ("row", np.int32),  # NIL: a free entry.
+        ("tag", row_type),  # The low 31 bits of the order id.
+        ("row", row_type),  # NIL: a free entry.
     ]
 )
 
@@ -29,7 +29,7 @@ _SPREAD_SHIFT = 20
 @hot
 def find_order(book, order_id):
     """The row of an open order, or NIL."""
-    mask = len(book.order_index) - 1
+    mask = (len(book.order_index) - 1) & TAG_MASK  # So that the compiler knows that no place is negative.
     tag = order_id & TAG_MASK
     place = home(tag, mask)
     while True:
@@ -44,7 +44,7 @@ def find_order(book, order_id):
 @hot
 def index_order(book, order_id, row):
     """Enter an id that is not there."""
-    mask = len(book.order_index) - 1
+    mask = (len(book.order_index) - 1) & TAG_MASK
     tag = order_id & TAG_MASK
     place = home(tag, mask)
     while book.order_index[place]["row"] != NIL:
@@ -56,7 +56,7 @@ def index_order(book, order_id, row):
 @hot
 def forget_order(book, order_id, row):
     """Delete the entry of an id that is there with this row, and close the gap."""
-    mask = len(book.order_index) - 1
+    mask = (len(book.order_index) - 1) & TAG_MASK
     hole = home(order_id & TAG_MASK, mask)
     while book.order_index[hole]["row"] != row:
         assert book.order_index[hole]["row"] != NIL
