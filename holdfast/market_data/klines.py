@@ -40,7 +40,9 @@ class Klines:
         second = ts_ns // 1_000_000_000
         bar = self._second
         if bar is None or bar.start_s != second:
-            bar = self._begin_second(second, price_ticks, trade_id)
+            bar = Bar(second, price_ticks)
+            bar.first_id = trade_id
+            self._begin_second(bar)
         elif price_ticks > bar.high:
             bar.high = price_ticks
         elif price_ticks < bar.low:
@@ -53,20 +55,24 @@ class Klines:
             bar.taker_lots += lots
             bar.taker_quote += quote
 
-    def _begin_second(self, second: int, price_ticks: int, trade_id: int) -> Bar:
+    def add_second(self, bar: Bar) -> None:
+        """Take in trades of one second at once."""
+        if self._second is not None and self._second.start_s == bar.start_s:
+            self._second.merge(bar)
+        else:
+            self._begin_second(bar)
+
+    def _begin_second(self, bar: Bar) -> None:
         done = self._second
         if done is not None:
-            assert second > done.start_s, "event time never goes back"
+            assert bar.start_s > done.start_s, "event time never goes back"
             self.rows["1s"].append(done)
             closed = self._fold(MINUTE, done)
             if closed is not None:
                 self.minutes_closed += 1
                 for interval in _LONGER:
                     self._fold(interval, closed)
-        bar = Bar(second, price_ticks)
-        bar.first_id = trade_id
         self._second = self.open["1s"] = bar
-        return bar
 
     def _fold(self, interval: Interval, bar: Bar) -> Bar | None:
         """Add `bar` to the interval's open bar; a bar that this closes goes to the rows and is returned."""

@@ -13,11 +13,12 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from holdfast.codes import OrderEventKind, Side
-from holdfast.events import BookEvent, OrderEvent
+from holdfast.events import BookEvent, Events, OrderEvent
 from holdfast.instruments import Instrument
 from holdfast.market_data.book import Book
 from holdfast.market_data.depth import Depth, DepthDiff
 from holdfast.market_data.klines import Klines
+from holdfast.market_data.replay import replay
 from holdfast.market_data.trades import PublicTrade, Trades
 
 DUMP_FORMAT = 1
@@ -64,6 +65,14 @@ class MarketData:
                 self._on_trade(event)
         if applied.book:
             self._on_book(applied.book)
+
+    def on_replayed(self, events: Events) -> None:
+        """Take in a piece of the journal at once; the outcome is that of `on_applied` with the same events."""
+        replay(self, events)
+
+    def touch(self, instrument_id: int) -> None:
+        """The instrument's book has changed, and its next image will differ."""
+        self._touched.add(instrument_id)
 
     def _on_trade(self, event: OrderEvent) -> None:
         """One trade, told by its taker's event."""

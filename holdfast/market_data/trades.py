@@ -5,6 +5,7 @@ history.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple
 
@@ -76,6 +77,10 @@ class Trades:
             aggregates[-1] = aggregates[-1].with_trade(trade)
         else:
             aggregates.append(AggregateTrade.of(trade))
+
+    def add_aggregates(self, aggregates: Iterable[AggregateTrade]) -> None:
+        """Take in whole aggregates, each of which begins after those that are here."""
+        self.aggregates.extend(aggregates)
 
     @property
     def last(self) -> PublicTrade | None:

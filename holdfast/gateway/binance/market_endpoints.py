@@ -50,9 +50,13 @@ class MarketReplica(Protocol):
     def reference(self) -> Reference: ...
 
 
-def status_of(mode: TradingMode) -> SymbolStatus:
-    """An instrument's status in Binance's words, of which there are fewer."""
-    return SymbolStatus.HALT if mode == TradingMode.HALT else SymbolStatus.TRADING
+# The status that can be asked for, by mode. CANCEL_ONLY is a status of its own and answers to none of them.
+STATUS_OF = {
+    TradingMode.HALT: SymbolStatus.HALT,
+    TradingMode.POST_ONLY: SymbolStatus.TRADING,
+    TradingMode.LIMIT_ONLY: SymbolStatus.TRADING,
+    TradingMode.TRADING: SymbolStatus.TRADING,
+}
 
 
 # Converters of parameters that only market data has.
@@ -332,12 +336,12 @@ class MarketEndpoints:
         if "symbols" in values:
             instruments = [self._known(symbol) for symbol in values["symbols"]]
         status = values.get("symbolStatus")
-        return _json([shown(each) for each in instruments if status is None or status_of(each.mode) == status])
+        return _json([shown(each) for each in instruments if status is None or STATUS_OF.get(each.mode) == status])
 
     def _instrument(self, values: Values) -> Instrument:
         instrument = self._known(values["symbol"])
         status = values.get("symbolStatus")
-        if status is not None and status_of(instrument.mode) != status:
+        if status is not None and STATUS_OF.get(instrument.mode) != status:
             raise ApiError(errors.STATUS_MISMATCH)
         return instrument
 
