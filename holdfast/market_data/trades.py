@@ -48,8 +48,17 @@ class AggregateTrade(NamedTuple):
         )
 
     def with_trade(self, trade: PublicTrade) -> "AggregateTrade":
+        """With one trade more. Made anew rather than by `_replace`, which takes three times as long."""
         assert trade.aggregate_trade_id == self.aggregate_trade_id
-        return self._replace(lots=self.lots + trade.lots, last_trade_id=trade.trade_id)
+        return AggregateTrade(
+            self.aggregate_trade_id,
+            self.price_ticks,
+            self.lots + trade.lots,
+            self.first_trade_id,
+            trade.trade_id,
+            self.ts_ns,
+            self.buyer_is_maker,
+        )
 
 
 def aggregate(trades: list[PublicTrade]) -> list[AggregateTrade]:
