@@ -1,0 +1,158 @@
+"""Audit: add everything up again, always, a slice at a time, and compare it with what the books of account say.
+
+A pass first sums the balance rows per asset. Commands go on between slices; a change of a row that is already in the sum is
+told to it (`ledger.tell_audit`), so at the end the sums are those of that moment. They must be the assets' holdings, and
+deposited - withdrawn must be holdings + fees. Then it goes through the accounts and computes from their open orders what
+must be locked. An account is checked in one piece.
+
+The audit reads; what it finds decides nothing in the engine, and where it stands is not part of the state.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from holdfast.codes import Side
+from holdfast.engine.handle import Memory
+from holdfast.engine.jit import entry, hot
+from holdfast.engine.settle import leaves_of
+from holdfast.engine.state import NIL, views
+
+_FOUND_MAX = 64
+
+
+class Mismatch(NamedTuple):
+    """Two numbers that should be equal. `account_id` is 0 where an asset as a whole is meant."""
+
+    what: str
+    asset_id: int
+    account_id: int
+    expected: int
+    found: int
+
+
+class AuditResult(NamedTuple):
+    """A finished pass: how much it looked at, the sum of all balances per asset, and what did not agree."""
+
+    balances: int
+    accounts: int
+    holdings: dict[int, int]
+    mismatches: list[Mismatch]
+
+
+class Audit:
+    """The running audit of one memory."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._sums_done = False
+        self._balances = 0
+        self._holdings: dict[int, int] = {}
+        self._mismatches: list[Mismatch] = []
+
+    def slice(self, rows: int) -> AuditResult | None:
+        """Go on for about so many rows; at the end of a pass its result, otherwise None."""
+        memory = self._memory
+        step = memory["step"][0]
+        if not self._sums_done:
+            if step["audited_balances"] == 0:
+                memory["audit_sums"][:] = 0
+                step["audited_balances"] = 1
+            if not _sum_balances(memory.handle, rows):
+                return None
+            self._compare_sums()
+            self._sums_done = True
+            step["audited_balances"] = 0
+            step["audited_accounts"] = 1
+            return None
+        found = np.zeros((_FOUND_MAX, 2), np.int64)  # Balance rows, and what should be locked there.
+        count = _check_locked(memory.handle, rows, found)
+        self._mismatches += [self._wrong_lock(int(row), int(needed)) for row, needed in found[:count]]
+        accounts = int(memory["venue"][0]["account_count"])
+        if step["audited_accounts"] <= accounts:
+            return None
+        result = AuditResult(self._balances, accounts, self._holdings, self._mismatches)
+        self._sums_done = False
+        self._mismatches = []
+        return result
+
+    def _compare_sums(self) -> None:
+        venue = self._memory["venue"][0]
+        self._balances = int(venue["balance_count"])
+        self._holdings = {}
+        for asset_id in range(1, int(venue["asset_count"]) + 1):
+            asset = self._memory["assets"][asset_id]
+            total = int(self._memory["audit_sums"][asset_id])
+            holdings, fees = int(asset["holdings"]), int(asset["fees"])
+            self._holdings[asset_id] = total
+            self._expect("sum of balances", asset_id, holdings, total)
+            self._expect(
+                "deposited - withdrawn", asset_id, holdings + fees, int(asset["deposited"] - asset["withdrawn"])
+            )
+
+    def _expect(self, what: str, asset_id: int, expected: int, found: int) -> None:
+        if expected != found:
+            self._mismatches.append(Mismatch(what, asset_id, 0, expected, found))
+
+    def _wrong_lock(self, row: int, needed: int) -> Mismatch:
+        balance = self._memory["balances"][row]
+        asset_id, account_id = int(balance["asset_id"]), int(balance["account_id"])
+        return Mismatch("locked", asset_id, account_id, needed, int(balance["locked"]))
+
+
+@entry
+def _sum_balances(handle, rows):
+    """Add so many more rows to the sums; whether these were the last."""
+    state = views(handle)
+    step = state.step[0]
+    first = step["audited_balances"]
+    end = min(first + rows, state.venue[0]["balance_count"] + 1)
+    for row in range(first, end):
+        balance = state.balances[row]
+        state.audit_sums[balance["asset_id"]] += balance["free"] + balance["locked"] + balance["in_transit"]
+    step["audited_balances"] = end
+    return end > state.venue[0]["balance_count"]
+
+
+@entry
+def _check_locked(handle, rows, found):
+    """Check accounts until about so many rows were read or `found` is full; how many wrong rows it holds."""
+    state = views(handle)
+    step = state.step[0]
+    count = 0
+    while rows > 0 and step["audited_accounts"] <= state.venue[0]["account_count"]:
+        account = state.accounts[step["audited_accounts"]]
+        rows -= 1
+        position_row = account["first_position"]
+        while position_row != NIL:
+            position = state.positions[position_row]
+            rows -= 1 + position["open_count"]
+            order_row = position["first_order"]
+            while order_row != NIL:
+                add_needed(state, position, state.details[order_row])
+                order_row = np.int64(state.details[order_row]["younger"])
+            position_row = position["next"]
+        balance_row = account["first_balance"]
+        while balance_row != NIL:
+            balance = state.balances[balance_row]
+            rows -= 1
+            if balance["needed"] != balance["locked"] and count < len(found):
+                found[count, 0] = balance_row
+                found[count, 1] = balance["needed"]
+                count += 1
+            balance["needed"] = 0
+            balance_row = balance["next"]
+        step["audited_accounts"] += 1
+    return count
+
+
+@hot
+def add_needed(state, position, order):
+    """What an open order must have locked, added to the scratch column of its balance."""
+    instrument = state.instruments[order["instrument_id"]]
+    lots = leaves_of(order)
+    if order["side"] == Side.BUY:
+        needed = order["price_ticks"] * lots * instrument["units_per_tick_lot"]
+        state.balances[position["quote_row"]]["needed"] += needed
+    else:
+        state.balances[position["base_row"]]["needed"] += lots * instrument["lot_units"]

@@ -1,0 +1,199 @@
+"""Engine: the state of one replica, and the face that it shows to Python.
+
+journal → replica → ENGINE → events → readers
+
+A pure function of (state, commands) to (state, events): no I/O, no clock, no randomness. Not thread-safe: one thread applies
+and reads. Kernels release Python's lock while they run.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from holdfast.commands import command_dtype, command_words_dtype
+from holdfast.engine import pools, reads, snapshot
+from holdfast.engine.apply import DONE, POOLS_FULL, STOP_REASONS
+from holdfast.engine.apply import apply as apply_kernel
+from holdfast.engine.apply import skip as skip_kernel
+from holdfast.engine.audit import Audit, AuditResult
+from holdfast.engine.handle import Memory
+from holdfast.engine.invariants import check_invariants
+from holdfast.engine.state import RULES_VERSION, SKIPPED_MAX
+from holdfast.events import (
+    Events,
+    balance_event_dtype,
+    book_event_dtype,
+    control_event_dtype,
+    order_event_dtype,
+)
+from holdfast.instruments import Reference
+from holdfast.views import Account, AssetTotals, Balance, Order, Withdrawal
+
+_FAMILIES = (
+    ("order_events", order_event_dtype),
+    ("balance_events", balance_event_dtype),
+    ("book_events", book_event_dtype),
+    ("control_events", control_event_dtype),
+)
+
+
+class Engine:
+    """The exchange: assets, accounts, money, orders and books, changed by commands alone."""
+
+    RULES_VERSION: int = RULES_VERSION
+
+    def __init__(self) -> None:
+        self._take(pools.new_memory())
+
+    def _take(self, memory: Memory) -> None:
+        self._memory = memory
+        self._counts = memory["out_head"].view(np.int64)
+        self._audit = Audit(memory)
+
+    def apply(self, commands: np.ndarray, skip_seqs: frozenset[int] = frozenset()) -> Events:
+        """Apply commands (`command_dtype`, the next seqs without a gap) and return their events, as arrays of the caller.
+
+        Those of `skip_seqs` are passed over as poison. An AssertionError means a bug, and that this engine is in pieces:
+        `last_seq` names the command that met it.
+        """
+        assert commands.dtype == command_dtype
+        self._memory.lend("commands", np.ascontiguousarray(commands).view(command_words_dtype))
+        pieces: list[list[np.ndarray]] = []
+        begun = 0
+        for stop in [i for i in range(len(commands)) if int(commands[i]["seq"]) in skip_seqs] if skip_seqs else ():
+            self._run(begun, stop, pieces)
+            skip_kernel(self._memory.handle, stop)
+            begun = stop + 1
+        self._run(begun, len(commands), pieces)
+        self._collect(pieces)
+        if len(pieces) == 1:
+            return Events(*pieces[0])
+        return Events(*(np.concatenate(family) for family in zip(*pieces, strict=True)))
+
+    def _run(self, begun: int, count: int, pieces: list[list[np.ndarray]]) -> None:
+        """Call the kernel until it has done the commands before number `count`."""
+        while True:
+            begun, why = divmod(apply_kernel(self._memory.handle, count, begun), STOP_REASONS)
+            if why == DONE:
+                return
+            self._collect(pieces)
+            if why == POOLS_FULL:
+                pools.grow_pools(self._memory)
+
+    def _collect(self, pieces: list[list[np.ndarray]]) -> None:
+        """Copy the events out and make room for more."""
+        counts = self._counts.tolist()
+        pieces.append(
+            [
+                self._memory[name][:count].copy().view(dtype)
+                for (name, dtype), count in zip(_FAMILIES, counts, strict=True)
+            ]
+        )
+        self._counts[:] = 0
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything that a snapshot needs, as copies of what is in use."""
+        return snapshot.save(self._memory)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Engine":
+        """An engine with the same state hash and the same future as that of `arrays()`. Raises KeyError if one is missing."""
+        engine = cls.__new__(cls)
+        engine._take(snapshot.load(arrays))
+        return engine
+
+    def state_hash(self) -> str:
+        """Hex; equal exactly when the states are equal, whatever the capacities and the batches were."""
+        return snapshot.state_hash(self._memory)
+
+    @property
+    def last_seq(self) -> int:
+        """Of the last command that was begun; 0 before the first."""
+        return int(self._memory["venue"][0]["seq"])
+
+    @property
+    def last_ts_ns(self) -> int:
+        """Event time of that command."""
+        return int(self._memory["venue"][0]["ts_ns"])
+
+    @property
+    def events_hash(self) -> int:
+        """A rolling hash over all events ever emitted, below 2^62."""
+        return int(self._memory["venue"][0]["events_hash"])
+
+    @property
+    def skipped(self) -> list[tuple[int, int]]:
+        """The first SKIPPED_MAX poison commands as (seq, instrument_id; 0: none)."""
+        count = min(int(self._memory["venue"][0]["skipped_count"]), SKIPPED_MAX)
+        return [(seq, instrument_id) for seq, instrument_id in self._memory["skipped"][1 : count + 1].tolist()]
+
+    @property
+    def is_killed(self) -> bool:
+        """Whether the venue refuses all new orders."""
+        return bool(self._memory["venue"][0]["is_killed"])
+
+    def audit_slice(self, rows: int) -> AuditResult | None:
+        """Let the running audit read about so many rows; the result when it finished a pass."""
+        return self._audit.slice(rows)
+
+    def check_invariants(self) -> None:
+        """Check everything that must always hold. Slow; asserts."""
+        check_invariants(self._memory)
+
+    def reference(self) -> Reference:
+        """All assets and instruments as they are now."""
+        return reads.reference(self._memory)
+
+    def balances(self, account_id: int) -> list[Balance]:
+        """In the order of first use; none for an unknown account."""
+        return reads.balances(self._memory, account_id)
+
+    def balance(self, account_id: int, asset_id: int) -> Balance:
+        """Zeros where there is none."""
+        return reads.balance(self._memory, account_id, asset_id)
+
+    def open_order(self, order_id: int) -> Order | None:
+        return reads.open_order(self._memory, order_id)
+
+    def open_order_by_client_id(self, account_id: int, client_id: str) -> Order | None:
+        return reads.open_order_by_client_id(self._memory, account_id, client_id)
+
+    def open_orders(self, account_id: int, instrument_id: int = 0) -> list[Order]:
+        """Of one instrument or (0) of all, oldest first."""
+        return reads.open_orders(self._memory, account_id, instrument_id)
+
+    def account(self, account_id: int) -> Account | None:
+        return reads.account(self._memory, account_id)
+
+    def account_count(self) -> int:
+        return int(self._memory["venue"][0]["account_count"])
+
+    def withdrawal(self, withdrawal_id: int) -> Withdrawal | None:
+        return reads.withdrawal(self._memory, withdrawal_id)
+
+    def withdrawals(self, account_id: int = 0) -> list[Withdrawal]:
+        """Of one account or (0) of all, oldest first."""
+        return reads.withdrawals(self._memory, account_id)
+
+    def totals(self) -> list[AssetTotals]:
+        return reads.totals(self._memory)
+
+    def book(self, instrument_id: int, depth: int) -> tuple[reads.Levels, reads.Levels, int]:
+        """Bids and asks as (price_ticks, lots), best first, at most `depth` each; and the last book update id."""
+        return reads.depth(self._memory, instrument_id, depth)
+
+    def average_price_ticks(self, instrument_id: int, ts_ns: int) -> int:
+        """As of an instant that is not before the last command's; 0: none yet."""
+        return reads.average_price_ticks(self._memory, instrument_id, ts_ns)
+
+    def last_price_ticks(self, instrument_id: int) -> int:
+        """Of the last trade; 0: none yet."""
+        return int(self._memory["instruments"][instrument_id]["last_price_ticks"])
+
+    def client_id_horizon_ns(self) -> tuple[int, int]:
+        """How long client ids are remembered: as configured, and in effect."""
+        return reads.client_id_horizon_ns(self._memory)
+
+    def used(self) -> dict[str, tuple[int, int]]:
+        """In use and limit, for each limit."""
+        return reads.used(self._memory)

@@ -1,0 +1,131 @@
+"""Invariants: everything that must hold between two commands, checked the slow way from the arrays."""
+
+import numpy as np
+
+from holdfast.codes import OrderStatus, Side
+from holdfast.engine.audit import Audit
+from holdfast.engine.book import SIDES_PER_INSTRUMENT, key_price
+from holdfast.engine.handle import Memory
+from holdfast.engine.pools import POOLS
+from holdfast.engine.state import IDLE, NIL
+
+
+def check_invariants(memory: Memory) -> None:
+    """Assert all of it."""
+    assert memory["step"][0]["phase"] == IDLE
+    check_row_zero(memory)
+    check_money(memory)
+    rows = open_rows(memory)
+    check_orders(memory, rows)
+    check_positions(memory, rows)
+    check_client_ids(memory, rows)
+    check_books(memory, rows)
+
+
+def check_row_zero(memory: Memory) -> None:
+    """NIL is nobody."""
+    for pool in (*(pool.name for pool in POOLS), "details", "orders", "levels"):
+        assert not memory[pool][:1].view(np.uint8).any(), pool
+
+
+def check_money(memory: Memory) -> None:
+    """Sums, totals and locks agree, and nothing is negative."""
+    venue = memory["venue"][0]
+    step = memory["step"][0]
+    running = step["audited_balances"].copy(), step["audited_accounts"].copy(), memory["audit_sums"].copy()
+    step["audited_balances"] = 0
+    audit = Audit(memory)
+    everything = 2**40
+    audit.slice(everything)
+    result = audit.slice(everything)
+    step["audited_balances"], step["audited_accounts"] = running[:2]
+    memory["audit_sums"][:] = running[2]
+    assert result is not None
+    assert result.mismatches == []
+    balances = memory["balances"][1 : int(venue["balance_count"]) + 1]
+    for column in ("free", "locked", "in_transit"):
+        assert (balances[column] >= 0).all()
+    for asset_id in range(1, int(venue["asset_count"]) + 1):
+        mine = balances["asset_id"] == asset_id
+        assert memory["assets"][asset_id]["in_transit"] == balances["in_transit"][mine].sum()
+        assert memory["assets"][asset_id]["fees"] >= 0
+
+
+def open_rows(memory: Memory) -> np.ndarray:
+    """The rows of all open orders."""
+    return np.flatnonzero(memory["orders"]["order_id"])
+
+
+def check_orders(memory: Memory, rows: np.ndarray) -> None:
+    """The book and the details tell the same of each open order; leaves + executed + prevented = original."""
+    orders = memory["orders"][rows]
+    details = memory["details"][rows]
+    assert len(rows) == memory["venue"][0]["open_order_count"]
+    assert (orders["order_id"] == details["order_id"]).all()
+    assert (orders["account_id"] == details["account_id"]).all()
+    assert (orders["leaves_lots"] > 0).all()
+    used_lots = details["executed_lots"] + details["prevented_lots"]
+    assert (orders["leaves_lots"] + used_lots == details["qty_lots"]).all()
+    assert np.isin(details["status"], (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)).all()
+    assert ((details["status"] == OrderStatus.NEW) == (details["executed_lots"] == 0)).all()
+    levels = memory["levels"][orders["level"]]
+    sides = details["instrument_id"] * SIDES_PER_INSTRUMENT + (details["side"] == Side.SELL)
+    assert (levels["side_row"] == sides).all()
+    prices = [key_price(int(side), int(key)) for side, key in zip(levels["side_row"], levels["key"], strict=True)]
+    assert details["price_ticks"].tolist() == prices
+
+
+def check_positions(memory: Memory, rows: np.ndarray) -> None:
+    """Each position lists its open orders, oldest first, and counts them right."""
+    details = memory["details"]
+    listed = []
+    for position_row in range(1, int(memory["venue"][0]["position_count"]) + 1):
+        position = memory["positions"][position_row]
+        count = buy_lots = last_id = 0
+        older, row = NIL, int(position["first_order"])
+        while row != NIL:
+            order = details[row]
+            assert order["position"] == position_row
+            assert order["older"] == older
+            assert order["order_id"] > last_id
+            last_id = order["order_id"]
+            listed.append(row)
+            count += 1
+            if order["side"] == Side.BUY:
+                buy_lots += memory["orders"][row]["leaves_lots"]
+            older, row = row, int(order["younger"])
+        assert position["last_order"] == older
+        assert position["open_count"] == count
+        assert position["open_buy_lots"] == buy_lots
+    assert sorted(listed) == rows.tolist()
+
+
+def check_client_ids(memory: Memory, rows: np.ndarray) -> None:
+    """Every open order has its entry; every other entry is in a queue or free."""
+    venue = memory["venue"][0]
+    entries = memory["client_ids"]
+    mine = entries[memory["details"]["client_id_row"][rows]]
+    assert (mine["link"] == rows).all()
+    assert (mine["order_id"] == memory["details"]["order_id"][rows]).all()
+    for queue in ("closed", "refused"):
+        row, last, count = int(venue[f"{queue}_first"]), NIL, 0
+        while row != NIL:
+            assert entries[row]["status"] != OrderStatus.NEW
+            last, row, count = row, int(entries[row]["link"]), count + 1
+        assert venue[f"{queue}_last"] == last
+        assert venue[f"{queue}_count"] == count
+    assert venue["client_id_count"] == len(rows) + venue["closed_count"] + venue["refused_count"]
+
+
+def check_books(memory: Memory, rows: np.ndarray) -> None:
+    """Levels hold what their orders hold, and no book is crossed."""
+    orders = memory["orders"][rows]
+    lots = np.zeros(len(memory["levels"]), np.int64)
+    np.add.at(lots, orders["level"], orders["leaves_lots"])
+    assert (memory["levels"]["lots"] == lots).all()
+    details = memory["details"][rows]
+    for instrument_id in np.unique(details["instrument_id"]):
+        here = details[details["instrument_id"] == instrument_id]
+        bids = here["price_ticks"][here["side"] == Side.BUY]
+        asks = here["price_ticks"][here["side"] == Side.SELL]
+        assert not len(bids) or not len(asks) or bids.max() < asks.min()

@@ -1,0 +1,213 @@
+"""Place: the life of an order from its command to its rest on the book, or to its end.
+
+commands → engine (PLACE: risk → match → settle) → events
+
+`place` decides and accepts, `go_on_placing` matches, step by step, and then disposes of what is left. The order in hand is
+`taker`; it gets a row of the pools only when it comes to rest, so most orders that trade at once never touch them.
+"""
+
+import numpy as np
+
+from holdfast.codes import (
+    ExpiryReason,
+    KeyPermission,
+    OrderEventKind,
+    OrderStatus,
+    OrderType,
+    RejectReason,
+    TimeInForce,
+)
+from holdfast.engine.acting import begin_acting, end_acting
+from holdfast.engine.book import append_order, find_level, price_key, side_row
+from holdfast.engine.emit import emit_book, emit_order
+from holdfast.engine.ids import close_client_id, copy_text, remember_open, remember_refused
+from holdfast.engine.jit import cold, hot
+from holdfast.engine.match import (
+    GOES_ON,
+    NO_FUNDS,
+    NO_MORE_ORDERS,
+    NOTHING_LEFT,
+    SELF_TRADE,
+    TOO_SMALL,
+    is_by_qty,
+    is_fillable,
+    match,
+)
+from holdfast.engine.positions import list_order, make_position
+from holdfast.engine.risk import is_instrument, judge_asker, judge_order, may_rest
+from holdfast.engine.settle import hold, is_held, leaves_of, release
+from holdfast.engine.state import IDLE, MATCHING, views
+
+_NONE = RejectReason.NONE.value
+
+
+@cold
+def place(handle, command_row):
+    """PLACE_ORDER: refuse the order, or accept it and begin to match it."""
+    take_in_hand(handle, command_row)
+    state = views(handle)
+    reason = judge_asker(handle, command_row, KeyPermission.TRADE.value)
+    if reason == _NONE and not is_instrument(state, np.int64(state.taker[0]["instrument_id"])):
+        reason = RejectReason.INSTRUMENT_UNKNOWN.value
+    if reason == _NONE:
+        place_in_hand(handle, command_row)
+    else:
+        refuse(handle, reason, state.commands[command_row]["deadline_ts_ns"])
+
+
+@cold
+def take_in_hand(handle, command_row):
+    """Make the command's order the one in hand."""
+    state = views(handle)
+    command = state.commands[command_row]
+    order = state.taker[0]
+    order["order_id"] = 0
+    order["created_ts_ns"] = command["ts_ns"]
+    order["updated_ts_ns"] = command["ts_ns"]
+    order["updated_seq"] = command["seq"]
+    order["price_ticks"] = command["price_ticks"]
+    order["qty_lots"] = command["qty_lots"]
+    order["executed_lots"] = 0
+    order["executed_quote_units"] = 0
+    order["quote_units"] = command["quote_units"]
+    order["prevented_lots"] = 0
+    order["account_id"] = command["account_id"]
+    order["instrument_id"] = command["instrument_id"]
+    order["key_id"] = command["key_id"]
+    order["position"] = 0
+    order["older"] = 0
+    order["younger"] = 0
+    order["client_id_row"] = 0
+    copy_text(order, command)
+    order["side"] = command["side"]
+    order["order_type"] = command["order_type"]
+    order["time_in_force"] = command["time_in_force"]
+    order["self_trade_prevention"] = command["self_trade_prevention"]
+    order["status"] = 0
+
+
+@cold
+def place_in_hand(handle, command_row):
+    """Judge and accept the order in hand, whose asker and instrument are known."""
+    reason = judge_order(handle, command_row)
+    if reason != _NONE:
+        refuse(handle, reason, views(handle).commands[command_row]["deadline_ts_ns"])
+        return
+    accept(handle)
+    state = views(handle)
+    if state.taker[0]["time_in_force"] == TimeInForce.FOK and not is_fillable(handle):
+        expire(handle, ExpiryReason.FILL_OR_KILL.value)
+        end_acting(handle)
+        return
+    state.step[0]["phase"] = MATCHING
+    go_on_placing(handle)
+
+
+@cold
+def refuse(handle, reason, deadline_ts_ns):
+    """Emit the refusal. One that another moment might not give is remembered until the deadline."""
+    state = views(handle)
+    order = state.taker[0]
+    order["status"] = OrderStatus.REJECTED
+    order["order_id"] = 0
+    if reason == RejectReason.DUPLICATE_CLIENT_ID:
+        order["order_id"] = state.step[0]["duplicate_order_id"]
+        order["status"] = state.step[0]["duplicate_status"]
+    emit_order(handle, order, OrderEventKind.ORDER_REJECTED.value, reason)
+    if deadline_ts_ns != 0 and is_refusal_of_the_moment(reason):
+        remember_refused(handle, order, deadline_ts_ns)
+
+
+@hot
+def is_refusal_of_the_moment(reason):
+    """Not those about who asks, the form or the id: a copy of the same record would be refused again anyway."""
+    return (
+        reason == RejectReason.VENUE_KILLED
+        or reason == RejectReason.ACCOUNT_FROZEN
+        or reason == RejectReason.MODE_FORBIDS
+        or reason == RejectReason.REPLACE_CANCEL_FAILED
+        or reason >= RejectReason.PRICE_FILTER
+    )
+
+
+@cold
+def accept(handle):
+    """Number the order, hold its funds, remember its id. Nothing can fail any more."""
+    state = views(handle)
+    order = state.taker[0]
+    venue = state.venue[0]
+    step = state.step[0]
+    venue["order_count"] += 1
+    order["order_id"] = venue["order_count"]
+    order["status"] = OrderStatus.NEW
+    if order["position"] == 0:
+        order["position"] = make_position(handle, np.int64(order["account_id"]), np.int64(order["instrument_id"]))
+    begin_acting(handle, np.int64(order["position"]))
+    order["client_id_row"] = remember_open(handle, order)
+    if is_held(order):
+        hold(state, order, order["qty_lots"])
+    step["remaining_units"] = order["quote_units"]
+    step["touched_price_ticks"] = 0
+    step["run_price_ticks"] = 0
+    emit_order(handle, order, OrderEventKind.ORDER_ACCEPTED.value, 0)
+
+
+@cold
+def go_on_placing(handle):
+    """Match on; when that is done, dispose of what is left of the order in hand."""
+    outcome = match(handle)
+    if outcome == GOES_ON:
+        return
+    state = views(handle)
+    order = state.taker[0]
+    state.step[0]["phase"] = IDLE
+    if outcome == NO_MORE_ORDERS and may_rest(order):
+        rest(handle)
+    elif outcome == SELF_TRADE or order["status"] == OrderStatus.FILLED:
+        close_client_id(state, order["client_id_row"], order["status"])
+    else:
+        assert outcome != NOTHING_LEFT
+        expire(handle, expiry_reason(order, outcome))
+    end_acting(handle)
+
+
+@hot
+def expiry_reason(order, outcome):
+    if order["order_type"] != OrderType.MARKET:
+        assert order["time_in_force"] == TimeInForce.IOC
+        return ExpiryReason.IMMEDIATE_OR_CANCEL.value
+    if outcome == NO_FUNDS:
+        return ExpiryReason.FUNDS_EXHAUSTED.value
+    assert outcome == NO_MORE_ORDERS or outcome == TOO_SMALL
+    return ExpiryReason.NO_LIQUIDITY.value
+
+
+@cold
+def expire(handle, reason):
+    """End the order in hand with what it has left."""
+    state = views(handle)
+    order = state.taker[0]
+    if is_by_qty(order):
+        release(handle, order, leaves_of(order))
+    order["status"] = OrderStatus.EXPIRED
+    emit_order(handle, order, OrderEventKind.ORDER_EXPIRED.value, reason)
+    close_client_id(state, order["client_id_row"], order["status"])
+
+
+@cold
+def rest(handle):
+    """Put what is left of the order in hand on the book."""
+    state = views(handle)
+    order = state.taker[0]
+    instrument_id = np.int64(order["instrument_id"])
+    side = side_row(instrument_id, order["side"])
+    leaves_lots = leaves_of(order)
+    row = append_order(
+        state.book, side, order["price_ticks"], order["order_id"], np.int64(order["account_id"]), leaves_lots
+    )
+    state.details[row] = order
+    list_order(state, row, leaves_lots)
+    state.client_ids[order["client_id_row"]]["link"] = row
+    state.venue[0]["open_order_count"] += 1
+    level = find_level(state.book, side, price_key(side, order["price_ticks"]))
+    emit_book(handle, instrument_id, np.int64(order["side"]), order["price_ticks"], state.book.levels[level]["lots"])

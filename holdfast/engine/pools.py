@@ -1,0 +1,161 @@
+"""Pools: the memory of a new state, and more of it when a call says that a pool has no room for another command.
+
+Pools double, between two commands and from Python. Capacities decide nothing: not what is refused (limits do that), not which
+row comes next, not a hash of the state. The hashes from keys to rows are rebuilt from the rows after growing and loading.
+"""
+
+from typing import NamedTuple
+
+from holdfast import config
+from holdfast.codes import OrderStatus
+from holdfast.engine import book
+from holdfast.engine.apply import ROWS_SPARE
+from holdfast.engine.handle import Memory
+from holdfast.engine.ids import enter_client_id
+from holdfast.engine.jit import entry
+from holdfast.engine.ledger import enter_balance
+from holdfast.engine.operator_keys import enter_operator_key
+from holdfast.engine.positions import enter_position
+from holdfast.engine.slots import ENTRIES_PER_ROW
+from holdfast.engine.state import (
+    BUCKETS_PER_INSTRUMENT,
+    PARAMETERS_PER_INSTRUMENT,
+    RULES_VERSION,
+    SKIPPED_MAX,
+    STATE,
+    views,
+)
+
+EVENT_ROWS = 4096
+CONTROL_EVENT_ROWS = 512
+
+
+class Pool(NamedTuple):
+    """An array of rows that commands take: `rows_field` of the venue is the highest ever in use, `count_field` how many are."""
+
+    name: str
+    rows_field: str
+    count_field: str
+    slots: str  # The hash that finds the rows, or "".
+    first_rows: int
+
+
+POOLS = (
+    Pool("assets", "asset_count", "asset_count", "", 64),
+    Pool("instruments", "instrument_count", "instrument_count", "", 64),
+    Pool("accounts", "account_count", "account_count", "", 1024),
+    Pool("keys", "key_count", "key_count", "", 1024),
+    Pool("balances", "balance_count", "balance_count", "balance_slots", 4096),
+    Pool("positions", "position_count", "position_count", "position_slots", 4096),
+    Pool("client_ids", "client_id_rows", "client_id_count", "client_id_slots", 8192),
+    Pool("operator_keys", "operator_key_count", "operator_key_count", "operator_key_slots", 1024),
+    Pool("withdrawals", "withdrawal_count", "withdrawal_count", "", 256),
+)
+
+# Rows that come with a row of another array.
+COMPANIONS = (
+    ("parameters", "instruments", PARAMETERS_PER_INSTRUMENT),
+    ("buckets", "instruments", BUCKETS_PER_INSTRUMENT),
+    ("audit_sums", "assets", 1),
+    ("details", "orders", 1),
+)
+
+
+def new_memory() -> Memory:
+    """An empty venue with its first limits."""
+    rows = {pool.name: pool.first_rows for pool in POOLS}
+    rows |= {pool.slots: _slots_rows(pool.first_rows) for pool in POOLS if pool.slots}
+    rows |= book.first_rows(instruments=rows["instruments"])
+    rows |= {name: rows[owner] * factor for name, owner, factor in COMPANIONS}
+    rows |= {"order_events": EVENT_ROWS, "balance_events": EVENT_ROWS, "book_events": EVENT_ROWS}
+    rows |= {"control_events": CONTROL_EVENT_ROWS, "out_head": 1}
+    rows |= {"commands": 0, "venue": 1, "taker": 2, "skipped": SKIPPED_MAX + 1, "step": 1}
+    memory = Memory(STATE, **rows)
+    venue = memory["venue"][0]
+    venue["rules_version"] = RULES_VERSION
+    venue["orders_max"] = config.ORDERS_MAX
+    venue["client_ids_max"] = config.CLIENT_IDS_MAX
+    venue["client_id_horizon_ns"] = config.CLIENT_ID_HORIZON_NS
+    venue["operator_keys_max"] = config.OPERATOR_KEYS_MAX
+    venue["balances_max"] = config.BALANCES_MAX
+    venue["accounts_max"] = config.ACCOUNTS_MAX
+    book.set_pages_max(memory, config.PAGES_MAX)
+    return memory
+
+
+def grow_pools(memory: Memory) -> None:
+    """Double whatever stands in the way of one more command."""
+    venue = memory["venue"][0]
+    for pool in POOLS:
+        count = int(venue[pool.count_field])
+        if len(memory[pool.name]) - 1 - count < ROWS_SPARE:
+            memory.grow(pool.name, 2 * len(memory[pool.name]))
+        if pool.slots and len(memory[pool.slots]) // ENTRIES_PER_ROW - count < ROWS_SPARE:
+            memory.grow(pool.slots, 2 * len(memory[pool.slots]))
+            rebuild_slots(memory, pool)
+    book.grow(memory)
+    grow_companions(memory)
+
+
+def grow_companions(memory: Memory) -> None:
+    """Bring the arrays that go with others to their size."""
+    for name, owner, factor in COMPANIONS:
+        rows = len(memory[owner]) * factor
+        if len(memory[name]) < rows:
+            memory.grow(name, rows)
+    book.ensure_sides(memory, len(memory["instruments"]) - 1)
+
+
+def ensure_rows(memory: Memory, name: str, rows: int) -> None:
+    """Room for so many rows of an array, by doubling."""
+    size = len(memory[name])
+    while size < rows:
+        size *= 2
+    if size > len(memory[name]):
+        memory.grow(name, size)
+
+
+def rebuild_slots(memory: Memory, pool: Pool) -> None:
+    """Enter every row of a pool into its hash anew."""
+    count = int(memory["venue"][0][pool.count_field])
+    ensure_rows(memory, pool.slots, _slots_rows(count + ROWS_SPARE))
+    memory[pool.slots][:] = 0
+    {
+        "balances": _enter_balances,
+        "positions": _enter_positions,
+        "client_ids": _enter_client_ids,
+        "operator_keys": _enter_operator_keys,
+    }[pool.name](memory.handle)
+
+
+def _slots_rows(rows: int) -> int:
+    return 1 << (rows * ENTRIES_PER_ROW - 1).bit_length()
+
+
+@entry
+def _enter_balances(handle):
+    state = views(handle)
+    for row in range(1, state.venue[0]["balance_count"] + 1):
+        enter_balance(state, row)
+
+
+@entry
+def _enter_positions(handle):
+    state = views(handle)
+    for row in range(1, state.venue[0]["position_count"] + 1):
+        enter_position(state, row)
+
+
+@entry
+def _enter_client_ids(handle):
+    state = views(handle)
+    for row in range(1, state.venue[0]["client_id_rows"] + 1):
+        if state.client_ids[row]["status"] != OrderStatus.NONE:
+            enter_client_id(state, row)
+
+
+@entry
+def _enter_operator_keys(handle):
+    state = views(handle)
+    for row in range(1, state.venue[0]["operator_key_count"] + 1):
+        enter_operator_key(state, row)

@@ -1,0 +1,18 @@
+"""Retire: take an order that has ended off the book, out of its account's list, and put its id among the closed ones."""
+
+from holdfast.engine.book import remove_order
+from holdfast.engine.ids import close_client_id
+from holdfast.engine.jit import cold
+from holdfast.engine.positions import unlist_order
+from holdfast.engine.state import views
+
+
+@cold
+def retire_order(handle, order_row):
+    """The order's status is final and its event emitted; the row is free afterwards."""
+    state = views(handle)
+    order = state.details[order_row]
+    unlist_order(state, order_row, state.book.orders[order_row]["leaves_lots"])
+    close_client_id(state, order["client_id_row"], order["status"])
+    remove_order(state.book, order_row)
+    state.venue[0]["open_order_count"] -= 1

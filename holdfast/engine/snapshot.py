@@ -1,0 +1,62 @@
+"""Snapshot: the state as arrays that say nothing about capacities, and back.
+
+A snapshot holds what is in use of every array that is not derived or passing. Equal states give equal arrays, however the
+commands were split into calls, so the hash of the arrays is the hash of the state.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from holdfast.engine import book
+from holdfast.engine.handle import Memory
+from holdfast.engine.pools import COMPANIONS, POOLS, ensure_rows, grow_companions, new_memory, rebuild_slots
+from holdfast.engine.state import IDLE, SKIPPED_MAX
+
+
+def used_rows(memory: Memory) -> dict[str, int]:
+    """How many rows of each saved array are in use, in a fixed order of the arrays."""
+    venue = memory["venue"][0]
+    used = {"venue": 1, "skipped": min(int(venue["skipped_count"]), SKIPPED_MAX) + 1}
+    used |= {pool.name: int(venue[pool.rows_field]) + 1 for pool in POOLS}
+    in_book = {name: rows for name, rows in book.used_rows(memory).items() if rows}
+    # Sides are as many as instruments, whatever room there is for more.
+    for name in ("sides", "side_tops"):
+        per_instrument = in_book[name] // (len(memory["sides"]) // book.SIDES_PER_INSTRUMENT)
+        in_book[name] = used["instruments"] * per_instrument
+    used |= in_book
+    used |= {name: used[owner] * factor for name, owner, factor in COMPANIONS if name != "audit_sums"}
+    return used
+
+
+def save(memory: Memory) -> dict[str, np.ndarray]:
+    """Copies of everything that the future depends on. Not in the middle of a command."""
+    assert memory["step"][0]["phase"] == IDLE
+    return {name: memory[name][:rows].copy() for name, rows in used_rows(memory).items()}
+
+
+def load(arrays: Mapping[str, np.ndarray]) -> Memory:
+    """A memory with the state that `save` was given. Raises KeyError when an array is missing."""
+    memory = new_memory()
+    names = list(used_rows(memory))
+    for name in names:
+        ensure_rows(memory, name, len(arrays[name]))
+    for name in names:
+        memory[name][: len(arrays[name])] = arrays[name]
+    grow_companions(memory)
+    for pool in POOLS:
+        if pool.slots:
+            rebuild_slots(memory, pool)
+    book.rebuild_index(memory)
+    return memory
+
+
+def state_hash(memory: Memory) -> str:
+    """Equal exactly when the states are equal."""
+    assert memory["step"][0]["phase"] == IDLE
+    digest = hashlib.blake2b(digest_size=16)
+    for name, rows in used_rows(memory).items():
+        digest.update(f"{name} {rows}\0".encode())
+        digest.update(memory[name][:rows].view(np.uint8).data)
+    return digest.hexdigest()

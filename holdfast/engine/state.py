@@ -1,0 +1,378 @@
+"""The state of the exchange: what every row means, and the one NamedTuple that holds all of it.
+
+    commands → engine (risk → match → settle), all of it on this STATE → events
+
+Every pool's row 0 is NIL and stays zero. Rows with an identity are numbered from 1 in the order in which commands made
+them: account, asset, instrument, key and withdrawal ids are row numbers. Rows never move; balances, positions and
+operators' keys are never freed. The hashes (`*_slots`) and everything in `step`, `taker`, `audit_sums` and `out` are
+derived or passing: a snapshot leaves them out, and so does the state hash.
+
+Fields are int64 so that pure Python, which does not widen, computes the same; narrow ones are only copied and compared.
+The `reserved_*` fields keep the places of order types that are to come, so that adding them moves nothing.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from holdfast import config
+from holdfast.commands import command_words_dtype
+from holdfast.engine.book import BOOK, Book
+from holdfast.engine.handle import Layout
+from holdfast.events import (
+    balance_event_dtype,
+    book_event_dtype,
+    control_event_dtype,
+    order_event_words_dtype,
+)
+
+NIL = 0
+RULES_VERSION = 1
+
+PARAMETERS_PER_INSTRUMENT = 32  # Twice what there are now, so that a new parameter moves nothing.
+BUCKETS_PER_INSTRUMENT = 5
+SKIPPED_MAX = 1_000  # Poison commands that are remembered by seq; the count goes on.
+
+_client_id_words = [*[(f"client_id_{i}", np.int64) for i in range(4)], ("client_id_4", np.int32)]
+
+venue_dtype = np.dtype(
+    [
+        ("seq", np.int64),  # Of the last command that was begun.
+        ("ts_ns", np.int64),  # Its event time.
+        ("clock_ts_ns", np.int64),  # Its deadline clock.
+        ("index", np.int64),  # Events of this command so far.
+        ("events_hash", np.int64),
+        ("hash_seed", np.int64),  # From the first command's time, so that nobody can choose ids that collide.
+        ("rules_version", np.int64),
+        ("is_killed", np.int64),
+        ("order_count", np.int64),  # The last order id.
+        ("open_order_count", np.int64),
+        ("asset_count", np.int64),  # The last id of each of these.
+        ("instrument_count", np.int64),
+        ("account_count", np.int64),
+        ("key_count", np.int64),
+        ("withdrawal_count", np.int64),
+        ("balance_count", np.int64),
+        ("position_count", np.int64),
+        ("operator_key_count", np.int64),
+        ("skipped_count", np.int64),
+        ("client_id_rows", np.int64),  # The highest row that was ever in use.
+        ("client_id_free", np.int64),  # Free rows, last in, first out.
+        ("client_id_count", np.int64),
+        ("closed_first", np.int64),  # Ids of closed orders in the order of closing.
+        ("closed_last", np.int64),
+        ("closed_count", np.int64),
+        ("refused_first", np.int64),  # Ids of refused orders in the order of refusal.
+        ("refused_last", np.int64),
+        ("refused_count", np.int64),
+        ("crowded_out_ts_ns", np.int64),  # When the last id that left for lack of room had been closed.
+        ("orders_max", np.int64),
+        ("client_ids_max", np.int64),
+        ("client_id_horizon_ns", np.int64),
+        ("operator_keys_max", np.int64),
+        ("balances_max", np.int64),
+        ("accounts_max", np.int64),
+        ("reserved", np.int64),
+    ]
+)
+
+asset_dtype = np.dtype(
+    [
+        *_client_id_words,  # The code.
+        ("decimals", np.int32),
+        ("deposited", np.int64),
+        ("withdrawn", np.int64),  # Withdrawals that were sent, and fees that were withdrawn.
+        ("holdings", np.int64),  # The sum of free + locked + in_transit over all accounts.
+        ("in_transit", np.int64),
+        ("fees", np.int64),  # Collected and not yet withdrawn. deposited - withdrawn = holdings + fees.
+    ]
+)
+
+instrument_dtype = np.dtype(
+    [
+        *_client_id_words,  # The symbol.
+        ("mode", np.int32),  # TradingMode
+        ("base_asset", np.int64),
+        ("quote_asset", np.int64),
+        ("tick_e8", np.int64),
+        ("lot_units", np.int64),
+        ("units_per_tick_lot", np.int64),
+        ("last_price_ticks", np.int64),
+        ("trade_count", np.int64),  # The last trade id, aggregate trade id and book update id.
+        ("aggregate_count", np.int64),
+        ("update_count", np.int64),
+        ("reserved", np.int64),
+    ]
+)
+
+bucket_dtype = np.dtype(
+    [
+        ("minute", np.int64),  # Of event time.
+        ("lots", np.int64),
+        ("tick_lots", np.int64),  # The sum of price_ticks x lots.
+    ]
+)
+
+account_dtype = np.dtype(
+    [
+        ("parent_id", np.int64),
+        ("is_frozen", np.int64),
+        ("maker_fee_ppm", np.int64),  # -1: the instrument's.
+        ("taker_fee_ppm", np.int64),
+        ("created_ts_ns", np.int64),
+        ("event_count", np.int64),  # The last `account_event`.
+        ("first_balance", np.int64),  # Chains in the order of creation.
+        ("last_balance", np.int64),
+        ("first_position", np.int64),
+        ("last_position", np.int64),
+        ("first_withdrawal", np.int64),
+        ("last_withdrawal", np.int64),
+    ]
+)
+
+key_dtype = np.dtype(
+    [
+        ("account_id", np.int64),
+        ("permissions", np.int64),  # KeyPermission bits
+        ("key_type", np.int64),
+        ("is_revoked", np.int64),
+    ]
+)
+
+balance_dtype = np.dtype(  # One cache line.
+    [
+        ("account_id", np.int64),
+        ("asset_id", np.int64),
+        ("free", np.int64),
+        ("locked", np.int64),  # Held for open orders.
+        ("in_transit", np.int64),  # Held for withdrawals.
+        ("next", np.int64),  # The account's next balance.
+        ("needed", np.int64),  # The audit's scratch: what open orders need; 0 outside it.
+        ("reserved", np.int64),
+    ]
+)
+
+position_dtype = np.dtype(  # An account in an instrument.
+    [
+        ("account_id", np.int64),
+        ("instrument_id", np.int64),
+        ("base_row", np.int64),  # Its balances.
+        ("quote_row", np.int64),
+        ("open_count", np.int64),
+        ("open_buy_lots", np.int64),
+        ("first_order", np.int64),  # Its open orders, oldest first.
+        ("last_order", np.int64),
+        ("next", np.int64),  # The account's next position.
+        ("reserved", np.int64),
+    ]
+)
+
+# What the engine knows of an order beside the book's row of the same number.
+detail_dtype = np.dtype(
+    [
+        ("order_id", np.int64),
+        ("created_ts_ns", np.int64),
+        ("updated_ts_ns", np.int64),
+        ("updated_seq", np.int64),
+        ("price_ticks", np.int64),
+        ("qty_lots", np.int64),
+        ("executed_lots", np.int64),
+        ("executed_quote_units", np.int64),
+        ("quote_units", np.int64),
+        ("prevented_lots", np.int64),
+        ("account_id", np.int32),
+        ("instrument_id", np.int32),
+        ("key_id", np.int32),
+        ("position", np.int32),
+        ("older", np.int32),  # The position's open orders.
+        ("younger", np.int32),
+        ("client_id_row", np.int32),
+        ("client_id_4", np.int32),
+        ("client_id_0", np.int64),
+        ("client_id_1", np.int64),
+        ("client_id_2", np.int64),
+        ("client_id_3", np.int64),
+        ("side", np.int8),
+        ("order_type", np.int8),
+        ("time_in_force", np.int8),
+        ("self_trade_prevention", np.int8),
+        ("status", np.int8),
+        ("reserved_flags", np.int8),
+        ("reserved_delta", np.int16),
+        ("reserved_price", np.int64),  # Stop price.
+        ("reserved_lots", np.int64),  # Iceberg quantity.
+        ("reserved_list", np.int64),
+        ("reserved_trigger", np.int64),
+        ("reserved_peg", np.int64),
+    ]
+)
+
+client_id_dtype = np.dtype(  # One cache line.
+    [
+        *_client_id_words,
+        ("account_id", np.int32),
+        ("order_id", np.int64),  # 0: refused.
+        ("ts_ns", np.int64),  # Of an order's closing; of a refused one its deadline.
+        ("link", np.int32),  # While the order is open its row; afterwards the next entry in its queue, or free.
+        ("status", np.int32),  # OrderStatus of its end; NEW while it is open; NONE: forgotten, but still queued.
+    ]
+)
+
+operator_key_dtype = np.dtype(
+    [
+        *_client_id_words,
+        ("kind", np.int32),  # CommandKind. Kind, scope and text together are the key.
+        ("scope", np.int64),  # The account, or 0 where the text alone must be unique.
+        ("account_id", np.int64),  # What the command said: a repetition says the same.
+        ("instrument_id", np.int64),
+        ("price_ticks", np.int64),
+        ("qty_lots", np.int64),
+        ("order_id", np.int64),
+        ("id", np.int64),  # What it made.
+        ("first_seq", np.int64),
+    ]
+)
+
+withdrawal_dtype = np.dtype(
+    [
+        *_client_id_words,  # The reference.
+        ("status", np.int32),  # WithdrawalStatus
+        ("account_id", np.int64),
+        ("asset_id", np.int64),
+        ("amount", np.int64),
+        ("requested_ts_ns", np.int64),
+        ("updated_ts_ns", np.int64),
+        ("next", np.int64),  # The account's next withdrawal.
+    ]
+)
+
+skipped_dtype = np.dtype([("seq", np.int64), ("instrument_id", np.int64)])
+
+# `step.phase`: what goes on before the next command is begun.
+IDLE = 0
+MATCHING = 1
+CANCELING = 2
+
+# How far the command in hand has come. Between two calls of the engine it is idle.
+step_dtype = np.dtype(
+    [
+        ("phase", np.int64),  # IDLE, MATCHING or CANCELING
+        ("command_kind", np.int64),
+        ("about_account_id", np.int64),  # What control events say that the command is about.
+        ("about_asset_id", np.int64),
+        ("about_instrument_id", np.int64),
+        ("about_key_id", np.int64),
+        ("remaining_units", np.int64),  # MARKET by quote: what is left to spend or get.
+        ("touched_price_ticks", np.int64),  # A level that changed and has no event yet; 0: none.
+        (
+            "run_price_ticks",
+            np.int64,
+        ),  # The price of the taker's last trade, whose aggregate trade id goes on; 0: none.
+        ("account_id", np.int64),  # Mass cancel: whose orders.
+        ("last_account_id", np.int64),  # Mass cancel: and those of the accounts up to this one.
+        ("instrument_id", np.int64),  # Mass cancel: only there; 0: everywhere.
+        ("position", np.int64),  # Mass cancel: where it is.
+        ("canceled_count", np.int64),
+        ("base_row", np.int64),  # The acting account's balances as they were when the step began.
+        ("quote_row", np.int64),
+        ("base_free", np.int64),
+        ("base_locked", np.int64),
+        ("quote_free", np.int64),
+        ("quote_locked", np.int64),
+        ("duplicate_order_id", np.int64),  # What a DUPLICATE_CLIENT_ID names.
+        ("duplicate_status", np.int64),
+        ("audited_balances", np.int64),  # The running audit: balance rows below this are in its sums.
+        ("audited_accounts", np.int64),
+    ]
+)
+
+out_head_dtype = np.dtype(
+    [("orders", np.int64), ("balances", np.int64), ("book", np.int64), ("controls", np.int64)]  # Events so far.
+)
+
+
+class Out(NamedTuple):
+    """Where a call leaves its events until the caller has copied them."""
+
+    order_events: np.ndarray
+    balance_events: np.ndarray
+    book_events: np.ndarray
+    control_events: np.ndarray
+    out_head: np.ndarray
+
+
+class State(NamedTuple):
+    """All of it, as kernels see it."""
+
+    book: Book
+    out: Out
+    commands: np.ndarray  # The caller's, for one call.
+    venue: np.ndarray  # One row of scalars, since a NamedTuple cannot change.
+    assets: np.ndarray
+    instruments: np.ndarray
+    parameters: np.ndarray  # int64[instruments * PARAMETERS_PER_INSTRUMENT]
+    buckets: np.ndarray  # instruments * BUCKETS_PER_INSTRUMENT
+    accounts: np.ndarray
+    keys: np.ndarray
+    balances: np.ndarray
+    balance_slots: np.ndarray
+    positions: np.ndarray
+    position_slots: np.ndarray
+    details: np.ndarray
+    taker: np.ndarray  # Two rows: the order in hand, and the order that a refused cancel named.
+    client_ids: np.ndarray
+    client_id_slots: np.ndarray
+    operator_keys: np.ndarray
+    operator_key_slots: np.ndarray
+    withdrawals: np.ndarray
+    skipped: np.ndarray
+    step: np.ndarray  # One row.
+    audit_sums: np.ndarray  # int64[assets]: what the running audit has added up so far.
+
+
+_int64 = np.dtype(np.int64)
+
+OUT = Layout(
+    Out,
+    order_events=order_event_words_dtype,
+    balance_events=balance_event_dtype,
+    book_events=book_event_dtype,
+    control_events=control_event_dtype,
+    out_head=out_head_dtype,
+)
+
+STATE = Layout(
+    State,
+    book=BOOK,
+    out=OUT,
+    commands=command_words_dtype,
+    venue=venue_dtype,
+    assets=asset_dtype,
+    instruments=instrument_dtype,
+    parameters=_int64,
+    buckets=bucket_dtype,
+    accounts=account_dtype,
+    keys=key_dtype,
+    balances=balance_dtype,
+    balance_slots=_int64,
+    positions=position_dtype,
+    position_slots=_int64,
+    details=detail_dtype,
+    taker=detail_dtype,
+    client_ids=client_id_dtype,
+    client_id_slots=_int64,
+    operator_keys=operator_key_dtype,
+    operator_key_slots=_int64,
+    withdrawals=withdrawal_dtype,
+    skipped=skipped_dtype,
+    step=step_dtype,
+    audit_sums=_int64,
+)
+
+views = STATE.views
+
+assert balance_dtype.itemsize == 64
+assert client_id_dtype.itemsize == 64
+assert detail_dtype.itemsize == 192
+assert all(dtype.itemsize % 8 == 0 for _, dtype in STATE.arrays if dtype.names)
+assert config.ASSETS_MAX < 2**20
