@@ -64,45 +64,51 @@ import numpy as np
 
 from holdfast.config import CLIENT_ID_BYTES
 
+_fields_before_ids = [
+    ("seq", np.int64),
+    ("ts_ns", np.int64),
+    ("clock_ts_ns", np.int64),
+    ("received_ts_ns", np.int64),
+    ("deadline_ts_ns", np.int64),
+    ("request_number", np.int64),
+    ("kind", np.int8),
+    ("side", np.int8),
+    ("order_type", np.int8),
+    ("time_in_force", np.int8),
+    ("self_trade_prevention", np.int8),
+    ("cancel_restriction", np.int8),
+    ("gateway_id", np.int16),
+    ("flags", np.int16),
+    ("reserved_delta", np.int16),
+    ("account_id", np.int32),
+    ("key_id", np.int32),
+    ("instrument_id", np.int32),
+    ("price_ticks", np.int64),
+    ("qty_lots", np.int64),
+    ("quote_units", np.int64),
+    ("order_id", np.int64),
+]
+_fields_after_ids = [("reserved_price", np.int64), ("reserved_lots", np.int64)]
+
 command_dtype = np.dtype(
     [
-        ("seq", np.int64),
-        ("ts_ns", np.int64),
-        ("clock_ts_ns", np.int64),
-        ("received_ts_ns", np.int64),
-        ("deadline_ts_ns", np.int64),
-        ("request_number", np.int64),
-        ("kind", np.int8),
-        ("side", np.int8),
-        ("order_type", np.int8),
-        ("time_in_force", np.int8),
-        ("self_trade_prevention", np.int8),
-        ("cancel_restriction", np.int8),
-        ("gateway_id", np.int16),
-        ("flags", np.int16),
-        ("reserved_delta", np.int16),
-        ("account_id", np.int32),
-        ("key_id", np.int32),
-        ("instrument_id", np.int32),
-        ("price_ticks", np.int64),
-        ("qty_lots", np.int64),
-        ("quote_units", np.int64),
-        ("order_id", np.int64),
+        *_fields_before_ids,
         ("client_id", f"S{CLIENT_ID_BYTES}"),
         ("target_client_id", f"S{CLIENT_ID_BYTES}"),
-        ("reserved_price", np.int64),
-        ("reserved_lots", np.int64),
+        *_fields_after_ids,
     ]
 )
 
 # The same bytes with the two ids as whole words, which is how kernels compare and hash them.
 command_words_dtype = np.dtype(
-    command_dtype.descr[: command_dtype.names.index("client_id")]
-    + [(f"client_id_{i}", np.int64) for i in range(4)]
-    + [("client_id_4", np.int32)]
-    + [("target_client_id_0", np.int32)]
-    + [(f"target_client_id_{i}", np.int64) for i in range(1, 5)]
-    + command_dtype.descr[-2:]
+    [
+        *_fields_before_ids,
+        *[(f"client_id_{i}", np.int64) for i in range(4)],
+        ("client_id_4", np.int32),
+        ("target_client_id_0", np.int32),
+        *[(f"target_client_id_{i}", np.int64) for i in range(1, 5)],
+        *_fields_after_ids,
+    ]
 )
 
 COMMAND_BYTES = 192
@@ -111,8 +117,6 @@ PAYLOAD_BYTES = COMMAND_BYTES - PAYLOAD_OFFSET
 
 assert command_dtype.itemsize == COMMAND_BYTES
 assert command_words_dtype.itemsize == COMMAND_BYTES
-assert command_words_dtype.fields["client_id_0"][1] == command_dtype.fields["client_id"][1]
-assert command_words_dtype.fields["target_client_id_0"][1] == command_dtype.fields["target_client_id"][1]
 
 
 class Command(NamedTuple):

@@ -2,9 +2,9 @@
 
 journal → engine → EVENTS → gateway, market data, accounts
 
-Events are recomputed from commands and never stored as the truth, so these layouts may change with a release. Each family
-is an array of its own; (`seq`, `index`) orders the events of all families: `seq` is the command's number, `index` counts
-within the command from 0 over all families.
+Events are recomputed from commands and never stored as the truth, so these layouts may change with a release. Each
+family is an array of its own; (`seq`, `index`) orders the events of all families: `seq` is the command's number, `index`
+counts within the command from 0 over all families.
 
     order     what happened to one order; holds the order's whole state afterwards
     balance   the balance of one (account, asset) afterwards; at most one per pair and step
@@ -127,7 +127,7 @@ class OrderEvent(NamedTuple):
 
     seq: int
     ts_ns: int
-    index: int
+    index: int  # type: ignore[assignment]  # It hides tuple.index, which nobody needs here.
     account_id: int
     instrument_id: int
     kind: int
@@ -166,7 +166,7 @@ class BalanceEvent(NamedTuple):
 
     seq: int
     ts_ns: int
-    index: int
+    index: int  # type: ignore[assignment]  # It hides tuple.index, which nobody needs here.
     account_id: int
     asset_id: int
     cause: int
@@ -182,7 +182,7 @@ class BookEvent(NamedTuple):
 
     seq: int
     ts_ns: int
-    index: int
+    index: int  # type: ignore[assignment]  # It hides tuple.index, which nobody needs here.
     instrument_id: int
     update_id: int
     price_ticks: int
@@ -195,7 +195,7 @@ class ControlEvent(NamedTuple):
 
     seq: int
     ts_ns: int
-    index: int
+    index: int  # type: ignore[assignment]  # It hides tuple.index, which nobody needs here.
     kind: int
     command_kind: int
     reason: int

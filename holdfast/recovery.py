@@ -20,6 +20,7 @@ from holdfast.directory.directory import Directory
 from holdfast.engine.engine import Engine
 from holdfast.events import Events
 from holdfast.journal import snapshots
+from holdfast.journal.file_operations import REAL_DISK
 from holdfast.journal.interface import JournalError
 from holdfast.journal.reader import read_committed
 from holdfast.journal.segments import list_segments
@@ -115,7 +116,7 @@ class Journaled(NamedTuple):
 
     def begins_at_first(self) -> bool:
         """Whether the journal still has its first command (or has none at all)."""
-        segments = list_segments(self.journal)
+        segments = list_segments(self.journal, REAL_DISK)
         return not segments or segments[0].first_seq == 1
 
     def oldest(self) -> State:

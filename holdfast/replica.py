@@ -139,6 +139,7 @@ class Replica:
         self.history = history
         self.reference: Reference = engine.reference()
         self.stopping = ""  # Why no new orders are taken any more, once the venue is going down.
+        self.halted = ""  # Why no new orders are taken, when a check of the venue's own found something wrong.
         self.batches_applied = 0
         self._rebuild = rebuild
         self._readers: list[Callable[[Applied], None]] = []
@@ -164,8 +165,8 @@ class Replica:
     @property
     def refusal(self) -> str:
         """Why new orders are not taken now, as a sentence for people; empty when they are."""
-        if self.stopping:
-            return self.stopping
+        if self.stopping or self.halted:
+            return self.stopping or self.halted
         status = self.journal.status()
         if not status.is_accepting:
             return status.reason
@@ -202,7 +203,9 @@ class Replica:
         try:
             return self.engine.apply(commands)
         except AssertionError as failure:
-            log.error("the engine failed; trying again from a snapshot", first_seq=int(commands[0]["seq"]), why=str(failure))
+            log.error(
+                "the engine failed; trying again from a snapshot", first_seq=int(commands[0]["seq"]), why=str(failure)
+            )
             self.engine, events = apply_with_poison(commands, self._rebuild)
             return events
 
@@ -247,9 +250,7 @@ class Replica:
         """Oldest first; instrument 0 means all."""
         return self.engine.open_orders(account_id, instrument_id)
 
-    def order(
-        self, account_id: int, instrument_id: int, order_id: int = 0, client_id: str = ""
-    ) -> views.Order | None:
+    def order(self, account_id: int, instrument_id: int, order_id: int = 0, client_id: str = "") -> views.Order | None:
         """One order by either id: open ones first, then the history with what is not yet written."""
         if order_id:
             found = self.engine.open_order(order_id)
@@ -283,9 +284,7 @@ class Replica:
         return self.engine.last_price_ticks(instrument_id)
 
 
-def apply_with_poison(
-    commands: np.ndarray, rebuild: Callable[[int, frozenset[int]], Engine]
-) -> tuple[Engine, Events]:
+def apply_with_poison(commands: np.ndarray, rebuild: Callable[[int, frozenset[int]], Engine]) -> tuple[Engine, Events]:
     """Apply a run on which an assertion failed, skipping each command that fails again.
 
     Returns the engine after the run and the run's events. Raises SuspectMachineError when everything passes now.

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,11 +40,22 @@ class Written(NamedTuple):
 class SnapshotWriter:
     """Starts the process when it is due, and compares what it found."""
 
-    def __init__(self, directory: Path, commands_between: int, seconds_between: float, last_seq: int) -> None:
-        """A snapshot is due after `commands_between` commands, or `seconds_between` after the last if there was any."""
+    def __init__(
+        self,
+        directory: Path,
+        commands_between: int,
+        seconds_between: float,
+        last_seq: int,
+        on_written: Callable[[], None],
+    ) -> None:
+        """A snapshot is due after `commands_between` commands, or `seconds_between` after the last if there was any.
+
+        `on_written` is called, on the loop's thread, after each snapshot that agreed.
+        """
         self.last: Written | None = None
         self.last_error = ""
         self.mismatch = ""  # A sentence, once a snapshot did not agree with this engine.
+        self._on_written = on_written
         self._directory = directory
         self._commands_between = commands_between
         self._seconds_between = seconds_between
@@ -69,8 +81,13 @@ class SnapshotWriter:
         if is_due and self._task is None:
             self._last_at = now_seconds
             self._last_seq = seq
-            self._task = asyncio.create_task(self._write())
-            self._task.add_done_callback(self._finished)
+            self._start()
+
+    async def write_now(self) -> Written | None:
+        """Have one written, or wait for the one under way; None, with `last_error` saying why, when it failed."""
+        task = self._task or self._start()
+        await asyncio.shield(task)
+        return None if self.last_error else self.last
 
     async def stop(self) -> None:
         """End a process under way; an unfinished snapshot leaves nothing behind."""
@@ -78,6 +95,11 @@ class SnapshotWriter:
             self._process.kill()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
+
+    def _start(self) -> "asyncio.Task[None]":
+        self._task = asyncio.create_task(self._write())
+        self._task.add_done_callback(self._finished)
+        return self._task
 
     async def _write(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
@@ -107,6 +129,7 @@ class SnapshotWriter:
             log.critical("snapshot mismatch", seq=written.seq, own=own, other=written.events_hash)
             return
         log.info("snapshot written", seq=written.seq, compared=own is not None)
+        self._on_written()
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._task = None

@@ -1,0 +1,278 @@
+"""A running venue, put together: everything that `holdfast run` starts, and how it stops.
+
+    lock → kernels → recovery → journal → replica and its readers → settings → front door → (demo)
+
+Start: each step says what it does; what cannot start says why in one sentence and touches nothing. Stop (SIGTERM, SIGINT):
+announce, refuse new orders, finish what is in hand, make it durable, leave.
+"""
+
+import asyncio
+import contextlib
+import signal
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from holdfast import logs
+from holdfast.accounts.history import History
+from holdfast.auditing import Auditor
+from holdfast.clock import Clock
+from holdfast.demo import Demo
+from holdfast.directory.master_key import MasterKeys, master_key_path
+from holdfast.directory.people import FILE_NAME as PEOPLE_FILE
+from holdfast.directory.people import People
+from holdfast.engine.engine import Engine
+from holdfast.errors import StartError
+from holdfast.gateway.binance.gateway import install
+from holdfast.gateway.binance.market_install import install_market
+from holdfast.gateway.binance.market_streams import MarketStreams
+from holdfast.gateway.operator.app import MOUNTS, create_app
+from holdfast.gateway.operator.token import new_token
+from holdfast.gateway.server.broadcast import Broadcaster
+from holdfast.gateway.server.certificates import development_certificate, expires_ts_s
+from holdfast.gateway.server.routes import Routes
+from holdfast.gateway.server.server import Server, ServerStartError
+from holdfast.gateway.server.tls import server_context
+from holdfast.journal import retention
+from holdfast.journal.data_directory import DataDirectory
+from holdfast.journal.file_journal import FileJournal
+from holdfast.journal.interface import JournalError
+from holdfast.progress import Progress
+from holdfast.reconcile import changes, remarks
+from holdfast.recovery import Journaled, State, recover
+from holdfast.replica import Applied, Outcome, Replica
+from holdfast.services import VenueServices
+from holdfast.settings import RunOptions, Settings, load
+from holdfast.snapshotting import SnapshotWriter
+
+log = structlog.get_logger()
+
+IMAGE_SECONDS = 0.1  # Depth images, candles and tickers on streams.
+HOUSEKEEPING_SECONDS = 0.05
+SNAPSHOT_COMMANDS = 500_000  # At two million a second, a restart replays this in a quarter of a second.
+SNAPSHOT_SECONDS = 300.0
+STOP_SECONDS_MAX = 3.0
+STOPPING = "The venue is stopping; no new orders are taken."
+
+
+def run(options: RunOptions) -> int:
+    """Run a venue until it is told to stop; the exit code. Raises StartError with a sentence when it cannot start."""
+    logs.configure(options.data)
+    settings = load(options.config)
+    with Progress() as progress, _opened(options.data) as data:
+        try:
+            return uvloop.run(_run(options, settings, data, progress))
+        except JournalError as error:
+            raise StartError(str(error)) from error
+
+
+def _opened(path: Path) -> DataDirectory:
+    try:
+        return DataDirectory.open(path)
+    except OSError as error:
+        raise StartError(f"The data directory {path} cannot be used: {error.strerror}.") from error
+
+
+async def _run(options: RunOptions, settings: Settings, data: DataDirectory, progress: Progress) -> int:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    venue = Venue(options, settings, data)
+    try:
+        await venue.start(progress)
+        await venue.serve(stopped)
+    finally:
+        await venue.stop()
+    return 0
+
+
+class Venue:
+    """The parts of a venue, and the loop's tasks that keep them going."""
+
+    def __init__(self, options: RunOptions, settings: Settings, data: DataDirectory) -> None:
+        self._options = options
+        self._settings = settings
+        self._data = data
+        self._clock = Clock()
+        self._closing: list[Callable[[], object]] = []  # In the order of opening; closed backwards.
+        self._tasks: list[asyncio.Task[None]] = []
+        self._demo: Demo | None = None
+
+    async def start(self, progress: Progress) -> None:
+        """Bring everything up. Raises StartError or JournalError."""
+        progress.step("Compiling the engine's kernels (only the first start takes long)")
+        await asyncio.to_thread(Engine.warm_up)
+        progress.step("Reading the journal")
+        history = History(self._data.path / "history.sqlite")
+        self._closing.append(history.close)
+        state = await asyncio.to_thread(recover, self._data.path, history, progress.reached)
+        self._unlock(state)
+        self._open_journal(state, history)
+        progress.step("Comparing the settings with the state")
+        await self._reconcile(progress)
+        progress.step("Opening the front door")
+        await self._open_front_door(state, history)
+        if self._options.demo:
+            progress.step("Letting the simulated traders in")
+            self._demo = Demo(
+                self._replica, state.directory, state.market_data, self._gateway, self._data.path, self._options.seed
+            )
+            await self._demo.start()
+        self._data.set_url(self._server.url)
+        progress.done()
+        progress.banner(self._server.url, self._replica.reference, self._demo.keys if self._demo else {})
+
+    async def serve(self, stopped: asyncio.Event) -> None:
+        """Go on until `stopped`, or until this replica must not go on."""
+        self._every(IMAGE_SECONDS, lambda: self._streams.tick(self._clock.now_ns()))
+        self._every(HOUSEKEEPING_SECONDS, self._keep_house)
+        if self._demo is not None:
+            self._every(HOUSEKEEPING_SECONDS, self._demo.tick)
+        await stopped.wait()
+        log.info("stopping")
+
+    async def stop(self) -> None:
+        """Announce, take no new orders, let what is in hand finish, make it durable."""
+        if hasattr(self, "_replica"):
+            self._replica.stopping = STOPPING
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if hasattr(self, "_server"):
+            await self._server.stop(STOP_SECONDS_MAX, self._gateway.announce_shutdown)
+        if hasattr(self, "_snapshots"):
+            await self._snapshots.stop()
+        for close in reversed(self._closing):
+            await asyncio.to_thread(close)
+
+    def _unlock(self, state: State) -> None:
+        path = master_key_path(str(self._data.venue_id))
+        is_new = state.seq == 0
+        master = (MasterKeys.open_or_create if is_new else MasterKeys.open)(path, self._data.path)
+        people = People(self._data.path / PEOPLE_FILE)
+        self._closing.append(people.close)
+        state.directory.unlock(master, people)
+
+    def _open_journal(self, state: State, history: History) -> None:
+        """The journal, the replica that follows it, and its readers in the order in which they see events."""
+        loop = asyncio.get_running_loop()
+        journal = FileJournal(
+            self._data.journal,
+            self._clock,
+            lambda: loop.call_soon_threadsafe(self._replica.on_committed),
+            venue_id=self._data.venue_id.bytes,
+            rules_version=Engine.RULES_VERSION,
+        )
+        self._closing.append(journal.close)
+        rebuild = Journaled(self._data.path).rebuild
+        self._replica = Replica(journal, state.engine, state.directory, history, self._clock, rebuild)
+        self._replica.add_reader(state.market_data.on_applied)
+        self._replica.add_reader(history.on_applied)
+        self._snapshots = SnapshotWriter(
+            self._data.path, SNAPSHOT_COMMANDS, SNAPSHOT_SECONDS, state.seq, lambda: self._retain(history)
+        )
+        self._replica.add_reader(self._remember_hash)
+        self._auditor = Auditor(lambda: self._replica.engine)
+
+    def _remember_hash(self, applied: Applied) -> None:
+        self._snapshots.on_applied(applied.last_seq, self._replica.engine.events_hash)
+
+    async def _reconcile(self, progress: Progress) -> None:
+        """Journal what the settings say and the state does not, in rounds; see `holdfast.reconcile`."""
+        while found := changes(self._settings, self._replica.reference, self._replica.engine.limits()):
+            for change in found:
+                progress.say(change.sentence)
+            for outcome in await asyncio.gather(*(self._carried_out(change.records) for change in found)):
+                refused = [event for event in outcome.controls if event.reason]
+                if refused:
+                    raise StartError(f"The engine refused what the settings say (reason {refused[0].reason}).")
+        for remark in remarks(self._settings, self._replica.reference):
+            progress.say(remark)
+
+    def _carried_out(self, records: bytes) -> Awaitable[Outcome]:
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._replica.submit(records, outcome.set_result)
+        return outcome
+
+    async def _open_front_door(self, state: State, history: History) -> None:
+        options, routes, broadcaster = self._options, Routes(), Broadcaster()
+        self._gateway = install(routes, self._replica, state.market_data, self._settings.rate_limits)
+        self._streams: MarketStreams = install_market(
+            routes, self._replica, state.market_data, broadcaster, self._clock.now_ns
+        )
+        tls, expires = self._tls()
+        services = VenueServices(
+            venue_id=str(self._data.venue_id),
+            data=self._data.path,
+            replica=self._replica,
+            directory=state.directory,
+            history=history,
+            snapshot_writer=self._snapshots,
+            auditor=self._auditor,
+            operator_token=new_token(self._data.path),
+            allow_remote_operator=options.allow_remote_operator,
+            certificate_expires_ts_s=expires,
+        )
+        app = create_app(services)
+        for prefix in MOUNTS:
+            routes.mount(prefix, app)
+        self._server = Server(routes, options.host, options.port, tls, now_ns=self._clock.now_ns)
+        services.server = self._server
+        try:
+            await self._server.start()
+        except ServerStartError as error:
+            raise StartError(str(error)) from error
+
+    def _tls(self) -> tuple[ssl.SSLContext | None, int]:
+        """The server's context and when its certificate ends, in seconds since 1970."""
+        options = self._options
+        if not options.tls:
+            return None, 0
+        certificate, key = options.tls_certificate, options.tls_key
+        if certificate is None or key is None:
+            made = development_certificate(
+                master_key_path(str(self._data.venue_id)).parent / "tls", [options.host], time.time()
+            )
+            certificate, key = made.certificate, made.key
+            log.info("development certificate", authority=str(made.authority))
+        try:
+            return server_context(certificate, key), expires_ts_s(certificate)
+        except (OSError, ValueError) as error:
+            raise StartError(f"The TLS certificate {certificate} cannot be used: {error}.") from error
+
+    # What goes on beside the requests.
+
+    def _every(self, seconds: float, do: Callable[[], object]) -> None:
+        async def repeat() -> None:
+            while True:
+                await asyncio.sleep(seconds)
+                try:
+                    do()
+                except Exception:
+                    # One failed turn must not end the venue; it is a bug, and the log says where.
+                    log.exception("a periodic task failed")
+
+        self._tasks.append(asyncio.create_task(repeat()))
+
+    def _keep_house(self) -> None:
+        self._auditor.tick()
+        self._snapshots.tick(self._replica.engine.last_seq, time.monotonic())
+        self._replica.halted = self._auditor.finding or self._snapshots.mismatch
+
+    def _retain(self, history: History) -> None:
+        kept = self._settings.retention
+        policy = retention.RetentionPolicy(kept.max_age_days * 86_400 * 10**9, kept.max_bytes)
+        cursor_seq = history.cursor_seq
+
+        async def apply() -> None:
+            with contextlib.suppress(OSError, JournalError):  # Tried again after the next snapshot.
+                await asyncio.to_thread(
+                    retention.apply, self._data.journal, self._data.snapshots, policy, cursor_seq, self._clock.now_ns()
+                )
+
+        self._tasks.append(asyncio.create_task(apply()))
