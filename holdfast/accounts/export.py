@@ -15,7 +15,8 @@ from functools import partial
 from typing import TypeVar
 
 from holdfast.accounts.history import History
-from holdfast.accounts.movements import Deposit
+from holdfast.accounts.movements import Deposit, Transfer
+from holdfast.accounts.selection import Window
 from holdfast.codes import OrderStatus, OrderType, Side, TimeInForce, WithdrawalStatus
 from holdfast.instruments import Instrument, Reference
 from holdfast.views import Fill, Order, Withdrawal
@@ -54,18 +55,29 @@ FILL_HEADER = (
     "fee",
     "fee_asset",
 )
+TRANSFER_HEADER = ("time", "transfer_id", "direction", "other_account_id", "asset", "amount", "reference")
 DEPOSIT_HEADER = ("time", "deposit_id", "asset", "amount", "reference")
 WITHDRAWAL_HEADER = ("time", "withdrawal_id", "asset", "amount", "status", "reference", "updated")
 
 
-def orders_csv(
-    history: History, reference: Reference, account_id: int, open_orders: Iterable[Order] = ()
+def orders(
+    history: History,
+    reference: Reference,
+    account_id: int,
+    start_ts_ns: int = 0,
+    end_ts_ns: int = 0,
+    open_orders: Iterable[Order] = (),
 ) -> Iterator[str]:
-    """Market by market: the closed orders by id, then those of `open_orders` that have not closed meanwhile."""
+    """Market by market: the closed orders by id, then those of `open_orders` that have not closed meanwhile.
+
+    The times are of creation.
+    """
     yield _text([ORDER_HEADER])
-    still_open = {order.order_id: order for order in open_orders}
+    window = Window(start_ts_ns=start_ts_ns, end_ts_ns=end_ts_ns)
+    still_open = {o.order_id: o for o in open_orders if window.holds(o.order_id, o.created_ts_ns)}
     for instrument in reference.instruments.values():
-        for page in _pages(partial(history.orders, account_id, instrument.instrument_id)):
+        read = partial(history.orders, account_id, instrument.instrument_id)
+        for page in _pages(read, start_ts_ns, end_ts_ns):
             for order in page:
                 still_open.pop(order.order_id, None)
             yield _text(_order_cells(instrument, order) for order in page)
@@ -73,38 +85,57 @@ def orders_csv(
     yield _text(_order_cells(instrument, order) for instrument, order in rest)
 
 
-def fills_csv(history: History, reference: Reference, account_id: int) -> Iterator[str]:
+def fills(
+    history: History, reference: Reference, account_id: int, start_ts_ns: int = 0, end_ts_ns: int = 0
+) -> Iterator[str]:
     """Market by market, by trade id."""
     yield _text([FILL_HEADER])
     for instrument in reference.instruments.values():
-        for page in _pages(partial(history.fills, account_id, instrument.instrument_id)):
+        read = partial(history.fills, account_id, instrument.instrument_id)
+        for page in _pages(read, start_ts_ns, end_ts_ns):
             yield _text(_fill_cells(instrument, fill) for fill in page)
 
 
-def deposits_csv(history: History, reference: Reference, account_id: int) -> Iterator[str]:
+def deposits(
+    history: History, reference: Reference, account_id: int, start_ts_ns: int = 0, end_ts_ns: int = 0
+) -> Iterator[str]:
     yield _text([DEPOSIT_HEADER])
-    start_ts_ns = 1
-    while found := history.deposits(account_id, start_ts_ns, limit=PAGE):
+    start_ts_ns = max(start_ts_ns, 1)
+    while found := history.deposits(account_id, start_ts_ns, end_ts_ns, PAGE):
         yield _text(_deposit_cells(reference, deposit) for deposit in found)
         start_ts_ns = found[-1].ts_ns + 1  # One command, one time: nothing shares it.
 
 
-def withdrawals_csv(history: History, reference: Reference, account_id: int) -> Iterator[str]:
+def withdrawals(
+    history: History, reference: Reference, account_id: int, start_ts_ns: int = 0, end_ts_ns: int = 0
+) -> Iterator[str]:
+    """As they stand; the times of the window are of the request."""
     yield _text([WITHDRAWAL_HEADER])
-    start_ts_ns = 1
-    while found := history.withdrawals(account_id, start_ts_ns, limit=PAGE):
+    start_ts_ns = max(start_ts_ns, 1)
+    while found := history.withdrawals(account_id, start_ts_ns, end_ts_ns, PAGE):
         yield _text(_withdrawal_cells(reference, withdrawal) for withdrawal in found)
         start_ts_ns = found[-1].requested_ts_ns + 1
 
 
-def _pages(read: Callable[..., list[R]]) -> Iterator[list[R]]:
-    """Pages by id; `read(first_id, limit=…)` gives the records from that id on.
+def transfers(
+    history: History, reference: Reference, account_id: int, start_ts_ns: int = 0, end_ts_ns: int = 0
+) -> Iterator[str]:
+    """Made (`out`) and received (`in`), with the other account's id."""
+    yield _text([TRANSFER_HEADER])
+    start_ts_ns = max(start_ts_ns, 1)
+    while found := history.transfers(account_id, start_ts_ns, end_ts_ns, PAGE):
+        yield _text(_transfer_cells(reference, account_id, transfer) for transfer in found)
+        start_ts_ns = found[-1].ts_ns + 1
+
+
+def _pages(read: Callable[..., list[R]], start_ts_ns: int, end_ts_ns: int) -> Iterator[list[R]]:
+    """Pages by id; `read(first_id, …)` gives the records from that id on.
 
     A trade of an account with itself has two records of one id, so a full page gives its last id to the next one.
     """
     first_id, is_last = 1, False
     while not is_last:
-        page = read(first_id, limit=PAGE)
+        page = read(first_id, start_ts_ns=start_ts_ns, end_ts_ns=end_ts_ns, limit=PAGE)
         is_last = len(page) < PAGE
         if not is_last:
             first_id = page[-1][0]  # Both views begin with the id.
@@ -152,6 +183,20 @@ def _deposit_cells(reference: Reference, deposit: Deposit) -> Sequence[object]:
     asset = reference.assets[deposit.asset_id]
     amount = asset.format(deposit.amount)
     return _time(deposit.ts_ns), deposit.seq, asset.code, amount, _user_text(deposit.reference)
+
+
+def _transfer_cells(reference: Reference, account_id: int, transfer: Transfer) -> Sequence[object]:
+    asset = reference.assets[transfer.asset_id]
+    is_out = transfer.account_id == account_id
+    return (
+        _time(transfer.ts_ns),
+        transfer.seq,
+        "out" if is_out else "in",
+        transfer.to_account_id if is_out else transfer.account_id,
+        asset.code,
+        asset.format(transfer.amount),
+        _user_text(transfer.reference),
+    )
 
 
 def _withdrawal_cells(reference: Reference, withdrawal: Withdrawal) -> Sequence[object]:

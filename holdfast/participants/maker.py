@@ -16,11 +16,12 @@ from holdfast.participants.market import Market
 from holdfast.participants.prices import ReferencePrices
 from holdfast.participants.session import MarketView, Reply, TraderSession
 
-LADDER_SLOTS = 30
+LADDER_SLOTS = 36
 _DISTANCE_MIN = 0.9e-4
 _DISTANCE_MAX = 75e-4
-_TOLERANCE = 0.5  # Of the distance.
+_TOLERANCE = 0.45  # Of the distance.
 _TOLERANCE_TICKS_MIN = 0.75
+_TICKS_PER_SLOT = 1.1  # At least, so that a coarse grid still has many levels.
 _REQUOTE_INTERVAL_NS = 1_200_000_000
 _POLL_INTERVAL_NS = 1_000_000_000
 _ANSWER_OVERDUE_NS = 10 * 10**9
@@ -60,6 +61,10 @@ class Slot:
         self.sent_ns = 0
         self.changed = 0  # The maker's count of events when the slot last changed; older lists say nothing about it.
 
+    @property
+    def holds_price(self) -> bool:
+        return self.client_id != "" or self.next_client_id != ""
+
     def settle(self, client_id: str, changed: int) -> None:
         """The slot's order is now `client_id`, or none."""
         self.client_id, self.next_client_id = client_id, ""
@@ -67,8 +72,8 @@ class Slot:
         self.changed = changed
 
     def offset_ticks(self, fair_ticks: float) -> float:
-        """The distance on the price grid; on a coarse one the slots still differ by a tick each."""
-        return max(self.distance * fair_ticks, float(self.rank))
+        """The distance on the price grid; on a coarse one the slots still differ by a tick or two."""
+        return max(self.distance * fair_ticks, _TICKS_PER_SLOT * self.rank)
 
     def target_ticks(self, fair_ticks: float) -> int:
         offset = self.offset_ticks(fair_ticks)
@@ -123,7 +128,7 @@ class Maker:
         bid_ticks = self._market.in_ticks(bid) + 0.5 if bid is not None else 0.0
         ask_ticks = self._market.in_ticks(ask) - 0.5 if ask is not None else math.inf
         for slot in self._due(fair_ticks):
-            target_ticks = slot.target_ticks(fair_ticks)
+            target_ticks = self._free_ticks(slot, slot.target_ticks(fair_ticks))
             would_take = target_ticks > ask_ticks if slot.is_buy else target_ticks < bid_ticks
             is_gift = slot.client_id != "" and slot.is_beyond(fair_ticks)
             if would_take and not is_gift:
@@ -161,6 +166,13 @@ class Maker:
                     due.append((slot.rank, slot))
         due.sort(key=lambda pair: pair[0])
         return [slot for _, slot in due]
+
+    def _free_ticks(self, slot: Slot, ticks: int) -> int:
+        """The price, or the next one outwards where no other quote of this maker stands: each slot is a level."""
+        taken = {s.price_ticks for s in self._slots if s is not slot and s.is_buy == slot.is_buy and s.holds_price}
+        while ticks in taken:
+            ticks += -1 if slot.is_buy else 1
+        return max(ticks, 1)
 
     def _quote(self, slot: Slot, target_ticks: int) -> None:
         """Place the slot's order, or replace it."""
