@@ -3,10 +3,11 @@
 This is what the C++ peers do too, so it is what they are compared with. The engine does its own matching.
 """
 
-from bench.tape import ACK, CANCEL, CANCELED, NEW, REJECT, TAPE, TRADE
+from bench.tape import ACK, CANCEL, CANCELED, NEW, REJECT, TAPE, TRADE, Tape
 from holdfast.engine.book import (
     BOOK,
     NIL,
+    Book,
     append_order,
     best_level,
     find_order,
@@ -27,7 +28,7 @@ _tape_views = TAPE.views
 
 
 @entry
-def match(book_handle, tape_handle, first, end):
+def match(book_handle: int, tape_handle: int, first: int, end: int) -> int:
     """Apply the messages first..end-1; returns where it stopped: `end`, or the message that needs a larger book."""
     book = _book_views(book_handle)
     tape = _tape_views(tape_handle)
@@ -52,7 +53,7 @@ def match(book_handle, tape_handle, first, end):
 
 
 @hot
-def _modify(book, tape, row, price_ticks, lots):
+def _modify(book: Book, tape: Tape, row: int, price_ticks: int, lots: int) -> None:
     order_id = book.orders[row]["order_id"]
     level = book.orders[row]["level"]
     side = book.levels[level]["side_row"]
@@ -66,7 +67,7 @@ def _modify(book, tape, row, price_ticks, lots):
 
 
 @hot
-def _place(book, tape, side, order_id, price_ticks, lots):
+def _place(book: Book, tape: Tape, side: int, order_id: int, price_ticks: int, lots: int) -> None:
     """Trade with the opposite side as far as the price allows, and rest what is left."""
     opposite = side ^ 1
     limit_key = price_key(opposite, price_ticks)
@@ -89,7 +90,7 @@ def _place(book, tape, side, order_id, price_ticks, lots):
 
 
 @hot
-def _report(tape, kind, order_id, maker_order_id, price_ticks, lots):
+def _report(tape: Tape, kind: int, order_id: int, maker_order_id: int, price_ticks: int, lots: int) -> None:
     place = tape.totals[0]["reports"]
     report = tape.reports[place & (len(tape.reports) - 1)]
     report["kind"] = kind
@@ -101,7 +102,7 @@ def _report(tape, kind, order_id, maker_order_id, price_ticks, lots):
 
 
 @hot
-def _count_trade(tape, price_ticks, lots):
+def _count_trade(tape: Tape, price_ticks: int, lots: int) -> None:
     totals = tape.totals[0]
     totals["trades"] += 1
     totals["lots"] += lots

@@ -85,17 +85,17 @@ def make_stream(regime: Regime, messages: int, seed: int) -> np.ndarray:
 
 @njit
 def _fill(
-    stream,
-    seed,
-    standing_orders,
-    modify_share,
-    taker_share,
-    depth_ticks,
-    drift_ticks,
-    jump_share,
-    jump_ticks,
-    recent_share,
-):
+    stream: np.ndarray,
+    seed: int,
+    standing_orders: int,
+    modify_share: int,
+    taker_share: int,
+    depth_ticks: int,
+    drift_ticks: int,
+    jump_share: int,
+    jump_ticks: int,
+    recent_share: int,
+) -> None:
     np.random.seed(seed)
     middle = 500_000
     sent = np.zeros(len(stream), np.int64)  # Ids not canceled yet.

@@ -212,7 +212,7 @@ def append_order(book, side_row, price_ticks, order_id, account_id, leaves_lots)
     """Rest an order as the youngest at its price; returns its row. Needs `has_room` and `can_rest`."""
     assert leaves_lots > 0
     key = price_key(side_row, price_ticks)
-    level = np.int64(find_level(book, side_row, key))
+    level = find_level(book, side_row, key)
     if level == NIL:
         level = _open_level(book, side_row, key)
     row = _take_order_row(book)

@@ -24,9 +24,9 @@ Passing the arrays themselves costs a factor of five in hot loops, since Numba t
 of a layout may be a layout again: `STATE = Layout(State, book=BOOK, accounts=account_dtype)` gives `state.book.orders`,
 all behind one handle; array names are unique over the whole layout, and `memory.handle_of(BOOK)` is the part's handle.
 
-Invariants: an array's address changes only in `Memory.grow`, never while a kernel runs; every array starts on a cache
-line; whoever holds a handle holds its Memory too. With NUMBA_DISABLE_JIT=1 the handle leads to the same arrays through
-a registry.
+Invariants: an array's address changes only in `Memory.grow` and `lend`, never while a kernel runs; every array that is
+not lent starts on a cache line; whoever holds a handle holds its Memory too. With NUMBA_DISABLE_JIT=1 the handle leads
+to the same arrays through a registry.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -65,7 +65,8 @@ class Layout:
                 yield name, part
 
     def _python_views(self, handle: int) -> Any:
-        return self.bind(_memories[handle]._arrays)
+        memory = _memories[handle]
+        return memory.views if memory._layout is self else self.bind(memory._arrays)
 
     def bind(self, arrays: Mapping[str, np.ndarray]) -> Any:
         """The NamedTuple over real arrays, for Python."""
@@ -115,6 +116,14 @@ class Memory:
         self._arrays[name] = new
         self._enter(name)
         self.views = self._layout.bind(self._arrays)
+
+    def lend(self, name: str, array: np.ndarray) -> None:
+        """Let the caller's array stand for one of the outermost layout, uncopied, until the next one is lent."""
+        assert array.dtype == self._arrays[name].dtype
+        assert array.flags.c_contiguous
+        self._arrays[name] = array
+        self._enter(name)
+        self.views = self.views._replace(**{name: array})
 
     def _enter(self, name: str) -> None:
         array = self._arrays[name]

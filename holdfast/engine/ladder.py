@@ -49,7 +49,7 @@ page_dtype = np.dtype(
 @hot
 def find_level(book, side_row, key):
     """The level at a key, or NIL."""
-    return book.page_slots[leaf_page(book, side_row, key) * PAGE_TICKS + (key & (PAGE_TICKS - 1))]
+    return np.int64(book.page_slots[leaf_page(book, side_row, key) * PAGE_TICKS + (key & (PAGE_TICKS - 1))])
 
 
 @hot

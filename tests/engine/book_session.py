@@ -1,7 +1,7 @@
 """A book to try things on: one kernel for all its operations, and a naive book that says what should happen."""
 
 from collections import defaultdict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,9 @@ _views = books.BOOK.views
 
 
 @entry
-def _operate(handle, operation, instrument_id, side, price_ticks, order_id, lots):
+def _operate(
+    handle: int, operation: int, instrument_id: int, side: int, price_ticks: int, order_id: int, lots: int
+) -> Any:
     book = _views(handle)
     side_row = books.side_row(instrument_id, side)
     if operation == APPEND:
@@ -40,7 +42,7 @@ def _operate(handle, operation, instrument_id, side, price_ticks, order_id, lots
 
 
 @entry
-def _depth(handle, instrument_id, side, prices, lots):
+def _depth(handle: int, instrument_id: int, side: int, prices: np.ndarray, lots: np.ndarray) -> Any:
     return books.read_depth(_views(handle), books.side_row(instrument_id, side), prices, lots, len(prices))
 
 

@@ -3,6 +3,8 @@
 The same tests hold with NUMBA_DISABLE_JIT=1, with NUMBA_BOUNDSCHECK=1 and as shipped.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -28,7 +30,7 @@ operations = st.lists(st.one_of(appends, appends, reduces, removes), max_size=60
 
 @given(operations, st.integers(3, 20))
 @settings(max_examples=80, deadline=None)
-def test_book_and_naive_book_agree_after_every_operation(operations, pages_max):
+def test_book_and_naive_book_agree_after_every_operation(operations: list[tuple[Any, ...]], pages_max: int) -> None:
     session, naive = Session(pages_max=pages_max), NaiveBook()
     for order_id, operation in enumerate(operations, start=1):
         _apply(session, naive, order_id, operation)
@@ -42,7 +44,7 @@ def test_book_and_naive_book_agree_after_every_operation(operations, pages_max):
     session.check()
 
 
-def _apply(session, naive, order_id, operation):
+def _apply(session: Session, naive: NaiveBook, order_id: int, operation: tuple[Any, ...]) -> None:
     waiting = sorted(naive.orders(), key=lambda order: order.order_id)
     match operation:
         case "append", (instrument_id, side), price_ticks, lots:
@@ -61,7 +63,7 @@ def _apply(session, naive, order_id, operation):
             naive.remove(order.order_id)
 
 
-def test_older_order_at_a_price_comes_first():
+def test_older_order_at_a_price_comes_first() -> None:
     session = Session()
     for order_id in (1, 2, 3):
         session.append(1, BUY, 100, order_id, 10 * order_id)
@@ -70,7 +72,7 @@ def test_older_order_at_a_price_comes_first():
     assert session.queue(1, BUY) == [Waiting(100, 1, 10), Waiting(100, 3, 30), Waiting(100, 4, 40)]
 
 
-def test_reduced_order_keeps_its_place():
+def test_reduced_order_keeps_its_place() -> None:
     session = Session()
     session.append(1, SELL, 100, 1, 10)
     session.append(1, SELL, 100, 2, 10)
@@ -80,7 +82,7 @@ def test_reduced_order_keeps_its_place():
 
 
 @pytest.mark.parametrize("side", [BUY, SELL])
-def test_next_level_is_found_from_one_end_of_the_prices_to_the_other(side):
+def test_next_level_is_found_from_one_end_of_the_prices_to_the_other(side: int) -> None:
     session = Session()
     prices = [PRICE_TICKS_MAX, 1]
     for order_id, price_ticks in enumerate(prices, start=1):
@@ -93,7 +95,7 @@ def test_next_level_is_found_from_one_end_of_the_prices_to_the_other(side):
     session.check()
 
 
-def test_instruments_do_not_see_each_others_orders():
+def test_instruments_do_not_see_each_others_orders() -> None:
     session = Session()
     session.append(1, BUY, 100, 1, 5)
     session.append(40, BUY, 200, 2, 6)
@@ -103,7 +105,7 @@ def test_instruments_do_not_see_each_others_orders():
     session.check()
 
 
-def test_empty_pages_go_back_and_are_used_again():
+def test_empty_pages_go_back_and_are_used_again() -> None:
     session = Session()
     for order_id in range(1, 50):
         session.append(1, SELL, order_id * PAGE_TICKS, order_id, 1)
@@ -114,7 +116,7 @@ def test_empty_pages_go_back_and_are_used_again():
     session.check()
 
 
-def test_limit_of_pages_lets_nothing_in_that_needs_another_page():
+def test_limit_of_pages_lets_nothing_in_that_needs_another_page() -> None:
     session = Session(pages_max=3)
     assert session.pages_needed(1, SELL, 10) == 2
     session.append(1, SELL, 10, 1, 1)
@@ -127,7 +129,7 @@ def test_limit_of_pages_lets_nothing_in_that_needs_another_page():
     assert session.can_rest(1, SELL, 10 + 2 * PAGE_TICKS)
 
 
-def test_lowered_limit_of_pages_leaves_what_rests():
+def test_lowered_limit_of_pages_leaves_what_rests() -> None:
     session = Session()
     session.append(1, SELL, 10, 1, 1)
     books.set_pages_max(session.memory, 1)
@@ -140,7 +142,7 @@ def test_lowered_limit_of_pages_leaves_what_rests():
 @pytest.mark.parametrize(
     ("grown", "price_step"), [("orders", 0), ("order_index", 0), ("levels", 1), ("pages", PAGE_TICKS)]
 )
-def test_pool_grows_in_mid_stream_without_losing_anything(grown, price_step):
+def test_pool_grows_in_mid_stream_without_losing_anything(grown: str, price_step: int) -> None:
     session = Session(**{"orders": 2, "levels": 100, "pages": 200} | {grown: 2} if grown in ("levels", "pages") else {})
     before = len(session.memory[grown])
     for order_id in range(1, 60):
@@ -152,7 +154,7 @@ def test_pool_grows_in_mid_stream_without_losing_anything(grown, price_step):
     session.check()
 
 
-def test_capacities_decide_nothing():
+def test_capacities_decide_nothing() -> None:
     small, large = Session(), Session(orders=500, levels=300, pages=90)
     for session in (small, large):
         for order_id in range(1, 200):
@@ -166,7 +168,7 @@ def test_capacities_decide_nothing():
         assert not large.memory[name][rows[name] :].tobytes().strip(b"\0"), name
 
 
-def test_book_loaded_from_its_used_rows_goes_on_as_before():
+def test_book_loaded_from_its_used_rows_goes_on_as_before() -> None:
     session = Session()
     for order_id in range(1, 100):
         session.append(1, SELL, order_id * 1_000, order_id, order_id)
@@ -183,7 +185,7 @@ def test_book_loaded_from_its_used_rows_goes_on_as_before():
     loaded.check()
 
 
-def test_ids_that_share_a_tag_and_a_place_are_told_apart():
+def test_ids_that_share_a_tag_and_a_place_are_told_apart() -> None:
     session = Session(orders=8)
     same_tag = [5 + i * 2**31 for i in range(6)]
     for order_id in same_tag:
@@ -197,7 +199,7 @@ def test_ids_that_share_a_tag_and_a_place_are_told_apart():
 
 @given(st.permutations(range(24)), st.integers(1, 10**12))
 @settings(max_examples=30, deadline=None)
-def test_index_finds_exactly_the_open_orders_in_whatever_order_they_go(gone, first_id):
+def test_index_finds_exactly_the_open_orders_in_whatever_order_they_go(gone: list[int], first_id: int) -> None:
     session = Session(orders=24)
     ids = [first_id + i * 37 for i in range(24)]
     for order_id in ids:
@@ -209,7 +211,7 @@ def test_index_finds_exactly_the_open_orders_in_whatever_order_they_go(gone, fir
     session.check()
 
 
-def test_canceling_what_is_not_there_is_a_bug_that_stops_the_kernel():
+def test_canceling_what_is_not_there_is_a_bug_that_stops_the_kernel() -> None:
     session = Session()
     session.append(1, BUY, 100, 1, 1)
     with pytest.raises(AssertionError):

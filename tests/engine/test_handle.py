@@ -1,6 +1,6 @@
 """A handle must lead a kernel to exactly the arrays that Python owns, before and after they grow."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -30,13 +30,13 @@ _outer_views = OUTER.views
 
 
 @hot
-def _pay(inner, row, amount):
+def _pay(inner: Inner, row: int, amount: int) -> None:
     inner.things[row]["amount"] += amount
     inner.things[row]["flag"] = 1
 
 
 @entry
-def _touch(handle, row, amount):
+def _touch(handle: int, row: int, amount: int) -> None:
     outer = _outer_views(handle)
     _pay(outer.inner, row, amount)
     outer.first[row] = amount
@@ -44,21 +44,21 @@ def _touch(handle, row, amount):
 
 
 @entry
-def _touch_inner(handle, row, amount):
+def _touch_inner(handle: int, row: int, amount: int) -> None:
     _pay(_inner_views(handle), row, amount)
 
 
 @entry
-def _trailing_zeros(word):
+def _trailing_zeros(word: np.int64) -> Any:
     return trailing_zeros(word)
 
 
 @pytest.fixture
-def memory():
+def memory() -> Memory:
     return Memory(OUTER, first=4, things=5, words=6, last=7)
 
 
-def test_kernel_writes_into_pythons_arrays(memory):
+def test_kernel_writes_into_pythons_arrays(memory: Memory) -> None:
     _touch(memory.handle, 3, 12)
     assert memory["things"].tolist() == [(0, 0, 0, 0)] * 3 + [(12, 0, 0, 1)] + [(0, 0, 0, 0)]
     assert memory["first"].tolist() == [0, 0, 0, 12]
@@ -66,7 +66,7 @@ def test_kernel_writes_into_pythons_arrays(memory):
     assert memory.views.inner.things is memory["things"]
 
 
-def test_handle_stays_when_an_array_grows(memory):
+def test_handle_stays_when_an_array_grows(memory: Memory) -> None:
     _touch(memory.handle, 3, 12)
     memory.grow("things", 50)
     memory.grow("words", 60)
@@ -76,24 +76,32 @@ def test_handle_stays_when_an_array_grows(memory):
     assert memory["last"][3] == 60
 
 
-def test_part_of_a_layout_has_its_own_handle(memory):
+def test_part_of_a_layout_has_its_own_handle(memory: Memory) -> None:
     _touch_inner(memory.handle_of(INNER), 2, 5)
     memory.grow("things", 50)
     _touch_inner(memory.handle_of(INNER), 2, 5)
     assert memory["things"][2]["amount"] == 10
 
 
-def test_arrays_start_on_a_cache_line(memory):
+def test_lent_array_is_written_in_place(memory: Memory) -> None:
+    lent = np.zeros(9, np.int64)
+    memory.lend("last", lent)
+    _touch(memory.handle, 3, 1)
+    assert lent.tolist() == [0, 0, 0, 6, 0, 0, 0, 0, 0]
+    assert memory.views.last is lent
+
+
+def test_arrays_start_on_a_cache_line(memory: Memory) -> None:
     memory.grow("first", 1_000)
     assert [memory[name].ctypes.data % CACHE_LINE_BYTES for name in ("first", "things", "words", "last")] == [0] * 4
 
 
-def test_array_names_are_unique_over_the_whole_layout():
+def test_array_names_are_unique_over_the_whole_layout() -> None:
     with pytest.raises(AssertionError):
         Layout(Outer, first=np.dtype(np.int32), inner=INNER, last=Layout(Inner, things=thing_dtype, words=thing_dtype))
 
 
 @pytest.mark.parametrize("bit", [0, 1, 31, 32, 62, 63])
-def test_trailing_zeros_counts_up_to_the_sign_bit(bit):
+def test_trailing_zeros_counts_up_to_the_sign_bit(bit: int) -> None:
     assert _trailing_zeros(np.int64(1) << np.int64(bit)) == bit
     assert _trailing_zeros(np.int64(-1) << np.int64(bit)) == bit
