@@ -14,8 +14,8 @@ import pytest
 from holdfast.journal import snapshots
 from holdfast.journal.batch_writer import BatchWriter
 from holdfast.journal.interface import CorruptJournalError, JournalError, NewerFormatError
-from holdfast.journal.record_format import HEADER_BYTES, NO_HASH
-from holdfast.journal.segments import list_segments
+from holdfast.journal.record_format import HEADER_BYTES, NO_HASH, Chain, seal_batch, walk
+from holdfast.journal.segments import PREPARING, list_segments
 from holdfast.journal.watermark import NAME, SLOT_BYTES, Mark, pack
 
 from .helpers import DIRECTORY, SMALL, HandClock, group, new_writer, read_names
@@ -25,12 +25,12 @@ SETTINGS = SMALL._replace(segment_bytes=1536)
 BATCHES = (("a",), ("b", "c"), ("d", "e"), ("f",), ("g",), ("h", "i"), ("j", "k", "l"))
 
 
-def small_journal() -> SimulatedDisk:
+def small_journal(prefix: str = "") -> SimulatedDisk:
     """Three segments, twelve records."""
     disk = SimulatedDisk()
     writer = new_writer(disk, settings=SETTINGS)
     for names in BATCHES:
-        writer.write([group(*names)])
+        writer.write([group(*(prefix + name for name in names))])
     writer.close()
     assert len(list_segments(DIRECTORY, disk)) == 3
     return disk
@@ -69,13 +69,15 @@ def test_a_reader_delivers_what_was_written_or_refuses() -> None:
     disk = small_journal()
     everything = read_names(disk)
     refused = 0
-    for what, broken, path, _ in damaged(disk):
+    for what, broken, path, offset in damaged(disk):
         try:
             found = read_names(broken)
         except JournalError as error:
             assert str(path.parent) in str(error), what
             refused += 1
             continue
+        is_unused = offset >= len(disk.files[path].cached.rstrip(b"\0"))
+        assert is_unused or path.name == NAME, what
         # A damaged slot of the watermark leaves the other one, which is one batch older.
         assert found == everything or (path.name == NAME and found == everything[: -len(BATCHES[-1])]), what
     assert refused > 2 * (len(everything) * 192)
@@ -126,6 +128,44 @@ def test_damage_before_a_whole_batch_is_refused_also_above_an_old_watermark() ->
     disk.files[segment].cached[HEADER_BYTES + HEADER_BYTES + 5] ^= 1
     with pytest.raises(CorruptJournalError, match="a whole batch stands behind it"):
         new_writer(disk)
+
+
+def test_a_batch_of_another_history_is_refused() -> None:
+    other = small_journal("x")
+    for segment in list_segments(DIRECTORY, other):
+        disk = small_journal()
+        first_batch = slice(HEADER_BYTES, HEADER_BYTES + HEADER_BYTES + 192)
+        disk.files[segment.path].cached[first_batch] = other.files[segment.path].cached[first_batch]
+        with pytest.raises(CorruptJournalError):
+            read_names(disk)
+
+
+def test_a_segment_of_another_history_is_refused_also_above_an_old_watermark() -> None:
+    other = small_journal("x")
+    second = list_segments(DIRECTORY, other)[1].path
+    disk = with_content(small_journal(), second, bytes(other.files[second].cached))
+    with pytest.raises(CorruptJournalError):
+        read_names(disk)
+    disk.files[DIRECTORY / NAME].cached[:] = pack(Mark(0, 0, 0, NO_HASH)).ljust(SLOT_BYTES, b"\0") * 2
+    with pytest.raises(CorruptJournalError, match="does not continue"):
+        new_writer(disk)
+
+
+@pytest.mark.parametrize("first_seq", [1, 3, 4])
+def test_a_batch_that_leaves_numbers_out_or_repeats_them_is_refused(first_seq: int) -> None:
+    """Only a fault in the writer makes one; the reader does not trust it all the same."""
+    before = Chain(3, bytes(32), 0)
+    batch = bytearray(HEADER_BYTES) + group("a")
+    seal_batch(batch, Chain(first_seq, bytes(32), 0), 0)
+    walked = walk(memoryview(batch), 0, before, 100, 100)
+    assert len(walked.pieces) == (first_seq == 3)
+
+
+def test_what_a_killed_process_was_preparing_is_removed() -> None:
+    disk = small_journal()
+    disk.files[DIRECTORY / PREPARING] = SimulatedFile(b"half")
+    new_writer(disk)
+    assert DIRECTORY / PREPARING not in disk.files
 
 
 def test_a_missing_segment_is_refused() -> None:
