@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.codes import CommandKind, OrderType, SelfTradePrevention, Side, TimeInForce
+from holdfast.codes import CommandKind, OrderType, RejectReason, SelfTradePrevention, Side, TimeInForce
 from tests.gateway.fakes import ACCOUNT_ID, START_NS, World
 
 
@@ -152,8 +152,6 @@ def test_cancel_all_of_nothing_is_unknown_order(world: World) -> None:
 
 
 def test_rejected_order_is_in_no_list(world: World) -> None:
-    from holdfast.codes import RejectReason
-
     world.replica.refuse_next = RejectReason.INSUFFICIENT_BALANCE
     assert world.order().status == 400
     assert world.signed("GET", "/api/v3/allOrders", symbol="BTCUSDT").json == []

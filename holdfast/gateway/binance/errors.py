@@ -20,6 +20,7 @@ class Error(NamedTuple):
 
 
 UNKNOWN = Error(500, -1000, "An unknown error occurred while processing the request.")
+UNAUTHORIZED = Error(401, -1002, "You are not authorized to execute this request.")
 TOO_MANY_REQUESTS = Error(429, -1003, "Too many requests queued.")
 TOO_MUCH_WEIGHT = Error(
     429,

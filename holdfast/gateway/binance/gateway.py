@@ -9,8 +9,7 @@ from typing import Any, Protocol
 
 from holdfast.clock import Clock
 from holdfast.codes import OrderEventKind
-from holdfast.events import BalanceEvent, OrderEvent
-from holdfast.gateway.binance import errors
+from holdfast.gateway.binance import errors, ws_api
 from holdfast.gateway.binance.authentication import KeyTable
 from holdfast.gateway.binance.cancels import Cancels
 from holdfast.gateway.binance.endpoints import Call, Endpoint
@@ -22,6 +21,8 @@ from holdfast.gateway.binance.pending import CallLater, Pending
 from holdfast.gateway.binance.queries import History, Queries
 from holdfast.gateway.binance.rate_limits import Limits, RateLimits
 from holdfast.gateway.binance.rest import RestAdapter
+from holdfast.gateway.binance.user_stream import AppliedBatch, UserStreams
+from holdfast.gateway.server.messages import Request, Response
 from holdfast.gateway.server.routes import Routes
 from holdfast.instruments import Reference
 from holdfast.views import Account, Balance, Order
@@ -67,19 +68,6 @@ REST_UNSUPPORTED = (
 )
 
 
-class AppliedBatch(Protocol):
-    """What a reader of the replica gets; `holdfast.replica.Applied`."""
-
-    @property
-    def first_seq(self) -> int: ...
-    @property
-    def commands(self) -> Any: ...
-    @property
-    def orders(self) -> list[OrderEvent]: ...
-    @property
-    def balances(self) -> list[BalanceEvent]: ...
-
-
 class Venue(Protocol):
     """What the gateway needs of a replica."""
 
@@ -121,8 +109,15 @@ class BinanceGateway:
             **Queries(venue, self.rate_limits).endpoints(),
         }
         self.rest = RestAdapter(venue.directory, self.rate_limits, venue.clock)
+        self.user_streams = UserStreams(lambda: venue.reference, self.pending.cancel_id)
+        self._sessions: dict[ws_api.Session, None] = {}
+        self._shared = ws_api.Shared(
+            self.methods, venue.directory, self.rate_limits, venue.clock, self.user_streams, self._sessions
+        )
         venue.add_reader(self._credit_first_fills)
+        venue.add_reader(self.user_streams.on_applied)
         self._add_rest()
+        routes.websocket("/ws-api/v3", self._open_session)
 
     def _add_rest(self) -> None:
         for (http_method, path), method in REST_ROUTES.items():
@@ -138,6 +133,14 @@ class BinanceGateway:
         for path, endpoint in paths.items():
             self._routes.add("GET", path, self.rest.handler(endpoint))
         self.methods.update(methods)
+
+    def announce_shutdown(self) -> None:
+        """Tell every WebSocket API connection that the venue is about to stop."""
+        for session in list(self._sessions):
+            session.announce_shutdown()
+
+    def _open_session(self, request: Request) -> ws_api.Session | Response:
+        return ws_api.open_session(self._shared, request)
 
     def _credit_first_fills(self, applied: AppliedBatch) -> None:
         """An order that trades for the first time is taken off its account's unfilled ones."""

@@ -1,0 +1,137 @@
+"""User data streams: what happens to an account, told to those who subscribed to it.
+
+replica → applied batch → USER STREAMS → WebSocket API sessions
+
+For each command, an account is told about its orders in the order of events, then once of the balances that changed.
+Nothing is made for accounts that nobody listens to. A subscription ends with its connection, when it is given up, and
+when the key that opened it is revoked.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
+
+import msgspec
+import numpy as np
+
+from holdfast.codes import CommandKind, OrderEventKind
+from holdfast.events import BalanceEvent, OrderEvent
+from holdfast.gateway.binance import formats
+from holdfast.gateway.binance.authentication import Key
+from holdfast.gateway.binance.formats import Shown
+from holdfast.instruments import Reference
+
+_OPERATORS_FROM = CommandKind.DEPOSIT  # Kinds from here on are no trading: deposits, withdrawals, transfers.
+
+
+class AppliedBatch(Protocol):
+    """What a reader of the replica gets; `holdfast.replica.Applied`."""
+
+    @property
+    def first_seq(self) -> int: ...
+    @property
+    def commands(self) -> np.ndarray: ...
+    @property
+    def orders(self) -> list[OrderEvent]: ...
+    @property
+    def balances(self) -> list[BalanceEvent]: ...
+
+
+class Subscription(NamedTuple):
+    """One listener. `end(subscription, ts_ns)` is called when its key has been revoked."""
+
+    subscription_id: int
+    key: Key
+    time_unit_ns: int
+    send: Callable[[bytes], None]
+    end: Callable[["Subscription", int], None]
+
+
+class _Step(NamedTuple):
+    """What one command did to one account."""
+
+    orders: list[OrderEvent]
+    balances: list[BalanceEvent]
+
+
+class UserStreams:
+    """All subscriptions of this gateway."""
+
+    def __init__(self, reference: Callable[[], Reference], replace_cancel_id: Callable[[int], str]) -> None:
+        """`replace_cancel_id(seq)`: the id that the cancel within a replacement was given, "" if it is not known."""
+        self._reference = reference
+        self._replace_cancel_id = replace_cancel_id
+        self._subscriptions: dict[int, list[Subscription]] = {}  # By account.
+
+    def add(self, subscription: Subscription) -> None:
+        self._subscriptions.setdefault(subscription.key.account_id, []).append(subscription)
+
+    def remove(self, subscription: Subscription) -> None:
+        account_id = subscription.key.account_id
+        left = [each for each in self._subscriptions.get(account_id, ()) if each is not subscription]
+        if left:
+            self._subscriptions[account_id] = left
+        else:
+            self._subscriptions.pop(account_id, None)
+
+    def on_applied(self, applied: AppliedBatch) -> None:
+        """A reader of the replica."""
+        listened = self._subscriptions
+        if not listened:
+            return
+        steps: dict[tuple[int, int], _Step] = {}  # (seq, account)
+        for order in applied.orders:
+            if order.account_id in listened:
+                steps.setdefault((order.seq, order.account_id), _Step([], [])).orders.append(order)
+        for balance in applied.balances:
+            if balance.account_id in listened:
+                steps.setdefault((balance.seq, balance.account_id), _Step([], [])).balances.append(balance)
+        for seq, account_id in sorted(steps):
+            self._tell(account_id, steps[seq, account_id], applied.commands[seq - applied.first_seq])
+
+    def _tell(self, account_id: int, step: _Step, command: np.void) -> None:
+        shown: dict[int, list[bytes]] = {}  # By time unit.
+        ts_ns = (step.orders or step.balances)[0].ts_ns
+        for subscription in list(self._subscriptions.get(account_id, ())):  # Sending may end a subscription.
+            if subscription.key.revoked:
+                subscription.end(subscription, ts_ns)
+                continue
+            unit_ns = subscription.time_unit_ns
+            if unit_ns not in shown:
+                shown[unit_ns] = [msgspec.json.encode(each) for each in self._events(step, command, unit_ns)]
+            for event in shown[unit_ns]:
+                subscription.send(frame(subscription.subscription_id, event))
+
+    def _events(self, step: _Step, command: np.void, unit_ns: int) -> Iterable[Shown]:
+        reference = self._reference()
+        canceled = any(event.kind == OrderEventKind.ORDER_CANCELED for event in step.orders)
+        for event in step.orders:
+            if event.kind == OrderEventKind.CANCEL_REJECTED:
+                continue
+            if event.kind == OrderEventKind.ORDER_REJECTED and not canceled:
+                continue  # Only its sender is told; but where it was to replace an order, that order is gone.
+            instrument = reference.instruments[event.instrument_id]
+            yield formats.execution_report(instrument, event, self._cancel_id(command), unit_ns)
+        if step.balances:
+            latest = {event.asset_id: event for event in step.balances}
+            yield formats.account_position(reference, latest.values(), step.balances[-1].ts_ns, unit_ns)
+        for balance in step.balances:
+            if balance.cause >= _OPERATORS_FROM and balance.change:
+                yield formats.balance_update(reference, balance, unit_ns)
+
+    def _cancel_id(self, command: np.void) -> str:
+        """The client id of the cancel that this command is or holds, or one made of its number."""
+        kind, seq = int(command["kind"]), int(command["seq"])
+        if kind in (CommandKind.CANCEL_ORDER, CommandKind.CANCEL_ALL):
+            return str(command["client_id"].decode())
+        return (kind == CommandKind.REPLACE_ORDER and self._replace_cancel_id(seq)) or f"cancel-{seq}"
+
+
+def frame(subscription_id: int, event: bytes) -> bytes:
+    """An event as it goes over the wire."""
+    return b'{"subscriptionId":%d,"event":%b}' % (subscription_id, event)
+
+
+def terminated(subscription: Subscription, ts_ns: int) -> bytes:
+    """The last frame of a subscription."""
+    event = b'{"e":"eventStreamTerminated","E":%d}' % (ts_ns // subscription.time_unit_ns)
+    return frame(subscription.subscription_id, event)
