@@ -1,6 +1,6 @@
 """A running venue, put together: everything that `holdfast run` starts, and how it stops.
 
-    lock → kernels → recovery → journal → replica and its readers → settings → front door → (demo)
+    lock → kernels → journal → recovery → replica and its readers → settings → front door → (demo)
 
 Start: each step says what it does; what cannot start says why in one sentence and touches nothing. Stop (SIGTERM, SIGINT):
 announce, refuse new orders, finish what is in hand, make it durable, leave.
@@ -108,11 +108,13 @@ class Venue:
         progress.step("Compiling the engine's kernels (only the first start takes long)")
         await asyncio.to_thread(Engine.warm_up)
         progress.step("Reading the journal")
+        # First of all: opening it makes its end whole, and only then does reading it show all that will ever count.
+        journal = self._open_journal()
         history = History(self._data.path / "history.sqlite")
         self._closing.append(history.close)
         state = await asyncio.to_thread(recover, self._data.path, history, progress.reached)
         self._unlock(state)
-        self._open_journal(state, history)
+        self._follow(journal, state, history)
         progress.step("Comparing the settings with the state")
         await self._reconcile(progress)
         progress.step("Opening the front door")
@@ -158,8 +160,7 @@ class Venue:
         self._closing.append(people.close)
         state.directory.unlock(master, people)
 
-    def _open_journal(self, state: State, history: History) -> None:
-        """The journal, the replica that follows it, and its readers in the order in which they see events."""
+    def _open_journal(self) -> FileJournal:
         loop = asyncio.get_running_loop()
         journal = FileJournal(
             self._data.journal,
@@ -169,6 +170,12 @@ class Venue:
             rules_version=Engine.RULES_VERSION,
         )
         self._closing.append(journal.close)
+        return journal
+
+    def _follow(self, journal: FileJournal, state: State, history: History) -> None:
+        """The replica that follows the journal, and its readers in the order in which they see events."""
+        self._closing.append(journal.close)  # Again: once all goes well it closes before those who read from it.
+        assert journal.status().next_seq == state.seq + 1
         rebuild = Journaled(self._data.path).rebuild
         self._replica = Replica(journal, state.engine, state.directory, history, self._clock, rebuild)
         self._replica.add_reader(state.market_data.on_applied)
