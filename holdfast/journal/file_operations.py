@@ -8,9 +8,10 @@ import errno
 import mmap
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from holdfast.journal.record_format import Bytes
+if TYPE_CHECKING:
+    from holdfast.journal.record_format import Bytes
 
 # Zeros are written ahead in pieces of this size: small enough that a sync of commands does not wait long behind one
 # (about a millisecond), large enough that a busy event loop, which gives up Python's lock every 5 ms, does not stretch
@@ -60,7 +61,7 @@ class FileOperations:
             done += count
         return done
 
-    def write_durable(self, handle: int, data: Bytes, offset: int) -> None:
+    def write_durable(self, handle: int, data: "Bytes", offset: int) -> None:
         """Write, and return when the bytes are on the disk. After an error nothing is known about them."""
         view = memoryview(data)
         if self._has_dsync and self._write_dsync(handle, view, offset):

@@ -49,7 +49,9 @@ async def list_all(call: Call) -> schemas.Keys:
 
 
 async def revoke(call: Call) -> schemas.Done:
-    key_id = number_of(call.path["key"], "key")
+    """Named by its id, or by the api key itself."""
+    known = call.services.directory.key(call.path["key"])
+    key_id = known.key_id if known is not None else number_of(call.path["key"], "key")
     return done(await carry_out(call.services.replica, Command(kind=CommandKind.REVOKE_KEY, order_id=key_id)))
 
 

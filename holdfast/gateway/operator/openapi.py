@@ -16,7 +16,7 @@ _REFERENCE = "#/components/schemas/{name}"
 _NUMBER = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
 _PATH_PARAMETERS: dict[str, Document] = {
     "account": {"type": "string", "minLength": 1, "maxLength": 64, "description": "An account's name, or its id"},
-    "key": _NUMBER,
+    "key": {"type": "string", "pattern": "^([0-9]{1,18}|[A-Za-z0-9]{64})$", "description": "Its id, or the api key"},
     "withdrawal": _NUMBER,
     "symbol": {"type": "string", "pattern": "^[A-Z0-9_.-]{1,36}$"},
     "what": {"type": "string", "enum": list(accounts.EXPORTS)},
