@@ -56,7 +56,8 @@ class AsgiMount:
             exchange.abandon()
             raise
         except Exception as error:
-            exchange.fail(error)
+            if exchange.has_client():  # Otherwise it is how an application says that its client has gone.
+                exchange.fail(error)
 
     def _scope(self, request: Request) -> dict[str, Any]:
         return {
@@ -92,6 +93,8 @@ class _Cycle:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
+        if not self._exchange.has_client():
+            raise OSError("the client has gone")
         if message["type"] == "http.response.start":
             self._head = message
             return

@@ -37,6 +37,7 @@ class Exchange:
         "_connection",
         "_is_chunked",
         "_remaining_bytes",
+        "_saw_eof",
         "_status",
         "is_finished",
         "is_http10",
@@ -63,6 +64,7 @@ class Exchange:
         self._is_chunked = False
         self._remaining_bytes: int | None = None
         self._changed: asyncio.Event | None = None
+        self._saw_eof = False
 
     def __call__(self, response: Response) -> None:
         assert not self.is_finished, "a request was answered twice"
@@ -122,13 +124,14 @@ class Exchange:
             self._connection.finish(self, self._status)
 
     async def drain(self) -> None:
-        """Wait until the client has read most of what was written, or has gone."""
+        """Let others have a turn, and wait until the client has read most of what was written, or has gone."""
+        await asyncio.sleep(0)
         while self._connection is not None and self._connection.is_writing_paused:
             await self._wait_changed()
 
     async def wait_closed(self) -> None:
-        """Wait until the client has gone."""
-        while self._connection is not None:
+        """Wait until the client has gone, or has closed its half (most mean the same by it)."""
+        while self._connection is not None and not self._saw_eof:
             await self._wait_changed()
 
     def fail(self, error: BaseException) -> None:
@@ -152,7 +155,15 @@ class Exchange:
             if self._connection is not None:
                 self._connection.drop("unfinished_response")
 
+    def has_client(self) -> bool:
+        return self._connection is not None
+
     def on_writing_resumed(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+
+    def on_eof(self) -> None:
+        self._saw_eof = True
         if self._changed is not None:
             self._changed.set()
 

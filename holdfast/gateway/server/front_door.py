@@ -7,6 +7,7 @@ Invariant: `counters.connections_open` = the sum over `_connections_of` = admitt
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from typing import Any
 
 from holdfast.gateway.server.counters import Counters
 from holdfast.gateway.server.limits import Limits
@@ -72,3 +73,8 @@ class FrontDoor:
         if now_s != self._date_s:
             self._date_s = now_s
             self.date_line = b"date: " + formatdate(now_s, usegmt=True).encode() + b"\r\n"
+
+
+def plain_ip(address: Any) -> str:
+    """The IP of a socket's address; one spelling for an IPv4 client, also on an IPv6 socket."""
+    return str(address[0]).removeprefix("::ffff:") if address else ""

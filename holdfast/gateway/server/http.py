@@ -12,7 +12,7 @@ from collections import deque
 from typing import cast
 
 from holdfast.gateway.server.exchange import Exchange
-from holdfast.gateway.server.front_door import FrontDoor
+from holdfast.gateway.server.front_door import FrontDoor, plain_ip
 from holdfast.gateway.server.limits import PARSE_SLICE_BYTES
 from holdfast.gateway.server.messages import Request, Response, error_response, response_head
 from holdfast.gateway.server.reader import Phase, RequestReader
@@ -23,12 +23,13 @@ _NO_REQUEST = Request("", "", "", {}, b"", "", 0, False)  # What was refused bef
 
 
 class HttpConnection(asyncio.Protocol):
-    def __init__(self, door: FrontDoor, is_admitted: bool = False) -> None:
+    def __init__(self, door: FrontDoor, admitted_ip: str | None = None) -> None:
+        """With `admitted_ip` the door has counted the connection already; it is left here in any case."""
         self._door = door
         self._limits = door.limits
         self._counters = door.counters
         self._wheel = door.wheel
-        self._is_admitted = is_admitted
+        self._is_admitted = admitted_ip is not None
         self._is_open = False  # Requests are read and handled; False again once the last answer is written.
         self._is_reading = True
         self.is_writing_paused = False
@@ -42,7 +43,7 @@ class HttpConnection(asyncio.Protocol):
         self._request_count = 0
         self._deadline_s = self._wheel.now_s + self._limits.first_byte_s
         self._write_deadline_s = 0.0
-        self._peer_ip = ""
+        self._peer_ip = admitted_ip or ""
 
     # Called by the transport.
 
@@ -50,8 +51,8 @@ class HttpConnection(asyncio.Protocol):
         transport = cast(asyncio.Transport, transport)  # uvloop's own class, which does not say that it is one.
         self._transport = transport
         self._is_tls = transport.get_extra_info("ssl_object") is not None
-        self._peer_ip = peer_ip(transport)
         if not self._is_admitted:
+            self._peer_ip = plain_ip(transport.get_extra_info("peername"))
             reason = self._door.admit(self._peer_ip)
             if reason:
                 self._turn_away(reason)
@@ -77,6 +78,8 @@ class HttpConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """A client may close its half after a request and still read the answer (not under TLS)."""
         self._saw_eof = True
+        if self._current is not None:
+            self._current.on_eof()
         return self._is_open and not self._is_tls and (self._current is not None or bool(self._queue))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
@@ -298,9 +301,3 @@ _TURNED_AWAY = {
     "connections_per_ip": "Too many connections from this address.",
     "stopping": "The venue is stopping.",
 }
-
-
-def peer_ip(transport: asyncio.BaseTransport) -> str:
-    """The client's address; one family's spelling for an IPv4 client on an IPv6 socket."""
-    name = transport.get_extra_info("peername")
-    return str(name[0]).removeprefix("::ffff:") if name else ""

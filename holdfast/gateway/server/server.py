@@ -7,6 +7,7 @@ a bound, WebSockets are told 1001, what is left is ended, applications' shutdown
 import asyncio
 import errno
 import resource
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ from holdfast.gateway.server.front_door import FrontDoor
 from holdfast.gateway.server.http import HttpConnection
 from holdfast.gateway.server.limits import Limits
 from holdfast.gateway.server.routes import Routes
-from holdfast.gateway.server.tls import TlsGate
+from holdfast.gateway.server.tls import TlsListener
 from holdfast.gateway.server.websocket import Socket
 
 FILES_KEPT = 256  # Open files that are not connections: the journal, databases, snapshots.
@@ -50,7 +51,7 @@ class Server:
         self._routes = routes
         self._tls = tls
         self._door = FrontDoor(routes, _fit_to_open_files(limits or Limits()), now_ns, monotonic_s)
-        self._listener: asyncio.Server | None = None
+        self._listener: asyncio.Server | TlsListener | None = None
 
     @property
     def counters(self) -> Counters:
@@ -76,17 +77,18 @@ class Server:
         for mount in self._routes.mounts():
             await mount.start()
         try:
-            self._listener = await loop.create_server(self._new_connection, self.host, self.port, backlog=BACKLOG)
+            listening = socket.create_server((self.host, self.port), family=_family(self.host), backlog=BACKLOG)
         except OSError as error:
             await self._stop_mounts()
             raise ServerStartError(self._start_problem(error)) from error
-        self.port = self._listener.sockets[0].getsockname()[1]
+        self.port = listening.getsockname()[1]
         self._door.wheel.start(loop)
-
-    def _new_connection(self) -> asyncio.BaseProtocol:
         if self._tls is not None:
-            return TlsGate(self._door, self._tls)
-        return HttpConnection(self._door)
+            self._listener = TlsListener(self._door, self._tls, listening, loop)
+        else:
+            self._listener = await loop.create_server(
+                lambda: HttpConnection(self._door), sock=listening, backlog=BACKLOG
+            )
 
     async def stop(self, grace_s: float = 3.0, announce: Callable[[], None] | None = None) -> None:
         """Stop within about `grace_s`; `announce` may still send to WebSockets before they are closed."""
@@ -104,7 +106,7 @@ class Server:
                 member.close(1001, "the venue is stopping")
         if not await self._everyone_leaves(grace_s):
             for member in self._door.wheel.members():
-                if isinstance(member, HttpConnection | Socket | TlsGate):
+                if isinstance(member, HttpConnection | Socket):
                     member.drop("stopping")
             await self._everyone_leaves(grace_s)
         self._door.wheel.stop()
@@ -127,6 +129,10 @@ class Server:
         if error.errno == errno.EACCES:
             return f"Port {self.port} on {self.host} needs rights that this user does not have; choose one above 1023."
         return f"Cannot listen on {self.host}, port {self.port}: {error.strerror or error}."
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _fit_to_open_files(limits: Limits) -> Limits:

@@ -1,16 +1,20 @@
-"""TLS: certificates, and the gate that a connection passes before it speaks HTTP.
+"""TLS: a listener that admits connections before their handshake.
 
-socket → TLS GATE (admission, handshake within its time) → HTTP connection. A connection is counted and limited from its
-first moment, so that silent or failing handshakes are bounded like everything else.
+socket → admission → handshake within its time → HTTP connection. The event loop's own TLS server tells nobody about a
+connection before its handshake is done; so connections are accepted here, and silent or failing handshakes are counted
+and limited like everything else.
 """
 
 import asyncio
+import socket
 import ssl
 from pathlib import Path
-from typing import cast
 
-from holdfast.gateway.server.front_door import FrontDoor
-from holdfast.gateway.server.http import HttpConnection, peer_ip
+from holdfast.gateway.server.front_door import FrontDoor, plain_ip
+from holdfast.gateway.server.http import HttpConnection
+
+ACCEPTS_AT_ONCE = 64
+RETRY_S = 0.1  # After an error of the machine's, such as no more open files.
 
 
 def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
@@ -22,75 +26,64 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
-class TlsGate(asyncio.Protocol):
-    def __init__(self, door: FrontDoor, context: ssl.SSLContext) -> None:
+class TlsListener:
+    """Accepts on `listening` until it is closed."""
+
+    def __init__(
+        self, door: FrontDoor, context: ssl.SSLContext, listening: socket.socket, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._door = door
         self._context = context
-        self._peer_ip = ""
-        self._is_admitted = False
-        self._handshake: asyncio.Task[None] | None = None
-        self._early = b""  # Decrypted before the handshake's task went on.
-        self._is_lost = False
+        self._listening = listening
+        self._loop = loop
+        self._handshakes: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+        listening.setblocking(False)
+        loop.add_reader(listening, self._accept)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport = cast(asyncio.Transport, transport)  # uvloop's own class, which does not say that it is one.
-        if self._handshake is not None:
-            return
-        self._transport = transport
-        self._peer_ip = peer_ip(transport)
-        if self._door.admit(self._peer_ip):
-            transport.abort()
-            return
-        self._is_admitted = True
-        self._door.wheel.add(self)
-        transport.pause_reading()
-        self._handshake = asyncio.get_running_loop().create_task(self._shake_hands(transport))
+    def close(self) -> None:
+        self._is_closed = True
+        self._loop.remove_reader(self._listening)
+        self._listening.close()
+        for handshake in self._handshakes:
+            handshake.cancel()
 
-    async def _shake_hands(self, transport: asyncio.Transport) -> None:
-        loop = asyncio.get_running_loop()
+    def _accept(self) -> None:
+        for _ in range(ACCEPTS_AT_ONCE):
+            try:
+                client, address = self._listening.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError:
+                self._door.counters.drops["accept_failed"] += 1
+                self._loop.remove_reader(self._listening)
+                self._loop.call_later(RETRY_S, self._accept_again)
+                return
+            ip = plain_ip(address)
+            if self._door.admit(ip):
+                client.close()
+                continue
+            task = self._loop.create_task(self._shake_hands(client, ip))
+            self._handshakes.add(task)
+            task.add_done_callback(self._handshakes.discard)
+
+    def _accept_again(self) -> None:
+        if not self._is_closed:
+            self._loop.add_reader(self._listening, self._accept)
+
+    async def _shake_hands(self, client: socket.socket, ip: str) -> None:
+        connection = HttpConnection(self._door, admitted_ip=ip)
+        limits = self._door.limits
         try:
-            encrypted = await loop.start_tls(
-                transport,
-                self,
-                self._context,
-                server_side=True,
-                ssl_handshake_timeout=self._door.limits.handshake_s,
-                ssl_shutdown_timeout=self._door.limits.close_s,
+            client.setblocking(False)
+            await self._loop.connect_accepted_socket(
+                lambda: connection,
+                client,
+                ssl=self._context,
+                ssl_handshake_timeout=limits.handshake_s,
+                ssl_shutdown_timeout=limits.close_s,
             )
-        except (OSError, ssl.SSLError, asyncio.CancelledError):
-            encrypted = None  # Anything a client can do wrong in a handshake; it is counted.
-        if encrypted is None or self._is_lost:
-            self.drop("tls_handshake")
-            return
-        self._door.wheel.remove(self)
-        self._is_admitted = False  # The connection leaves in our place.
-        connection = HttpConnection(self._door, is_admitted=True)
-        encrypted.set_protocol(connection)
-        connection.connection_made(encrypted)
-        if self._early:
-            connection.data_received(self._early)
-
-    def data_received(self, data: bytes) -> None:
-        self._early += data
-
-    def eof_received(self) -> None:
-        """The transport closes itself."""
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        self._is_lost = True
-        self._leave()
-
-    def visit(self, now_s: float) -> None:
-        """Nothing to compare: the handshake has its own time-out."""
-
-    def drop(self, reason: str) -> None:
-        if self._is_admitted:
-            self._door.counters.drops[reason] += 1
-        self._transport.abort()
-        self._leave()
-
-    def _leave(self) -> None:
-        if self._is_admitted:
-            self._is_admitted = False
-            self._door.wheel.remove(self)
-            self._door.leave(self._peer_ip)
+        except (OSError, asyncio.CancelledError):  # ssl.SSLError is an OSError: what a client can do wrong.
+            client.close()
+            self._door.counters.drops["tls_handshake"] += 1
+            connection.connection_lost(None)  # It never began, and gives its place back.

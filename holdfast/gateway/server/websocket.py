@@ -84,7 +84,8 @@ def hand_over(transport: asyncio.Transport, protocol: WSProtocol, request: Reque
         buffer[:size] = unread[:size]
         unread = unread[size:]
         protocol.buffer_updated(size)
-    transport.resume_reading()
+    if not transport.is_closing():
+        transport.resume_reading()
 
 
 class Socket(WSListener):
