@@ -24,12 +24,12 @@ IS_COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]  # Numba make
 row_type = np.uint32
 
 entry = njit(cache=True, nogil=True)
-hot = njit(forceinline=True)
-cold = njit
+hot = njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+cold = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 if not IS_COMPILED:
 
-    def trailing_zeros(word: int) -> int:
+    def trailing_zeros(word: Any) -> int:
         """The position of the lowest set bit of a 64-bit word, 0..63. The word is not 0."""
         word = int(word)
         return (word & -word).bit_length() - 1

@@ -17,7 +17,7 @@ from holdfast.engine.handle import Memory
 from tests.engine.book_session import NaiveBook, Session, Waiting
 
 BUY, SELL = Side.BUY.value, Side.SELL.value
-SIDES = [(instrument_id, side) for instrument_id in (1, 2, 5) for side in (BUY, SELL)]
+SIDES = [(1, BUY), (1, SELL), (5, BUY)]
 
 # Neighbours, both ends, and both sides of each boundary that the ladder has: words, pages, directory pages.
 PRICES = [1, 2, 3, 63, 64, 65, 4095, 4096, 4097, 8191, 2**24 - 1, 2**24, 2**29, PRICE_TICKS_MAX - 1, PRICE_TICKS_MAX]
@@ -93,6 +93,18 @@ def test_next_level_is_found_from_one_end_of_the_prices_to_the_other(side: int) 
     session.remove(1 if best_first[0] == PRICE_TICKS_MAX else 2)
     assert session.depth(1, side) == [(best_first[1], 5)]
     session.check()
+
+
+def test_ladder_holds_together_while_a_market_empties_price_by_price() -> None:
+    session, naive = Session(), NaiveBook()
+    for order_id, price_ticks in enumerate(PRICES, start=1):
+        session.append(1, SELL, price_ticks, order_id, 1)
+        naive.append(1, SELL, price_ticks, order_id, 1)
+    for order_id in [(7 * i) % len(PRICES) + 1 for i in range(len(PRICES))]:
+        session.remove(order_id)
+        naive.remove(order_id)
+        session.check()
+        assert session.depth(1, SELL) == naive.depth(1, SELL)
 
 
 def test_instruments_do_not_see_each_others_orders() -> None:
