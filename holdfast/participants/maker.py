@@ -23,6 +23,7 @@ _TOLERANCE = 0.45  # Of the distance.
 _TOLERANCE_TICKS_MIN = 0.75
 _TICKS_PER_SLOT = 1.1  # At least, so that a coarse grid still has many levels.
 _REQUOTE_INTERVAL_NS = 1_200_000_000
+_LITTER_AT_ONCE = 5
 _POLL_INTERVAL_NS = 1_000_000_000
 _ANSWER_OVERDUE_NS = 10 * 10**9
 _INNER_VALUE = 900.0  # Of an order, in the quote currency's worth.
@@ -254,7 +255,8 @@ class Maker:
         slot.settle(client_id if order is not None else "", self._changes)
 
     def _cancel_litter(self) -> None:
-        """What could not be canceled is in the next list again."""
-        while self._litter and self._budget.spend():
-            parameters = {"symbol": self._market.symbol, "orderId": self._litter.pop()}
-            self._session.cancel(parameters, lambda _: None)
+        """Some at a time, beside the budget: it comes in one heap, after a restart. What stays is in the next list."""
+        for order_id in self._litter[:_LITTER_AT_ONCE]:
+            parameters = {"symbol": self._market.symbol, "orderId": order_id}
+            self._session.cancel(parameters, lambda reply: self._backoff.note(reply, self._now_ns))
+        del self._litter[:_LITTER_AT_ONCE]
