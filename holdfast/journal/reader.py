@@ -114,9 +114,8 @@ class JournalReader:
         """Go to the segment that holds `next_seq`, and in it to that record."""
         segments = self._listed(mark)
         if not segments or segments[0].first_seq > self.next_seq:
-            begins = f"begins at seq {segments[0].first_seq}" if segments else "has no segments"
-            raise JournalError(f"The journal in {self._directory} {begins}; seq {self.next_seq} is not there any more.")
-        walk = self._walk = SegmentWalk([s for s in segments if s.first_seq <= self.next_seq][-1], self._files)
+            raise self._gone()
+        walk = self._walk = self._walk_through([s for s in segments if s.first_seq <= self.next_seq][-1])
         while walk.chain.next_seq < self.next_seq:
             passed = walk.take(self.next_seq, self._stop_offset(walk, mark), RECORDS_MAX)
             if not passed:
@@ -150,13 +149,25 @@ class JournalReader:
         return [s for s in list_segments(self._directory, self._files) if s.number <= mark.segment_number]
 
     def _find_following(self, segment: Segment, mark: Mark) -> Segment:
-        later = [s for s in self._listed(mark) if s.number > segment.number]
+        listed = self._listed(mark)
+        if segment not in listed:  # It was removed while it was read, and so may be what comes after it.
+            raise self._gone()
+        later = [s for s in listed if s.number > segment.number]
         if not later or later[-1].number != mark.segment_number:
             raise CorruptJournalError(segment.path, 0, "a segment after it is missing")
         return later[0]
 
+    def _walk_through(self, segment: Segment) -> SegmentWalk:
+        try:
+            return SegmentWalk(segment, self._files)
+        except FileNotFoundError:
+            raise self._gone() from None
+
+    def _gone(self) -> JournalError:
+        return JournalError(f"Seq {self.next_seq} is not in the journal in {self._directory} any more.")
+
     def _enter(self, following: Segment, done: SegmentWalk) -> None:
-        self._walk = SegmentWalk(following, self._files)
+        self._walk = self._walk_through(following)
         self._following = None
         done.close()
         if self._walk.chain != done.chain:

@@ -202,6 +202,23 @@ def test_closing_on_a_failing_disk_gives_up_and_reports_nothing() -> None:
         journal.append(group("refused"))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_in_the_program_stops_the_journal_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bell = Bell()
+    journal = open_journal(tmp_path, bell)
+
+    def fail(_: list[bytes]) -> None:
+        raise AssertionError("a bug")
+
+    monkeypatch.setattr(journal._writer, "write", fail)
+    journal.append(group("a"))
+    bell.wait_until(lambda: not journal.status().is_accepting)
+    with pytest.raises(JournalUnavailableError, match="fault in the program"):
+        journal.append(group("b"))
+    assert journal.take_committed() == []
+    journal.close()
+
+
 def test_a_file_system_without_synchronous_writes_is_served_too(tmp_path: Path) -> None:
     disk = FileOperations()
     disk._has_dsync = False

@@ -73,8 +73,19 @@ def test_nothing_after_the_second_newest_whole_snapshot_goes(venue: Path) -> Non
     assert snapshot_seqs(venue) == [30, 20]
     assert 20 - 6 < first_kept(venue) <= 21
     assert read_names(directory=venue / "journal", from_seq=21) == [f"n{number}" for number in range(21, 41)]
-    with pytest.raises(JournalError, match="not there any more"):
+    with pytest.raises(JournalError, match=r"Seq 1 is not in the journal .* any more"):
         JournalReader(venue / "journal", 1)
+
+
+def test_a_reader_that_was_left_behind_is_told_so(venue: Path) -> None:
+    just_opened, reading = JournalReader(venue / "journal"), JournalReader(venue / "journal")
+    assert reading.read(upto_seq=1) is not None
+    apply(venue, EVERYTHING_GOES)
+    for reader in (just_opened, reading):
+        with pytest.raises(JournalError, match="any more"):
+            while reader.read(1) is not None:
+                pass
+        reader.close()
 
 
 def test_a_damaged_snapshot_does_not_count(venue: Path) -> None:
