@@ -160,7 +160,7 @@ class _Reader:
         grid = self._grid(table, where, assets)
         modes = {mode.name: mode for mode in TradingMode}
         mode = table.get("mode", "TRADING")
-        if mode not in modes:
+        if not _is_one_of(mode, modes):
             raise self._wrong((*where, "mode"), f"is none of {', '.join(modes)}")
         parameters = self._parameters(table, where, grid, fees)
         self._check(parameters, where, grid)
@@ -170,7 +170,7 @@ class _Reader:
 
     def _grid(self, table: Table, where: tuple[str, ...], assets: Mapping[str, Asset]) -> Grid:
         for side in ("base", "quote"):
-            if table.get(side) not in assets:
+            if not _is_one_of(table.get(side), assets):
                 raise self._wrong((*where, side), "is not one of the file's assets")
         base, quote = assets[table["base"]], assets[table["quote"]]
         tick_e8 = self._value(table, where, "tick_size", lambda written: decimal_text(written, 8))
@@ -253,6 +253,10 @@ class _Reader:
         line = _line_of(self._lines, where)
         place = f", line {line}" if line else ""
         return SettingsError(f"The settings {self._path}{place}: {'.'.join(where)} {what}.")
+
+
+def _is_one_of(written: Any, names: Mapping[str, Any]) -> bool:
+    return isinstance(written, str) and written in names
 
 
 _header = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")

@@ -1,7 +1,5 @@
 """Settings become commands: only what differs, in an order that the engine takes, and nothing when nothing differs."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +10,7 @@ from holdfast.config import NOTIONAL_MAX
 from holdfast.instruments import Asset, Instrument, Reference, units_per_tick_lot
 from holdfast.parameters import MINIMA, safe_order
 from holdfast.reconcile import changes, remarks
-from holdfast.settings import InstrumentSettings, Settings, SettingsError, load
+from holdfast.settings import Settings, SettingsError, load
 
 P = InstrumentParameter
 
@@ -93,7 +91,7 @@ def test_second_start_journals_nothing() -> None:
 
 def test_new_instrument_comes_whole_in_one_group() -> None:
     engine, settings = Engine(), load()
-    (assets, groups) = ([c for c in changes(settings, engine.reference, engine.limits)], [])
+    assets = changes(settings, engine.reference, engine.limits)
     assert all(len(change.records) == COMMAND_BYTES for change in assets)
     for change in assets:
         engine.apply(Command._make(_record.unpack(change.records)))
@@ -173,8 +171,3 @@ def test_bounds_move_from_anything_to_anything_without_an_invalid_moment(
         assert present[P.PRICE_TICKS_MAX] * present[P.QTY_LOTS_MAX] <= product_max
     assert present == wanted
     assert {P.PRICE_TICKS_MIN, P.QTY_LOTS_MIN} < MINIMA
-
-
-def test_settings_are_plain_values(tmp_path: Path) -> None:
-    market = load().instruments["BTCUSDT"]
-    assert isinstance(market, InstrumentSettings), tmp_path

@@ -10,7 +10,7 @@ from holdfast.codes import InstrumentParameter, Limit, TradingMode
 from holdfast.config import NOTIONAL_MAX
 from holdfast.instruments import Asset
 from holdfast.parameters import PARAMETERS, Grid, Unit, parse, show
-from holdfast.settings import DEFAULT_PATH, SettingsError, load
+from holdfast.settings import DEFAULT_PATH, RateLimits, Retention, SettingsError, load
 
 GOOD = """\
 [assets]
@@ -91,6 +91,7 @@ def test_default_file_has_the_four_markets() -> None:
         ("taker_fee_ppm = 750", "taker_fee_ppm = 750.0", r"line 15: .*taker_fee_ppm is not a whole number"),
         ("taker_fee_ppm = 750", "taker_fee_ppm = 100001", r"line 15: .*is more than 100000 millionths"),
         ("taker_fee_ppm = 750", 'mode = "OPEN"', r"line 15: .*mode is none of HALT, CANCEL_ONLY"),
+        ("taker_fee_ppm = 750", "mode = []", r"line 15: .*mode is none of HALT"),
         ("taker_fee_ppm = 750", "orders_max = true", r"line 15: .*orders_max is not a whole number"),
         ("taker_fee_ppm = 750", "notional_min_applies_to_market = 1", r"line 15: .*is neither true nor false"),
         ("taker_fee_ppm = 750", "taker_fee = 750", r"line 15: instruments\.BTCUSDT\.taker_fee is not a key"),
@@ -143,3 +144,21 @@ def test_default_markets_leave_room_below_the_venues_bound() -> None:
             market.parameters[InstrumentParameter.QTY_LOTS_MAX],
         )
         assert maxima[0] * maxima[1] < NOTIONAL_MAX
+
+
+MANUAL = Path(__file__).parents[2] / "docs" / "operations.md"
+
+
+def test_manual_explains_every_key_and_its_example_is_right(tmp_path: Path) -> None:
+    manual = MANUAL.read_text()
+    example = manual.partition("```toml\n")[2].partition("```")[0]
+    path = tmp_path / "example.toml"
+    path.write_text(example)
+    assert load(path).instruments
+    for name in [
+        *PARAMETERS,
+        *RateLimits._fields,
+        *Retention._fields,
+        *(limit.name.lower() for limit in Limit if limit),
+    ]:
+        assert f"`{name}`" in manual, name
