@@ -3,6 +3,8 @@
 This is what the C++ peers do too, so it is what they are compared with. The engine does its own matching.
 """
 
+# mypy: disable-error-code="untyped-decorator"
+
 from bench.tape import ACK, CANCEL, CANCELED, NEW, REJECT, TAPE, TRADE, Tape
 from holdfast.engine.book import (
     BOOK,

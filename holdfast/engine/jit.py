@@ -23,9 +23,12 @@ IS_COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]  # Numba make
 
 row_type = np.uint32
 
+# Only kernels call helpers, so nothing is compiled for calling them from Python or C.
+_helper: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
 entry = njit(cache=True, nogil=True)
-hot = njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-cold = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+hot = njit(forceinline=True, **_helper)
+cold = njit(**_helper)
 
 if not IS_COMPILED:
 
