@@ -174,7 +174,7 @@ def _memory_mib() -> float:
     return pages * resource.getpagesize() / 2**20
 
 
-def run(seconds: float = SECONDS, rounds: int = ROUNDS) -> None:
+def main(seconds: float = SECONDS, rounds: int = ROUNDS) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     readers = Readers(READERS, QUIET, seconds)
@@ -209,4 +209,4 @@ def run(seconds: float = SECONDS, rounds: int = ROUNDS) -> None:
 
 
 if __name__ == "__main__":
-    run(float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS)
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS)

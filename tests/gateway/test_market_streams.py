@@ -314,6 +314,16 @@ def test_kline_tells_the_open_candle_and_each_closed_one_once():
     assert (flat["o"], flat["c"], flat["v"], flat["f"], flat["L"]) == ("0.90000000", "0.90000000", "0.00000000", -1, -1)
 
 
+def test_first_candle_of_a_market_is_told_as_closed_though_it_was_never_seen_open():
+    market = Market()
+    _, socket = market.connect("/ws/btcusdt@kline_1s")
+    market.tick(900)
+    market.apply(market.session.trade(Side.BUY, 100, 5))
+    for _ in range(6):
+        market.tick()
+    assert [(event["k"]["t"], event["k"]["x"]) for event in socket.sent] == [(START_MS, True)]
+
+
 def test_new_listener_takes_no_update_from_the_others():
     market = Market()
     market.apply(market.session.trade(Side.BUY, 100, 5))

@@ -147,11 +147,14 @@ class MarketStreams:
         self._streams[name, unit_ns].regroup()
 
     def announce_shutdown(self) -> None:
-        """Tell every session that the venue is going down, so that its client connects anew elsewhere or later."""
+        """Tell every session that the venue is going down, so that its client connects anew elsewhere or later.
+
+        Directly and at once: the sockets are closed right after, before a broadcast would be through.
+        """
         text = f'{{"e":"serverShutdown","E":{self.now_ns() // 1_000_000}}}'
         combined = f'{{"stream":"!serverShutdown","data":{text}}}'.encode()
-        for is_combined, data in ((False, text.encode()), (True, combined)):
-            self._broadcast.send([each.socket for each in self.listeners if each.is_combined == is_combined], data)
+        for listener in list(self.listeners):
+            listener.socket.send(combined if listener.is_combined else text.encode())
 
     def counts(self) -> dict[str, int]:
         """For metrics: sessions, streams with listeners, and messages waiting to be sent."""

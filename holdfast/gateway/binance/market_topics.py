@@ -210,6 +210,8 @@ class Kline(Topic):
 
     def on_tick(self, now_ns: int) -> list[str]:
         """The candles that have closed since, with their end a moment ago so that no trade is missing in them."""
+        if self._open_s is None:
+            self._open_s = self._first(now_ns)
         current_s = self._interval.start_of((now_ns - KLINE_CLOSE_GRACE_NS) // messages.SECOND_NS, self._offset_s)
         if self._open_s is None or self._open_s >= current_s:
             return []
@@ -230,6 +232,12 @@ class Kline(Topic):
             return None  # A new candle is shown once the one before was told as closed.
         self._sent = (bar.start_s, bar.count)
         return self._message(bar, False, now_ns)
+
+    def _first(self, now_ns: int) -> int | None:
+        """Where the first candle begins, for a market that had no trade when the first listener came."""
+        now_s = now_ns // messages.SECOND_NS
+        candles = self._klines.candles(self._interval, now_s, 1, start_s=0, offset_s=self._offset_s)
+        return candles[0].start_s if candles else None
 
     def _current(self, now_ns: int) -> Bar | None:
         bar = self._klines.candle(self._interval, now_ns // messages.SECOND_NS, self._offset_s)
