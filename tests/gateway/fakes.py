@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 import msgspec
 import numpy as np
 
+from holdfast.clock import Clock
 from holdfast.codes import (
     CommandKind,
-    ControlEventKind,
     ExpiryReason,
     InstrumentParameter,
     KeyPermission,
@@ -47,9 +47,10 @@ READ, TRADE = KeyPermission.READ, KeyPermission.TRADE
 BTC, USDT = Asset(1, "BTC", 8), Asset(2, "USDT", 8)
 
 
-class FakeClock:
+class FakeClock(Clock):
     def __init__(self) -> None:
         self.ns = START_NS
+        super().__init__(lambda: self.ns, lambda: self.ns)
 
     def now_ns(self) -> int:
         return self.ns
@@ -229,17 +230,22 @@ class FakeReplica:
     def add_reader(self, reader: Callable[[Applied], None]) -> None:
         self._readers.append(reader)
 
-    def commit(self) -> None:
-        """Make durable, apply, show and answer everything submitted."""
+    def commit(self, at_once: bool = False) -> None:
+        """Make durable, apply, show and answer everything submitted: command by command, or in one batch."""
+        batch = []
         while self._queue:
             command, done = self._queue.pop(0)
             command = command._replace(ts_ns=self.clock.ns, clock_ts_ns=self.clock.ns)
-            self._publish(command, self._orders_of(command), [], done)
+            batch.append((Outcome(command, self._orders_of(command), [], []), done))
+            if not at_once or not self._queue:
+                self._publish(batch)
+                batch = []
 
     def publish(self, balances: list[BalanceEvent], orders: list[OrderEvent] = [], kind: int = 0) -> None:  # noqa: B006
         """Events that no client's command led to."""
         self._seq += 1
-        self._publish(Command(seq=self._seq, ts_ns=self.clock.ns, kind=kind), orders, balances, None)
+        command = Command(seq=self._seq, ts_ns=self.clock.ns, kind=kind)
+        self._publish([(Outcome(command, orders, balances, []), None)])
 
     def fill(self, order_id: int, lots: int) -> None:
         """Somebody trades with a resting order."""
@@ -366,7 +372,7 @@ class FakeReplica:
             self.history.closed.append(Order.from_event(traded))
         return traded
 
-    def _next(self, event: OrderEvent, **changes: int) -> OrderEvent:
+    def _next(self, event: OrderEvent, **changes: Any) -> OrderEvent:
         return event._replace(
             seq=self._seq,
             ts_ns=self.clock.ns,
@@ -405,23 +411,22 @@ class FakeReplica:
         }
         return OrderEvent(**fields)  # type: ignore[arg-type]
 
-    def _publish(
-        self,
-        command: Command,
-        orders: list[OrderEvent],
-        balances: list[BalanceEvent],
-        done: Callable[[Outcome], None] | None,
-    ) -> None:
-        row = np.array([tuple(command)], command_dtype)
-        controls: list[ControlEvent] = []
-        if not orders and command.kind == CommandKind.CANCEL_ALL:
-            kind = ControlEventKind.ORDERS_CANCELED
-            controls = [ControlEvent(command.seq, 0, 0, kind, command.kind, 0, command.account_id, 0, 0, 0, 0, 0, 0)]
-        applied = Applied(command.seq, command.seq, row, orders, balances, controls)
+    def _publish(self, batch: list[tuple[Outcome, Callable[[Outcome], None] | None]]) -> None:
+        outcomes = [outcome for outcome, _ in batch]
+        seqs = [outcome.command.seq for outcome in outcomes]
+        applied = Applied(
+            seqs[0],
+            seqs[-1],
+            np.array([tuple(outcome.command) for outcome in outcomes], command_dtype),
+            [event for outcome in outcomes for event in outcome.orders],
+            [event for outcome in outcomes for event in outcome.balances],
+            [],
+        )
         for reader in self._readers:
             reader(applied)
-        if done is not None:
-            done(Outcome(command, orders, balances, controls))
+        for outcome, done in batch:
+            if done is not None:
+                done(outcome)
 
 
 class Answer(NamedTuple):
@@ -453,7 +458,7 @@ class World:
             self.routes,
             self.replica,
             limits or Limits(),
-            self.timers.call_later,  # type: ignore[arg-type]
+            self.timers.call_later,
         )
 
     # REST.
@@ -484,9 +489,9 @@ class World:
         (answer,) = self.send("GET", path, query, **options)
         return answer
 
-    def signed(self, method: str, path: str, _more: dict[str, str] | None = None, **parameters: object) -> Answer:
+    def signed(self, method: str, path: str, **parameters: object) -> Answer:
         """A request signed as most clients do: everything in the query, the signature last."""
-        query, headers = self.sign({**parameters, **(_more or {})})
+        query, headers = self.sign(parameters)
         (answer,) = self.send(method, path, query, headers=headers)
         return answer
 

@@ -1,14 +1,14 @@
 """Commands on their way: a client is never left without an answer, and never told what may turn out false."""
 
 from holdfast.codes import CommandKind
-from tests.gateway.fakes import World, limit_order
+from tests.gateway.fakes import Answer, World, limit_order
 
 TIMEOUT = "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
 
 
-def send_order(world: World, **changes: object) -> list[object]:
+def send_order(world: World, **changes: object) -> list[Answer]:
     query, headers = world.sign(limit_order(**changes))
-    return world.send("POST", "/api/v3/order", query, headers=headers, commit=False)  # type: ignore[return-value]
+    return world.send("POST", "/api/v3/order", query, headers=headers, commit=False)
 
 
 def test_reply_waits_for_the_journal(world: World) -> None:

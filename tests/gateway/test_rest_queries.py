@@ -107,7 +107,7 @@ def test_my_trades_are_chosen_by_every_documented_combination(
 
 def test_account_shows_all_assets_or_the_held_ones(world: World) -> None:
     world.replica.free[ACCOUNT_ID, BTC.asset_id] = 0
-    world.replica.balances = lambda _: [Balance(USDT.asset_id, 5, 3, 2)]  # type: ignore[method-assign]
+    world.replica.balances = lambda account_id: [Balance(USDT.asset_id, 5, 3, 2)]  # type: ignore[method-assign]  # noqa: ARG005
     held = {"asset": "USDT", "free": "0.00000005", "locked": "0.00000005"}
     nothing = {"asset": "BTC", "free": "0.00000000", "locked": "0.00000000"}
     assert world.signed("GET", "/api/v3/account").json["balances"] == [nothing, held]
@@ -225,7 +225,7 @@ def test_exchange_info_shows_optional_filters_only_when_they_apply(world: World)
         ASK_MULTIPLIER_UP_PPM=5_000_000,
         ASK_MULTIPLIER_DOWN_PPM=200_000,
         POSITION_MAX=10**8,
-    )  # type: ignore[arg-type]
+    )
     assert on.parameters[InstrumentParameter.POSITION_MAX] == 10**8
     world.replica.reference = Reference([BTC, USDT], [on])
     (shown,) = world.get("/api/v3/exchangeInfo").json["symbols"]
