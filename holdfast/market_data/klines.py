@@ -140,7 +140,8 @@ class Klines:
             if start_s in found:
                 found[start_s].merge(bar)
             else:
-                found[start_s] = bar.copy_at(start_s)
+                bar.start_s = start_s
+                found[start_s] = bar
         candles = []
         while first_s <= last_s:
             candle = found.get(first_s) or Bar(first_s, price_ticks)
@@ -150,14 +151,14 @@ class Klines:
         return candles
 
     def _from(self, source: Interval, from_s: int, to_s: int) -> Iterator[Bar]:
-        """The bars of `source` from the last one before `from_s` up to `to_s`, then what is still open."""
+        """Copies of the bars of `source` from the last one before `from_s` up to `to_s`, then what is still open."""
         rows = self.rows[source.name]
         end = rows.index_from(to_s)
         for index in range(max(0, rows.index_from(from_s) - 1), end):
             yield rows.bar(index)
         for bar in self._open_bars(source):
             if bar.start_s < to_s:
-                yield bar
+                yield bar.copy_at(bar.start_s)
 
     def _open_bars(self, source: Interval) -> Iterator[Bar]:
         """What is not in the rows of `source` yet, oldest first."""

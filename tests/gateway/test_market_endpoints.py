@@ -195,6 +195,18 @@ def test_klines_have_twelve_elements_and_fill_gaps():
     assert market.get(f"/api/v3/uiKlines?{BTC}&interval=1m&startTime=0&limit=1") == [first]
 
 
+def test_klines_asked_again_are_those_of_the_trades_until_then():
+    market = Market()
+    answers = []
+    for _ in range(5):
+        trade_many(market, 42)
+        answers.append(market.get(f"/api/v3/klines?{BTC}&interval=1m"))
+    fresh = Market()
+    trade_many(fresh, 5 * 42)
+    assert answers[-1] == fresh.get(f"/api/v3/klines?{BTC}&interval=1m")
+    assert sum(row[8] for row in answers[2]) == 3 * 42
+
+
 def test_klines_of_an_instrument_without_trades_are_none():
     assert Market().get(f"/api/v3/klines?{BTC}&interval=1M&startTime=0") == []
 

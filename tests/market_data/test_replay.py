@@ -35,7 +35,7 @@ steps = st.lists(
 
 def batches(chosen):
     sessions = [Session(BTCUSDT), Session(ETHUSDT)]
-    there = set()
+    there, traded_last = set(), None
     for which, later_ms, is_trade, side, distance, lots, same_aggregate, ends in chosen:
         session = sessions[which]
         now_ns = max(each.ts_ns for each in sessions) + later_ms * 1_000_000 + 1
@@ -43,9 +43,11 @@ def batches(chosen):
             each.step(now_ns)
         price = 100 - distance if side == Side.BUY else 100 + distance
         if is_trade:
-            same_aggregate = same_aggregate and later_ms == 0
+            same_aggregate = same_aggregate and traded_last == which  # An aggregate is of one command.
+            traded_last = which
             yield Batch(session.trade(side, price, lots + 1, same_aggregate=same_aggregate), []), ends
         elif lots or (which, side, price) in there:
+            traded_last = None
             there.add((which, side, price)) if lots else there.discard((which, side, price))
             yield Batch([], [session.level(side, price, lots)]), ends
 
@@ -66,7 +68,7 @@ def test_replayed_pieces_lead_to_the_same_state_as_following_live(chosen):
     orders, book = [], []
     for batch, ends in batches(chosen):
         live.on_applied(batch)
-        # An aggregate is of one command, so no piece ends in it; here a piece ends before anything else than a trade.
+        # A piece holds whole commands, so none ends within an aggregate; here they end after changes of a level.
         orders += batch.orders
         book += batch.book
         if ends and not batch.orders:

@@ -21,6 +21,7 @@ from holdfast.gateway.binance.errors import ApiError
 from holdfast.gateway.binance.market_trades import MarketHistory, OlderTrades
 from holdfast.gateway.binance.parameters import Parameter, Parameters, Values
 from holdfast.instruments import Instrument, Reference
+from holdfast.market_data.bars import Bar
 from holdfast.market_data.intervals import DAY, INTERVALS, Interval
 from holdfast.market_data.market_data import Market, MarketData
 from holdfast.market_data.tickers import AVERAGE_PRICE_MINUTES, average_price_ticks, ticker, window_start_s
@@ -29,6 +30,7 @@ DEPTH_LIMIT_MAX = 5_000
 LIMIT_MAX = 1_000
 LIMIT_DEFAULT = 500
 WINDOW_SYMBOLS_MAX = 100
+KLINE_TEXTS_MAX = 50_000  # About 20 MB.
 _DAY_MINUTES = 1440
 
 
@@ -139,6 +141,27 @@ def _window_weight(values: Values) -> int:
     return min(4 * (1 if "symbol" in values else len(values.get("symbols", "1"))), 200)
 
 
+class _KlineRows:
+    """Texts of candles that no trade can change any more: clients ask for the same thousand again and again.
+
+    Writing one takes some 10 µs, and a thousand of them would hold up the loop's other work each time.
+    """
+
+    def __init__(self) -> None:
+        self._texts: dict[tuple[int, str, int, int, int], str] = {}
+
+    def row(self, instrument: Instrument, of: Interval, offset_s: int, bar: Bar, unit_ns: int, is_final: bool) -> str:
+        key = (instrument.instrument_id, of.name, offset_s, unit_ns, bar.start_s)
+        text = self._texts.get(key) if is_final else None
+        if text is None:
+            text = messages.kline_row(instrument, of, offset_s, bar, unit_ns)
+            if is_final:
+                if len(self._texts) >= KLINE_TEXTS_MAX:
+                    self._texts.clear()
+                self._texts[key] = text
+        return text
+
+
 class MarketEndpoints:
     """The functions behind the rows; `rest` and `methods` are the rows by path and by WebSocket API method."""
 
@@ -149,6 +172,7 @@ class MarketEndpoints:
         self._replica = replica
         self._older = OlderTrades(history)
         self._now_ns = now_ns
+        self._rows = _KlineRows()
         depth = Endpoint(
             Parameters(_SYMBOL, Parameter("limit", up_to(DEPTH_LIMIT_MAX)), _STATUS), self.depth, _depth_weight
         )
@@ -239,7 +263,8 @@ class MarketEndpoints:
         instrument = self._instrument(values)
         of, offset_s = values["interval"], values.get("timeZone", 0)
         start_ns, end_ns = values.get("startTime"), values.get("endTime")
-        bars = self._market(instrument).klines.candles(
+        market = self._market(instrument)
+        bars = market.klines.candles(
             of,
             self._now_ns() // messages.SECOND_NS,
             values.get("limit", LIMIT_DEFAULT),
@@ -247,7 +272,11 @@ class MarketEndpoints:
             end_s=None if end_ns is None else end_ns // messages.SECOND_NS,
             offset_s=offset_s,
         )
-        return _json([messages.kline_row(instrument, of, offset_s, bar, call.time_unit_ns) for bar in bars])
+        last = market.trades.last
+        final_s = of.start_of(last.ts_ns // messages.SECOND_NS, offset_s) if last is not None else 0
+        row = self._rows.row
+        rows = [row(instrument, of, offset_s, bar, call.time_unit_ns, bar.start_s < final_s) for bar in bars]
+        return f"[{','.join(rows)}]".encode()
 
     def average_price(self, call: Call) -> bytes:
         instrument = self._instrument(call.values)

@@ -113,22 +113,14 @@ def kline_event(
     )
 
 
-def kline_row(instrument: Instrument, interval: Interval, offset_s: int, bar: Bar, unit_ns: int) -> list[object]:
+def kline_row(instrument: Instrument, interval: Interval, offset_s: int, bar: Bar, unit_ns: int) -> str:
+    """A candle as REST shows it: an array of twelve, as JSON."""
     price, qty, amount = instrument.format_price, instrument.format_qty, instrument.quote.format
-    return [
-        bar.start_s * SECOND_NS // unit_ns,
-        price(bar.open),
-        price(bar.high),
-        price(bar.low),
-        price(bar.close),
-        qty(bar.lots),
-        _close_time(interval, offset_s, bar, unit_ns),
-        amount(bar.quote),
-        bar.count,
-        qty(bar.taker_lots),
-        amount(bar.taker_quote),
-        "0",
-    ]
+    return (
+        f'[{bar.start_s * SECOND_NS // unit_ns},"{price(bar.open)}","{price(bar.high)}","{price(bar.low)}",'
+        f'"{price(bar.close)}","{qty(bar.lots)}",{_close_time(interval, offset_s, bar, unit_ns)},'
+        f'"{amount(bar.quote)}",{bar.count},"{qty(bar.taker_lots)}","{amount(bar.taker_quote)}","0"]'
+    )
 
 
 def _close_time(interval: Interval, offset_s: int, bar: Bar, unit_ns: int) -> int:
