@@ -151,6 +151,20 @@ def test_a_segment_of_another_history_is_refused_also_above_an_old_watermark() -
         new_writer(disk)
 
 
+def test_a_last_batch_that_was_changed_and_hashed_anew_is_not_what_the_watermark_says() -> None:
+    journals = [SimulatedDisk(), SimulatedDisk()]
+    for disk, last in zip(journals, ("b", "x"), strict=True):
+        writer = new_writer(disk)
+        writer.write([group("a")])
+        writer.write([group(last)])
+    segment = list_segments(DIRECTORY, journals[0])[0].path
+    disk = with_content(journals[0], segment, bytes(journals[1].files[segment].cached))
+    with pytest.raises(CorruptJournalError, match="not what the watermark says"):
+        read_names(disk)
+    with pytest.raises(CorruptJournalError, match="not what the watermark says"):
+        new_writer(disk)
+
+
 @pytest.mark.parametrize("first_seq", [1, 3, 4])
 def test_a_batch_that_leaves_numbers_out_or_repeats_them_is_refused(first_seq: int) -> None:
     """Only a fault in the writer makes one; the reader does not trust it all the same."""
