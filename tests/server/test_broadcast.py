@@ -54,6 +54,11 @@ async def test_thousands_are_served_in_pieces_and_in_order(log: list[tuple[int, 
     assert log == [(n, b"first") for n in range(1000)] + [(n, b"second") for n in range(3)]
 
 
+async def all_sent(broadcaster: Broadcaster) -> None:
+    while broadcaster.backlog:
+        await asyncio.sleep(0)
+
+
 async def test_a_full_backlog_is_told_to_the_caller(
     log: list[tuple[int, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,11 +67,9 @@ async def test_a_full_backlog_is_told_to_the_caller(
     assert broadcaster.send(receivers, b"first")
     assert broadcaster.backlog > 20
     assert not broadcaster.send(receivers, b"second")
-    while broadcaster.backlog:
-        await asyncio.sleep(0)
+    await all_sent(broadcaster)
     assert broadcaster.send(receivers, b"third")
-    while broadcaster.backlog:
-        await asyncio.sleep(0)
+    await all_sent(broadcaster)
     assert {data for _, data in log} == {b"first", b"third"}
 
 
