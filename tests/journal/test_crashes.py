@@ -94,6 +94,19 @@ def test_what_a_recovery_has_shown_survives_a_power_cut_after_a_failed_sync() ->
         assert read_names(disk) == shown
 
 
+def test_a_reader_in_another_process_goes_on_behind_what_it_has_read() -> None:
+    disk = SimulatedDisk()
+    writer = new_writer(disk)
+    reader = JournalReader(DIRECTORY, files=disk)
+    for seq in range(1, 20):
+        writer.write([group(f"n{seq}")])
+        committed = reader.read()
+        assert committed is not None
+        assert committed.records["seq"].tolist() == [seq]
+        assert reader.read() is None
+    reader.close()
+
+
 def test_a_reader_in_another_process_never_sees_a_batch_that_failed() -> None:
     disk = SimulatedDisk(1)
     writer = new_writer(disk)
