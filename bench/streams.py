@@ -189,7 +189,7 @@ def main(seconds: float = SECONDS, rounds: int = ROUNDS) -> None:
         [
             name,
             f"{cpu[name]:.3f}",
-            f"{cpu[name] / cpu['bare send loop']:.2f}",
+            f"{cpu[name] / cpu['bare send']:.2f}",
             f"{statistics.median(r.readers['p99_ms'] for r in found):.1f}",
             f"{max(r.readers['worst_ms'] for r in found):.1f}",
             f"{min(r.readers['messages'] for r in found) / seconds:,.0f}",

@@ -324,3 +324,19 @@ def test_web_socket_api_has_the_same_endpoints():
         "ticker.tradingDay",
     }
     assert {id(endpoint) for endpoint in endpoints.methods.values()} == {id(e) for e in endpoints.rest.values()}
+
+
+def test_gateway_serves_every_row_and_counts_its_weight(world):
+    market = Market()
+    trade_many(market, 3)
+    world.gateway.add_public(market.endpoints.rest, market.endpoints.methods)
+    answers = {}
+    for path in market.endpoints.rest:
+        answers[path] = world.get(path, BTC + ("&interval=1m" if "lines" in path else ""))
+    assert {answer.status for answer in answers.values()} == {200}
+    used = [int(answer.headers["X-MBX-USED-WEIGHT-1M"]) for answer in answers.values()]
+    assert [after - before for before, after in zip([0, *used], used, strict=False)] == [
+        *[5, 25, 25, 4, 2, 2, 2, 2, 2, 2, 4, 4]
+    ]
+    assert answers["/api/v3/trades"].json[0]["time"] == START_MS + 1_000
+    assert world.get("/api/v3/trades", BTC + "&timeUnit=microsecond").json[0]["time"] == (START_MS + 1_000) * 1_000
