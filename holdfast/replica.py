@@ -15,15 +15,17 @@ same failure and decides the same.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import structlog
 
 from holdfast import views
+from holdfast.accounts.history import History
 from holdfast.clock import Clock
 from holdfast.codes import CommandFlag, CommandKind, ControlEventKind
 from holdfast.commands import COMMAND_BYTES, Command, payload_piece
+from holdfast.directory.directory import Directory
 from holdfast.engine.engine import Engine
 from holdfast.events import BalanceEvent, BookEvent, ControlEvent, Events, OrderEvent
 from holdfast.instruments import Reference
@@ -75,27 +77,10 @@ class Applied(NamedTuple):
         )
 
 
-class DirectoryState(Protocol):
-    """Who may do what, as the journal says."""
-
-    def apply(self, command: Command, payload: bytes, control: ControlEvent) -> None: ...
-
-
-class HistoryReader(Protocol):
-    """Closed orders and fills, behind the engine by a bounded lag."""
-
-    @property
-    def is_behind(self) -> bool: ...
-
-    def order(self, account_id: int, order_id: int) -> views.Order | None: ...
-
-    def order_by_client_id(self, account_id: int, instrument_id: int, client_id: str) -> views.Order | None: ...
-
-
 class ControlGroups:
     """Collects control commands with their payload records, and hands each whole group to the directory."""
 
-    def __init__(self, directory: DirectoryState) -> None:
+    def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self._open: list[np.void] = []
 
@@ -127,8 +112,8 @@ class Replica:
         self,
         journal: Journal,
         engine: Engine,
-        directory: DirectoryState,
-        history: HistoryReader,
+        directory: Directory,
+        history: History,
         clock: Clock,
         rebuild: Callable[[int, frozenset[int]], Engine],
     ) -> None:
@@ -136,6 +121,7 @@ class Replica:
         self.journal = journal
         self.engine = engine
         self.clock = clock
+        self.directory = directory
         self.history = history
         self.reference: Reference = engine.reference()
         self.stopping = ""  # Why no new orders are taken any more, once the venue is going down.

@@ -120,7 +120,7 @@ class VenueServices:
         engine, status = self.replica.engine, self.replica.journal.status()
         used = engine.used()
         values: dict[str, Value] = {
-            "info": {(__version__, str(Engine.RULES_VERSION)): 1},
+            "info": {(__version__, str(Engine.RULES_VERSION)): 1.0},
             "accepting": int(self.replica.accepting),
             "pending_commands": self.replica.pending_count,
             "queue_length": {"journal": status.pending_records, "history": self._history.lag_events},

@@ -57,7 +57,7 @@ class RateLimits(NamedTuple):
     raw_requests_per_5_minutes: int = 300_000
     orders_per_10_seconds: int = 100
     orders_per_day: int = 200_000
-    cancels_per_10_seconds: int = 500  # A budget of its own: cancels are never starved by orders.
+    cancels_per_minute: int = 6_000  # A budget of its own: cancels are never starved by orders.
     connections_per_5_minutes: int = 300
 
 

@@ -28,8 +28,10 @@ from holdfast.directory.people import People
 from holdfast.engine.engine import Engine
 from holdfast.errors import StartError
 from holdfast.gateway.binance.gateway import install
+from holdfast.gateway.binance.market_endpoints import MarketEndpoints
 from holdfast.gateway.binance.market_install import install_market
 from holdfast.gateway.binance.market_streams import MarketStreams
+from holdfast.gateway.binance.rate_limits import Limits
 from holdfast.gateway.operator.app import MOUNTS, create_app
 from holdfast.gateway.operator.token import new_token
 from holdfast.gateway.server.broadcast import Broadcaster
@@ -162,10 +164,14 @@ class Venue:
 
     def _open_journal(self) -> FileJournal:
         loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(self._replica.on_committed)
+
         journal = FileJournal(
             self._data.journal,
             self._clock,
-            lambda: loop.call_soon_threadsafe(self._replica.on_committed),
+            wake,
             venue_id=self._data.venue_id.bytes,
             rules_version=Engine.RULES_VERSION,
         )
@@ -208,7 +214,9 @@ class Venue:
 
     async def _open_front_door(self, state: State, history: History) -> None:
         options, routes, broadcaster = self._options, Routes(), Broadcaster()
-        self._gateway = install(routes, self._replica, state.market_data, self._settings.rate_limits)
+        self._gateway = install(routes, self._replica, Limits(**self._settings.rate_limits._asdict()))
+        market = MarketEndpoints(state.market_data, self._replica, history, self._clock.now_ns)
+        self._gateway.add_public(market.rest, market.methods)
         self._streams: MarketStreams = install_market(
             routes, self._replica, state.market_data, broadcaster, self._clock.now_ns
         )
