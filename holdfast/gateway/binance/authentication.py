@@ -20,6 +20,7 @@ from holdfast.gateway.binance.parameters import DECIMAL_RANGE, Pairs, timestamp_
 from holdfast.instruments import NotDecimalError, TooPreciseError, parse_decimal
 
 AHEAD_NS_MAX = 1_000_000_000
+RECV_WINDOW_DECIMALS = 3
 _api_key = re.compile("[a-zA-Z0-9]{64}", re.ASCII)
 
 
@@ -61,11 +62,10 @@ class Authorization(NamedTuple):
 
 def find_key(keys: KeyTable, api_key: str, peer_ip: str) -> Key:
     """The valid key of that name that this address may use."""
-    if _api_key.fullmatch(api_key) is None:
-        raise ApiError(errors.BAD_API_KEY_FORMAT)
     key = keys.key(api_key)
     if key is None:
-        raise ApiError(errors.REJECTED_API_KEY)
+        is_malformed = _api_key.fullmatch(api_key) is None
+        raise ApiError(errors.BAD_API_KEY_FORMAT if is_malformed else errors.REJECTED_API_KEY)
     check_key(key, peer_ip)
     return key
 
@@ -118,7 +118,7 @@ def receive_window_ns(text: str) -> int:
     if not text:
         raise ApiError(errors.PARAMETER_EMPTY, "recvWindow")
     try:
-        microseconds = parse_decimal(text, 3)
+        microseconds = parse_decimal(text, RECV_WINDOW_DECIMALS)
     except NotDecimalError:
         raise ApiError(errors.ILLEGAL_CHARS_IN, "recvWindow", DECIMAL_RANGE) from None
     except TooPreciseError:
@@ -138,7 +138,7 @@ def is_rest_signed(query: str, body: str) -> Callable[[Key, str], bool]:
     """
 
     def check(key: Key, signature: str) -> bool:
-        signed_query, signed_body = without_signature(query), without_signature(body)
+        signed_query, signed_body = without_signature(query), without_signature(body) if body else ""
         raw = signed_query + signed_body
         if key.verify(raw.encode("latin-1", "replace"), signature):
             return True

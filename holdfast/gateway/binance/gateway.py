@@ -108,7 +108,7 @@ class BinanceGateway:
             **Cancels(venue, self.pending, self.rate_limits, numbers).endpoints(),
             **Queries(venue, self.rate_limits).endpoints(),
         }
-        self.rest = RestAdapter(venue.directory, self.rate_limits, venue.clock)
+        self.rest = RestAdapter(venue.directory, self.rate_limits)
         self.user_streams = UserStreams(lambda: venue.reference, self.pending.cancel_id)
         self._sessions: dict[ws_api.Session, None] = {}
         self._shared = ws_api.Shared(

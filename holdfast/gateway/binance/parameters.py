@@ -99,14 +99,14 @@ class Parameters:
         values: Values = {}
         table = self._convert
         for name, text in pairs.items():
-            if name not in table:
-                raise self._unknown(pairs)
-            convert = table[name]
+            convert = table.get(name)
             if convert is None:
-                continue
-            if not text:
+                if name not in table:
+                    raise self._unknown(pairs)
+            elif text:
+                values[name] = convert(name, text)
+            else:
                 raise ApiError(errors.PARAMETER_EMPTY, name)
-            values[name] = convert(name, text)
         for name in self._required:
             if name not in values:
                 raise ApiError(errors.MANDATORY_PARAMETER, name)

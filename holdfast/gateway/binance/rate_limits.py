@@ -45,18 +45,19 @@ Who = TypeVar("Who", bound=Hashable)
 class Window(Generic[Who]):
     """Counts per client within the current interval."""
 
-    __slots__ = ("_counts", "_number", "_others", "_who_max", "interval_ns", "limit")
+    __slots__ = ("_counts", "_end_ns", "_others", "_who_max", "interval_ns", "limit")
 
     def __init__(self, interval_ns: int, limit: int, who_max: int) -> None:
         self.interval_ns = interval_ns
         self.limit = limit
-        self._number = 0
+        self._end_ns = 0
         self._counts: dict[Who, int] = {}
         self._others = 0  # The one count of everybody beyond `who_max`.
         self._who_max = who_max
 
     def count(self, who: Who, now_ns: int) -> int:
-        self._turn(now_ns)
+        if now_ns >= self._end_ns:
+            self._turn(now_ns)
         found = self._counts.get(who)
         if found is not None:
             return found
@@ -64,7 +65,8 @@ class Window(Generic[Who]):
 
     def add(self, who: Who, amount: int, now_ns: int) -> int:
         """Add and return the count; a count never goes below zero."""
-        self._turn(now_ns)
+        if now_ns >= self._end_ns:
+            self._turn(now_ns)
         counts = self._counts
         if who not in counts and len(counts) >= self._who_max:
             self._others = max(self._others + amount, 0)
@@ -80,11 +82,10 @@ class Window(Generic[Who]):
         return now_ns - now_ns % self.interval_ns + self.interval_ns
 
     def _turn(self, now_ns: int) -> None:
-        number = now_ns // self.interval_ns
-        if number > self._number:  # Never back: the clock does not go back either.
-            self._number = number
-            self._counts = {}
-            self._others = 0
+        """Begin the interval of `now_ns`; never an earlier one, since requests may be counted a little late."""
+        self._end_ns = self.end_ns(now_ns)
+        self._counts = {}
+        self._others = 0
 
 
 class Bans:
@@ -137,8 +138,11 @@ class RateLimits:
             raise self._refuse(
                 address, now_ns, ApiError(errors.TOO_MANY_REQUESTS, retry_at_ns=self._raw.end_ns(now_ns))
             )
-        used = self.weight.add(address, weight, now_ns)
-        if used > self.weight.limit or (not weight and used == self.weight.limit):
+        if weight:
+            is_too_much = self.weight.add(address, weight, now_ns) > self.weight.limit
+        else:
+            is_too_much = self.weight.is_used_up(address, now_ns)
+        if is_too_much:
             raise self._refuse(address, now_ns, self._too_much_weight(self.weight, now_ns))
 
     def charge_more(self, address: str, weight: int, now_ns: int) -> None:
@@ -164,11 +168,13 @@ class RateLimits:
 
     def charge_order(self, account_id: int, now_ns: int) -> None:
         """Count a new order of the account. Raises 429 when it has too many unfilled ones, and counts nothing then."""
-        for window, interval in ((self.orders_10s, "10 SECOND"), (self.orders_1d, "1 DAY")):
-            if window.is_used_up(account_id, now_ns):
-                raise ApiError(errors.TOO_MANY_ORDERS, window.limit, interval, retry_at_ns=window.end_ns(now_ns))
-        self.orders_10s.add(account_id, 1, now_ns)
-        self.orders_1d.add(account_id, 1, now_ns)
+        short, day = self.orders_10s, self.orders_1d
+        is_too_many = short.add(account_id, 1, now_ns) > short.limit
+        if day.add(account_id, 1, now_ns) > day.limit or is_too_many:
+            short.add(account_id, -1, now_ns)
+            day.add(account_id, -1, now_ns)
+            window, interval = (short, "10 SECOND") if is_too_many else (day, "1 DAY")
+            raise ApiError(errors.TOO_MANY_ORDERS, window.limit, interval, retry_at_ns=window.end_ns(now_ns))
 
     def credit_first_fill(self, account_id: int, is_maker: bool, now_ns: int) -> None:
         """An order of the account has traded for the first time: it is not an unfilled one any more."""

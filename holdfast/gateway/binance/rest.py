@@ -7,7 +7,6 @@ A form body counts whatever the content type says, and where query and body name
 
 from collections.abc import Callable
 
-from holdfast.clock import Clock
 from holdfast.gateway.binance import errors
 from holdfast.gateway.binance.authentication import KeyTable, authorize, find_key, is_rest_signed
 from holdfast.gateway.binance.endpoints import Answer, Budget, Call, Endpoint
@@ -34,10 +33,9 @@ def time_unit_ns(name: str) -> int:
 class RestAdapter:
     """Makes an HTTP handler of each endpoint."""
 
-    def __init__(self, keys: KeyTable, rate_limits: RateLimits, clock: Clock) -> None:
+    def __init__(self, keys: KeyTable, rate_limits: RateLimits) -> None:
         self._keys = keys
         self._rate_limits = rate_limits
-        self._clock = clock
 
     def handler(self, endpoint: Endpoint) -> Handler:
         def handle(request: Request, respond: Callable[[Response], None]) -> None:
@@ -50,7 +48,7 @@ class RestAdapter:
         return handle
 
     def _run(self, endpoint: Endpoint, request: Request, call: Call) -> bytes | None:
-        now_ns = self._clock.now_ns()
+        now_ns = request.received_ts_ns
         endpoint.charge(self._rate_limits, request.peer_ip, now_ns)
         body = "" if request.method == "GET" else request.body.decode("latin-1")
         pairs = parse_query_and_body(request.query, body) if body else parse_form(request.query)
@@ -70,8 +68,8 @@ class RestAdapter:
         call.authorize(authorize(key, endpoint.permission, pairs, request.received_ts_ns, is_signed))
 
     def _headers(self, endpoint: Endpoint, call: Call, answer: Answer) -> tuple[tuple[str, str], ...]:
-        """What has been used, as of this answer."""
-        now_ns = self._clock.now_ns()
+        """What has been used, in the intervals in which the request was read."""
+        now_ns = call.received_ts_ns
         limits = self._rate_limits
         error = answer.error
         if error is not None and endpoint.budget is Budget.ORDER and not error.retry_at_ns:
