@@ -73,15 +73,11 @@ class DiffDepth(Topic):
         self._source = source
 
     def initial(self, now_ns: int) -> str | None:
-        return self._message(self._source.market_data.image(self.instrument).diff, now_ns)
+        diff = self._source.market_data.image(self.instrument).diff
+        return _depth_update(self.instrument, diff, now_ns, self._source.unit_ns)
 
     def on_diff(self, _depth: Depth, diff: DepthDiff, now_ns: int) -> str | None:
-        return self._message(diff, now_ns)
-
-    def _message(self, diff: DepthDiff, now_ns: int) -> str:
-        return messages.depth_update(
-            self.instrument.symbol, *diff[:2], diff.bids, diff.asks, now_ns, self._source.unit_ns
-        )
+        return _depth_update(self.instrument, diff, now_ns, self._source.unit_ns)
 
 
 class SlowDiffDepth(Topic):
@@ -93,13 +89,12 @@ class SlowDiffDepth(Topic):
         self.instrument: Instrument = instrument
         self._source = source
         self._last = source.market_data.image(instrument).diff
-        self._first_update_id = 0
         self._bids: dict[str, str] = {}
         self._asks: dict[str, str] = {}
         self._last_update_id = self._last.last_update_id
 
     def initial(self, now_ns: int) -> str | None:
-        return self._message(self._last, now_ns)
+        return _depth_update(self.instrument, self._last, now_ns, self._source.unit_ns)
 
     def on_diff(self, _depth: Depth, diff: DepthDiff, _now_ns: int) -> str | None:
         assert diff.first_update_id == self._last_update_id + 1
@@ -120,12 +115,12 @@ class SlowDiffDepth(Topic):
         )
         self._bids.clear()
         self._asks.clear()
-        return self._message(self._last, now_ns)
+        return _depth_update(self.instrument, self._last, now_ns, self._source.unit_ns)
 
-    def _message(self, diff: DepthDiff, now_ns: int) -> str:
-        return messages.depth_update(
-            self.instrument.symbol, *diff[:2], diff.bids, diff.asks, now_ns, self._source.unit_ns
-        )
+
+def _depth_update(instrument: Instrument, diff: DepthDiff, now_ns: int, unit_ns: int) -> str:
+    first_id, last_id, _, bids, asks = diff
+    return messages.depth_update(instrument.symbol, first_id, last_id, bids, asks, now_ns, unit_ns)
 
 
 class PartialDepth(Topic):
