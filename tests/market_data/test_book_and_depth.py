@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.codes import Side
@@ -30,6 +30,7 @@ def batches(steps, session):
         yield Batch([], [session.level(side, level[1], lots)]), publish
 
 
+@settings(deadline=None)
 @given(changes)
 def test_book_holds_the_last_quantity_of_every_level_best_first(steps):
     market_data, session, naive = MarketData(), Session(), {}
@@ -51,6 +52,7 @@ def shown(depth: Depth):
     return json.loads(f"[{depth.bids(5000)}]"), json.loads(f"[{depth.asks(5000)}]")
 
 
+@settings(deadline=None)
 @given(changes)
 def test_image_is_the_book_at_its_update_id_and_diffs_lead_from_one_to_the_next(steps):
     market_data, session = MarketData(), Session()

@@ -179,6 +179,7 @@ def test_average_price_is_of_five_minute_buckets_rounded_down(steps, later_s):
     assert found == expected
 
 
+@settings(deadline=None)
 @given(trades)
 def test_aggregates_are_runs_of_one_taker_at_one_price(steps):
     market_data, _, done = trade_all(steps)
