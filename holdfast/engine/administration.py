@@ -2,8 +2,8 @@
 
 commands → engine (ADMINISTRATION) → events
 
-Assets, instruments, accounts and keys are numbered from 1 and never go. What must be unique by its text is kept with the
-operators' keys. An instrument starts in HALT, with the widest price and quantity bounds whose product fits.
+Assets, instruments, accounts and keys are numbered from 1 and never go. What must be unique by its text is kept with
+the operators' keys. An instrument starts in HALT, with the widest price and quantity bounds whose product fits.
 
 Invariant: price max x qty max x units per tick and lot <= NOTIONAL_MAX, and qty max x lot <= SUPPLY_MAX.
 """
@@ -128,8 +128,10 @@ def add_instrument(handle, command_row):
 
 @hot
 def units_per_tick_lot(tick_e8, lot_units, decimals):
-    """tick x lot / 10^decimals, or 0 when that is not a whole number of 1 to UNIT_MAX. The product may pass 2^63, so the
-    divisor is taken out of the factors first."""
+    """tick x lot / 10^decimals, or 0 when that is not a whole number of 1 to UNIT_MAX.
+
+    The product may pass 2^63, so the divisor is taken out of the factors first.
+    """
     if tick_e8 <= 0 or lot_units <= 0:
         return np.int64(0)
     divisor = np.int64(1)
@@ -194,14 +196,13 @@ def judge_parameter(handle, instrument_id, which, value):
         lowest = parameter(state, instrument_id, InstrumentParameter.QTY_LOTS_MIN)
         highest = SUPPLY_MAX // state.instruments[instrument_id]["lot_units"]
         qty_max = value
-    elif (
-        which == InstrumentParameter.NOTIONAL_MIN_APPLIES_TO_MARKET
-        or which == InstrumentParameter.NOTIONAL_MAX_APPLIES_TO_MARKET
+    elif is_between(
+        which, InstrumentParameter.NOTIONAL_MIN_APPLIES_TO_MARKET, InstrumentParameter.NOTIONAL_MAX_APPLIES_TO_MARKET
     ):
         highest = 1
     elif which == InstrumentParameter.MAKER_FEE_PPM or which == InstrumentParameter.TAKER_FEE_PPM:
         highest = FEE_PPM_MAX
-    elif InstrumentParameter.BID_MULTIPLIER_UP_PPM <= which <= InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM:
+    elif is_between(which, InstrumentParameter.BID_MULTIPLIER_UP_PPM, InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM):
         highest = MULTIPLIER_PPM_MAX
     elif which < InstrumentParameter.PRICE_TICKS_MIN or which > InstrumentParameter.TAKER_FEE_PPM:
         return RejectReason.PARAMETER_INVALID.value
@@ -211,6 +212,11 @@ def judge_parameter(handle, instrument_id, which, value):
     if qty_max > NOTIONAL_MAX // (price_max * unit):
         return RejectReason.INSTRUMENT_INVALID.value
     return _NONE
+
+
+@hot
+def is_between(value, lowest, highest):
+    return value >= lowest and value <= highest
 
 
 @cold

@@ -2,9 +2,9 @@
 
 journal → replica → engine.APPLY → events → readers
 
-`apply` takes commands one by one until it has done all, or until the caller has to do something first: copy the events out,
-or give a pool more rows. What a command still has to do then is in the state and goes on with the next call, before
-anything else. So where a call ends decides nothing: events, their indexes and the state come out the same.
+`apply` takes commands one by one until it has done all, or until the caller has to do something first: copy the events
+out, or give a pool more rows. What a command still has to do then is in the state and goes on with the next call,
+before anything else. So where a call ends decides nothing: events, their indexes and the state come out the same.
 """
 
 import numpy as np
@@ -42,8 +42,9 @@ EVENTS_FULL = 1
 POOLS_FULL = 2
 STOP_REASONS = 4  # The result is `commands done x STOP_REASONS + why`.
 
-# What one step may emit at most: the order events of a full step, one fill and the end of the order; two balances of a maker
-# for every two order events and the acting account's; a level for every order event, and the one where the order rests.
+# What one step may emit at most: the order events of a full step, one fill and the end of the order; two balances of a
+# maker for every two order events and the acting account's; a level for every order event, and the one where the order
+# rests.
 ORDER_EVENTS_SPARE = STEP_ORDER_EVENTS_MAX + 8
 BALANCE_EVENTS_SPARE = 2 * STEP_ORDER_EVENTS_MAX + 16
 BOOK_EVENTS_SPARE = STEP_ORDER_EVENTS_MAX + 8
@@ -55,7 +56,10 @@ ROWS_SPARE = 4
 
 @entry
 def apply(handle, count, begun):
-    """Apply the caller's commands from number `begun` on, of `count`. Returns commands done x STOP_REASONS + why it ended."""
+    """Apply the caller's commands from number `begun` on, of `count`.
+
+    Returns commands done x STOP_REASONS + why it ended.
+    """
     state = views(handle)
     step = state.step[0]
     i = begun
@@ -74,7 +78,17 @@ def apply(handle, count, begun):
                 return i * STOP_REASONS + POOLS_FULL
             commands_spare -= 1
             begin(handle, i)
-            dispatch(handle, i)
+            kind = state.commands[i]["kind"]
+            if kind == CommandKind.PLACE_ORDER:
+                place(handle, i)
+            elif kind == CommandKind.CANCEL_ORDER:
+                cancel(handle, i)
+            elif kind == CommandKind.REPLACE_ORDER:
+                replace(handle, i)
+            elif kind == CommandKind.CANCEL_ALL:
+                cancel_all(handle, i)
+            elif kind != CommandKind.PAYLOAD:
+                operate(handle, i)
         if step["phase"] == IDLE:
             i += 1
     return i * STOP_REASONS + DONE
@@ -87,9 +101,8 @@ def skip(handle, command_row):
     command = state.commands[command_row]
     begin(handle, command_row)
     instrument_id = np.int64(command["instrument_id"])
-    if command["kind"] >= CommandKind.DEPOSIT and command["kind"] != CommandKind.SET_INSTRUMENT_PARAMETER:
-        if command["kind"] != CommandKind.SET_TRADING_MODE:
-            instrument_id = np.int64(0)
+    if not is_about_instrument(command["kind"]):
+        instrument_id = np.int64(0)
     venue = state.venue[0]
     venue["skipped_count"] += 1
     if venue["skipped_count"] <= SKIPPED_MAX:
@@ -99,6 +112,16 @@ def skip(handle, command_row):
     emit_control(handle, ControlEventKind.COMMAND_SKIPPED.value, RejectReason.NONE.value, 0, 0, 0)
     if is_instrument(state, instrument_id):
         change_mode(handle, instrument_id, TradingMode.HALT.value)
+
+
+@hot
+def is_about_instrument(kind):
+    """Whether a command's `instrument_id` is one, and not an asset or nothing."""
+    return (
+        kind < CommandKind.DEPOSIT
+        or kind == CommandKind.SET_INSTRUMENT_PARAMETER
+        or kind == CommandKind.SET_TRADING_MODE
+    )
 
 
 @hot
@@ -156,22 +179,6 @@ def begin(handle, command_row):
     step["about_instrument_id"] = command["instrument_id"]
     step["about_key_id"] = command["key_id"]
     evict(handle)
-
-
-@hot
-def dispatch(handle, command_row):
-    """Begin the command, and in most cases end it. Those of traders come first."""
-    kind = views(handle).commands[command_row]["kind"]
-    if kind == CommandKind.PLACE_ORDER:
-        place(handle, command_row)
-    elif kind == CommandKind.CANCEL_ORDER:
-        cancel(handle, command_row)
-    elif kind == CommandKind.REPLACE_ORDER:
-        replace(handle, command_row)
-    elif kind == CommandKind.CANCEL_ALL:
-        cancel_all(handle, command_row)
-    elif kind != CommandKind.PAYLOAD:
-        operate(handle, command_row)
 
 
 @cold

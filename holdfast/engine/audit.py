@@ -1,9 +1,9 @@
 """Audit: add everything up again, always, a slice at a time, and compare it with what the books of account say.
 
-A pass first sums the balance rows per asset. Commands go on between slices; a change of a row that is already in the sum is
-told to it (`ledger.tell_audit`), so at the end the sums are those of that moment. They must be the assets' holdings, and
-deposited - withdrawn must be holdings + fees. Then it goes through the accounts and computes from their open orders what
-must be locked. An account is checked in one piece.
+A pass first sums the balance rows per asset. Commands go on between slices; a change of a row that is already in the
+sum is told to it (`ledger.tell_audit`), so at the end the sums are those of that moment. They must be the assets'
+holdings, and deposited - withdrawn must be holdings + fees. Then it goes through the accounts and computes from their
+open orders what must be locked. An account is checked in one piece.
 
 The audit reads; what it finds decides nothing in the engine, and where it stands is not part of the state.
 """

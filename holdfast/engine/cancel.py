@@ -110,7 +110,7 @@ def target_row(handle, command_row):
     account_id = np.int64(command["account_id"])
     order_id = command["order_id"]
     has_client_id = command["target_client_id_0"] != 0
-    row = NIL
+    row = np.int64(NIL)
     if order_id > 0:
         row = np.int64(find_order(state.book, order_id))
     elif order_id == 0 and has_client_id:

@@ -2,8 +2,8 @@
 
 commands → engine (risk → match → settle → EMIT) → events
 
-Every event gets the command's seq and the next index within the command; order and balance events also get the next number
-of their account. The buffers have room: the loop over commands (`apply.py`) made sure before the step began.
+Every event gets the command's seq and the next index within the command; order and balance events also get the next
+number of their account. The buffers have room: the loop over commands (`apply.py`) made sure before the step began.
 """
 
 from holdfast.codes import OrderEventKind, OrderStatus, OrderType, Side

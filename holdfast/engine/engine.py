@@ -2,14 +2,15 @@
 
 journal → replica → ENGINE → events → readers
 
-A pure function of (state, commands) to (state, events): no I/O, no clock, no randomness. Not thread-safe: one thread applies
-and reads. Kernels release Python's lock while they run.
+A pure function of (state, commands) to (state, events): no I/O, no clock, no randomness. Not thread-safe: one thread
+applies and reads. Kernels release Python's lock while they run.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
 
+from holdfast.codes import Limit
 from holdfast.commands import command_dtype, command_words_dtype
 from holdfast.engine import pools, reads, snapshot
 from holdfast.engine.apply import DONE, POOLS_FULL, STOP_REASONS
@@ -48,13 +49,31 @@ class Engine:
     def _take(self, memory: Memory) -> None:
         self._memory = memory
         self._counts = memory["out_head"].view(np.int64)
+        self._buffers = [(memory[name].view(np.uint8), dtype.itemsize) for name, dtype in _FAMILIES]
         self._audit = Audit(memory)
 
-    def apply(self, commands: np.ndarray, skip_seqs: frozenset[int] = frozenset()) -> Events:
-        """Apply commands (`command_dtype`, the next seqs without a gap) and return their events, as arrays of the caller.
+    @classmethod
+    def warm_up(cls) -> None:
+        """Compile every kernel that a venue needs, or load it from the cache; on a fresh machine it takes a minute."""
+        engine = cls()
+        command = np.zeros(1, command_dtype)
+        command["seq"] = 1
+        engine.apply(command)
+        while engine.audit_slice(1) is None:
+            pass
+        engine.balance(1, 1)
+        engine.balances(1)
+        engine.withdrawals(1)
+        engine.open_orders(1)
+        engine.open_order(1)
+        engine.open_order_by_client_id(1, "x")
+        cls.from_arrays(engine.arrays())
 
-        Those of `skip_seqs` are passed over as poison. An AssertionError means a bug, and that this engine is in pieces:
-        `last_seq` names the command that met it.
+    def apply(self, commands: np.ndarray, skip_seqs: frozenset[int] = frozenset()) -> Events:
+        """Apply commands (`command_dtype`, the next seqs without a gap) and return their events, as the caller's.
+
+        Those of `skip_seqs` are passed over as poison. An AssertionError means a bug, and that this engine is in
+        pieces: `last_seq` names the command that met it.
         """
         assert commands.dtype == command_dtype
         self._memory.lend("commands", np.ascontiguousarray(commands).view(command_words_dtype))
@@ -66,9 +85,9 @@ class Engine:
             begun = stop + 1
         self._run(begun, len(commands), pieces)
         self._collect(pieces)
-        if len(pieces) == 1:
-            return Events(*pieces[0])
-        return Events(*(np.concatenate(family) for family in zip(*pieces, strict=True)))
+        # Mostly there is one piece.
+        families = pieces[0] if len(pieces) == 1 else [np.concatenate(family) for family in zip(*pieces, strict=True)]
+        return Events(*(family.view(dtype) for family, (_, dtype) in zip(families, _FAMILIES, strict=True)))
 
     def _run(self, begun: int, count: int, pieces: list[list[np.ndarray]]) -> None:
         """Call the kernel until it has done the commands before number `count`."""
@@ -81,13 +100,10 @@ class Engine:
                 pools.grow_pools(self._memory)
 
     def _collect(self, pieces: list[list[np.ndarray]]) -> None:
-        """Copy the events out and make room for more."""
+        """Copy the events out and make room for more. As bytes: NumPy copies rows of many fields one by one."""
         counts = self._counts.tolist()
         pieces.append(
-            [
-                self._memory[name][:count].copy().view(dtype)
-                for (name, dtype), count in zip(_FAMILIES, counts, strict=True)
-            ]
+            [buffer[: count * size].copy() for (buffer, size), count in zip(self._buffers, counts, strict=True)]
         )
         self._counts[:] = 0
 
@@ -97,7 +113,10 @@ class Engine:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Engine":
-        """An engine with the same state hash and the same future as that of `arrays()`. Raises KeyError if one is missing."""
+        """An engine with the same state hash and the same future as that of `arrays()`.
+
+        Raises KeyError if one is missing.
+        """
         engine = cls.__new__(cls)
         engine._take(snapshot.load(arrays))
         return engine
@@ -193,6 +212,10 @@ class Engine:
     def client_id_horizon_ns(self) -> tuple[int, int]:
         """How long client ids are remembered: as configured, and in effect."""
         return reads.client_id_horizon_ns(self._memory)
+
+    def limits(self) -> dict[Limit, int]:
+        """The present value of every limit."""
+        return reads.limits(self._memory)
 
     def used(self) -> dict[str, tuple[int, int]]:
         """In use and limit, for each limit."""

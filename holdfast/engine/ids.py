@@ -1,14 +1,14 @@
 """Client order ids: an id names one order of its account, and a retry never makes a second one.
 
 An entry is a cache line with all 36 bytes, found through a hash. While its order is open it points to the order. Then
-it waits in the queue of closed ids, which is in the order of closing, until it is older than the horizon or the limit of
-remembered ids crowds it out. A refused id waits in a queue of its own until its command's deadline: a delayed first copy
-cannot execute after its retry was refused.
+it waits in the queue of closed ids, which is in the order of closing, until it is older than the horizon or the limit
+of remembered ids crowds it out. A refused id waits in a queue of its own until its command's deadline: a delayed first
+copy cannot execute after its retry was refused.
 
-Whether an id counts is decided when it is looked up, from its times alone; when its memory is freed decides nothing. So
-freeing may lag: each command frees at most EVICTED_PER_COMMAND entries of either queue, and closing an order in a full
-queue frees up to two. An entry that no longer counts when it is looked up is forgotten (status NONE) and stays in its queue
-until it is the first.
+Whether an id counts is decided when it is looked up, from its times alone; when its memory is freed decides nothing.
+So freeing may lag: each command frees at most EVICTED_PER_COMMAND entries of either queue, and closing an order in a
+full queue frees up to two. An entry that no longer counts when it is looked up is forgotten (status NONE) and stays in
+its queue until it is the first.
 
 Invariant: an entry is in the hash unless it is free or forgotten; entries that count are unique.
 """

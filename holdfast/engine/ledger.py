@@ -2,9 +2,9 @@
 
 commands → engine (risk → match → settle → LEDGER) → events
 
-A balance is a row found by (account, asset); it never moves and never goes, so whoever has its number keeps it. An account's
-rows form a chain in the order of creation. Every change of a row goes through `move`, which asserts that nothing becomes
-negative, and tells the running audit of changes behind its cursor.
+A balance is a row found by (account, asset); it never moves and never goes, so whoever has its number keeps it. An
+account's rows form a chain in the order of creation. Every change of a row goes through `move`, which asserts that
+nothing becomes negative, and tells the running audit of changes behind its cursor.
 
 Invariants, per asset: the sum of free + locked + in_transit over its rows = holdings; deposited - withdrawn =
 holdings + fees; so a trade's entries sum to zero when fees are counted.

@@ -2,9 +2,10 @@
 
 commands → engine (MASS CANCEL: cancel after cancel) → events
 
-Accounts go by id, an account's positions in the order in which it first used the instruments, a position's orders oldest
-first. Instruments in HALT are passed over: nothing may touch their books. One step ends after STEP_ORDER_EVENTS_MAX
-cancels or VISITS_PER_STEP positions and accounts without one; the next goes on from `step`, before the next command.
+Accounts go by id, an account's positions in the order in which it first used the instruments, a position's orders
+oldest first. Instruments in HALT are passed over: nothing may touch their books. One step ends after
+STEP_ORDER_EVENTS_MAX cancels or VISITS_PER_STEP positions and accounts without one; the next goes on from `step`,
+before the next command.
 """
 
 import numpy as np

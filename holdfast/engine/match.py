@@ -2,14 +2,15 @@
 
 commands → engine (risk → MATCH → settle) → events
 
-`match` is one step: it ends when the taker has nothing more to do here, or after STEP_ORDER_EVENTS_MAX order events; then
-it is called again before the next command. All that it needs to go on is in `taker` and `step`, so where it paused cannot
-be seen in the events.
+`match` is one step: it ends when the taker has nothing more to do here, or after STEP_ORDER_EVENTS_MAX order events;
+then it is called again before the next command. All that it needs to go on is in `taker` and `step`, so where it
+paused cannot be seen in the events.
 
-A MARKET order by quote quantity counts down `remaining_units`. It is FILLED by the trade after which the rest does not buy one
-lot at the best price then on the book (at the price of the trade when the book is empty).
+A MARKET order by quote quantity counts down `remaining_units`. It is FILLED by the trade after which the rest does not
+buy one lot at the best price then on the book (at the price of the trade when the book is empty).
 
-Every change of a level shows as one book event when the level is gone, or when the taker is done: `touched_price_ticks`.
+Every change of a level shows as one book event when the level is gone, or when the taker is done:
+`touched_price_ticks`.
 """
 
 import numpy as np
@@ -230,9 +231,10 @@ def is_prevented(state, taker, maker_row):
 
 @cold
 def prevent(handle, maker_row, lots, price_ticks):
-    """Keep the taker from trading with its own account's order, where both want `lots`. Returns whether the taker has ended.
+    """Keep the taker from trading with its own account's order, where both want `lots`.
 
-    All but DECREMENT take away everything that is open of the order that gives way.
+    Returns whether the taker has ended. All but DECREMENT take away everything that is open of the order that gives
+    way.
     """
     state = views(handle)
     taker = state.taker[0]

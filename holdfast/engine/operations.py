@@ -6,7 +6,7 @@ Each is refused with COMMAND_REJECTED, or takes effect at once with COMMAND_DONE
 checks run in this order, and the first that fails is the answer:
 
     deadline, account, key (`judge_asker`)      REQUEST_WITHDRAWAL needs WITHDRAW of a key
-    what the command is about exists            ASSET_, INSTRUMENT_, WITHDRAWAL_, ACCOUNT_UNKNOWN (a transfer's receiver)
+    what the command is about exists            ASSET_, WITHDRAWAL_, ACCOUNT_UNKNOWN (a transfer's receiver)
     the amount is positive                      AMOUNT_INVALID
     there is an idempotency key                 MALFORMED
     the idempotency key                         COMMAND_REPEATED or IDEMPOTENCY_CONFLICT

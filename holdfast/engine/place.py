@@ -2,8 +2,9 @@
 
 commands → engine (PLACE: risk → match → settle) → events
 
-`place` decides and accepts, `go_on_placing` matches, step by step, and then disposes of what is left. The order in hand is
-`taker`; it gets a row of the pools only when it comes to rest, so most orders that trade at once never touch them.
+`place` decides and accepts, `go_on_placing` matches, step by step, and then disposes of what is left. The order in
+hand is `taker`; it gets a row of the pools only when it comes to rest, so most orders that trade at once never touch
+them.
 """
 
 import numpy as np
@@ -89,7 +90,7 @@ def take_in_hand(handle, command_row):
 @cold
 def place_in_hand(handle, command_row):
     """Judge and accept the order in hand, whose asker and instrument are known."""
-    reason = judge_order(handle, command_row)
+    reason = judge_order(handle)
     if reason != _NONE:
         refuse(handle, reason, views(handle).commands[command_row]["deadline_ts_ns"])
         return
@@ -178,7 +179,7 @@ def expiry_reason(order, outcome):
         return ExpiryReason.IMMEDIATE_OR_CANCEL.value
     if outcome == NO_FUNDS:
         return ExpiryReason.FUNDS_EXHAUSTED.value
-    assert outcome == NO_MORE_ORDERS or outcome == TOO_SMALL
+    assert outcome in (NO_MORE_ORDERS, TOO_SMALL)
     return ExpiryReason.NO_LIQUIDITY.value
 
 

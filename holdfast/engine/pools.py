@@ -1,7 +1,8 @@
 """Pools: the memory of a new state, and more of it when a call says that a pool has no room for another command.
 
-Pools double, between two commands and from Python. Capacities decide nothing: not what is refused (limits do that), not which
-row comes next, not a hash of the state. The hashes from keys to rows are rebuilt from the rows after growing and loading.
+Pools double, between two commands and from Python. Capacities decide nothing: not what is refused (limits do that),
+not which row comes next, not a hash of the state. The hashes from keys to rows are rebuilt from the rows after growing
+and loading.
 """
 
 from typing import NamedTuple
@@ -31,7 +32,7 @@ CONTROL_EVENT_ROWS = 512
 
 
 class Pool(NamedTuple):
-    """An array of rows that commands take: `rows_field` of the venue is the highest ever in use, `count_field` how many are."""
+    """An array of rows that commands take; the fields of `venue` say the highest ever in use, and how many are."""
 
     name: str
     rows_field: str

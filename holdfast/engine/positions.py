@@ -4,7 +4,8 @@ A position's row is made with an account's first accepted order there and never 
 balances, so that settling looks nothing up, and the list of the account's open orders, oldest first. An account's
 positions form a chain in the order of creation, which is the order of a mass cancel.
 
-Invariants: `open_count` and `open_buy_lots` are those of the listed orders; `older` and `younger` of two neighbours agree.
+Invariants: `open_count` and `open_buy_lots` are those of the listed orders; `older` and `younger` of two neighbours
+agree.
 """
 
 import numpy as np

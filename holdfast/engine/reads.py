@@ -225,6 +225,13 @@ def client_id_horizon_ns(memory: Memory) -> tuple[int, int]:
     return configured, min(configured, int(venue["ts_ns"] - venue["crowded_out_ts_ns"]))
 
 
+def limits(memory: Memory) -> dict[Limit, int]:
+    """The present value of every limit."""
+    venue = memory["venue"][0]
+    found = {limit: int(venue[limit.name.lower()]) for limit in Limit if limit.name.lower() in venue.dtype.names}
+    return {**found, Limit.PAGES_MAX: int(memory["book_head"][0]["pages_max"])}
+
+
 def used(memory: Memory) -> dict[str, tuple[int, int]]:
     """What is in use of everything that a limit bounds, by the limit's name."""
     venue = memory["venue"][0]

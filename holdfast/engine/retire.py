@@ -1,4 +1,4 @@
-"""Retire: take an order that has ended off the book, out of its account's list, and put its id among the closed ones."""
+"""Retire: take an order that has ended off the book and out of its account's list, and close its id."""
 
 from holdfast.engine.book import remove_order
 from holdfast.engine.ids import close_client_id

@@ -3,8 +3,9 @@
 commands → engine (RISK → match → settle) → events
 
 The checks run in a fixed order and the first that fails is the answer: who asks (deadline, account, key, instrument),
-what is asked (form, client id), whether it may be now (kill switch, freeze, mode), the filters, room in the tables, and
-last the book and the funds. After them nothing can fail. `orders.py` fills `taker`, the order in hand, from the command.
+what is asked (form, client id), whether it may be now (kill switch, freeze, mode), the filters, room in the tables,
+and last the book and the funds. After them nothing can fail. `place.py` fills `taker`, the order in hand, from the
+command.
 
 Products are bounded by dividing, so that none is formed before it is known to fit.
 """
@@ -89,7 +90,7 @@ def judge_duplicate(handle):
 
 
 @cold
-def judge_order(handle, command_row):
+def judge_order(handle):
     """The first reason why the order in hand may not be placed, or NONE. The asker was judged, its instrument too."""
     state = views(handle)
     order = state.taker[0]

@@ -31,7 +31,10 @@ def is_held(order):
 
 @cold
 def settle_side(handle, order, is_maker, lots, price_ticks):
-    """Book one side of a trade: pay, receive, and count it in the order. Returns the fee in units of what was received."""
+    """Book one side of a trade: pay, receive, and count it in the order.
+
+    Returns the fee in units of what was received.
+    """
     state = views(handle)
     instrument = state.instruments[order["instrument_id"]]
     position = state.positions[order["position"]]

@@ -1,8 +1,8 @@
 """Hashes from keys to rows: open addressing, one integer per entry.
 
-An entry is `tag << 32 | row`; 0 is a free one. The tag, 31 bits of the key's hash, says alone where an entry belongs, so
-deleting never looks at the rows, and almost no lookup compares a row in vain. Whoever looks up walks from
-`home` to the first free entry and compares the rows whose tag fits:
+An entry is `tag << 32 | row`; 0 is a free one. The tag, 31 bits of the key's hash, says alone where an entry belongs,
+so deleting never looks at the rows, and almost no lookup compares a row in vain. Whoever looks up walks from `home` to
+the first free entry and compares the rows whose tag fits:
 
     place = home(slots, tag)
     while slots[place] != FREE:

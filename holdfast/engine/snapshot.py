@@ -1,7 +1,7 @@
 """Snapshot: the state as arrays that say nothing about capacities, and back.
 
-A snapshot holds what is in use of every array that is not derived or passing. Equal states give equal arrays, however the
-commands were split into calls, so the hash of the arrays is the hash of the state.
+A snapshot holds what is in use of every array that is not derived or passing. Equal states give equal arrays, however
+the commands were split into calls, so the hash of the arrays is the hash of the state.
 """
 
 import hashlib

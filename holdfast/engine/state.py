@@ -19,6 +19,7 @@ from holdfast import config
 from holdfast.commands import command_words_dtype
 from holdfast.engine.book import BOOK, Book
 from holdfast.engine.handle import Layout
+from holdfast.engine.view import views_of
 from holdfast.events import (
     balance_event_dtype,
     book_event_dtype,
@@ -369,7 +370,7 @@ STATE = Layout(
     audit_sums=_int64,
 )
 
-views = STATE.views
+views = views_of(STATE)
 
 assert balance_dtype.itemsize == 64
 assert client_id_dtype.itemsize == 64
