@@ -1,10 +1,11 @@
-"""What 2,000 depth subscribers cost, beside a bare loop of `send`s of the same bytes: python -m bench.streams
-[SECONDS]
+"""What 2,000 depth subscribers cost, beside a bare loop of `send`s of the same bytes:
 
-Both send one diff event of about 1 KiB to every subscriber each 100 ms; 50 more subscribe and never read. The subscribers
-are another process; the processor time is this one's. Lateness is from the moment at which a message was due to the one
-at which its reader had it, so it holds the readers' own work too. Rounds take turns; the figures are medians, and the
-worst lateness is the worst of all rounds.
+    python -m bench.streams [SECONDS]
+
+Both send one diff event of about 1 KiB to every subscriber each 100 ms; 50 more subscribe and never read. The
+subscribers are another process; the processor time is this one's. Lateness is from the moment at which a message was
+due to the one at which its reader had it, so it holds the readers' own work too. Rounds take turns; the figures are
+medians, and the worst lateness is the worst of all rounds.
 
 The kernel itself takes in some megabytes for each of those who do not read, so that memory here begins to hold anything
 for them, and drops them at the limit, only in rounds of many minutes.
