@@ -302,7 +302,10 @@ class FakeReplica:
             mine = self.open_orders(command.account_id, command.instrument_id)
             return [self._end(self._open[order.order_id], OrderEventKind.ORDER_CANCELED) for order in mine]
         assert command.kind == CommandKind.REPLACE_ORDER
+        whole = self.refuse_cancel_next
         canceled = self._cancel(command)
+        if whole is not None:  # A reason that refuses cancel and order alike.
+            return [*canceled, self._rejected(command, whole)]
         if canceled[0].kind == OrderEventKind.CANCEL_REJECTED and not command.flags:
             return [*canceled, self._rejected(command, RejectReason.REPLACE_CANCEL_FAILED)]
         return [*canceled, *self._place(command)]

@@ -257,6 +257,11 @@ def test_request_is_fresh_within_its_window(world: World, offset_ms: int, window
     assert answer.json.get("code") == code
 
 
+def test_query_is_fresh_within_its_window(world: World) -> None:
+    assert world.signed("GET", "/api/v3/account", timestamp=world.clock.ms - 5000).status == 200
+    assert world.signed("GET", "/api/v3/account", timestamp=world.clock.ms - 5001).code == -1021
+
+
 def test_both_texts_about_time(world: World) -> None:
     late = world.order(timestamp=world.clock.ms - 5001)
     assert late.text == "Timestamp for this request is outside of the recvWindow."

@@ -129,3 +129,45 @@ def test_too_many_unfilled_orders_cancel_the_old_one_where_asked_for() -> None:
     assert world.replica.submitted[-1].kind == CommandKind.CANCEL_ORDER
     answer = replace(world, orderRateLimitExceededMode="CANCEL_ONLY")
     assert (answer.status, answer.code) == (429, -2022)
+
+
+@pytest.mark.parametrize(
+    ("reason", "cancel", "new"),
+    [
+        (RejectReason.MODE_FORBIDS, {"code": -2011, "msg": "Market is closed."}, None),
+        (
+            RejectReason.DUPLICATE_CLIENT_ID,
+            {"code": -2011, "msg": "Duplicate order sent."},
+            {
+                "code": -2010,
+                "msg": "Duplicate order sent.",
+                "data": {"orderId": 0, "clientOrderId": "new", "status": "REJECTED"},
+            },
+        ),
+    ],
+)
+def test_replacement_refused_as_a_whole_says_so_for_both(
+    world: World, reason: RejectReason, cancel: dict[str, Any], new: dict[str, Any] | None
+) -> None:
+    world.replica.refuse_cancel_next = reason
+    answer = replace(world, newClientOrderId="new")
+    assert (answer.status, answer.code) == (400, -2022)
+    assert answer.json["data"] == {
+        "cancelResult": "FAILURE",
+        "newOrderResult": "NOT_ATTEMPTED" if new is None else "FAILURE",
+        "cancelResponse": cancel,
+        "newOrderResponse": new,
+    }
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "code"),
+    [(RejectReason.DEADLINE_PASSED, 400, -1021), (RejectReason.KEY_INVALID, 401, -2015)],
+)
+def test_replacement_whose_request_is_refused_is_told_only_that(
+    world: World, reason: RejectReason, status: int, code: int
+) -> None:
+    world.replica.refuse_cancel_next = reason
+    answer = replace(world)
+    assert (answer.status, answer.code) == (status, code)
+    assert "data" not in answer.json

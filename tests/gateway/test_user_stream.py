@@ -358,8 +358,10 @@ def test_batch_of_several_commands_is_told_command_by_command(client: Client) ->
     for number in range(3):
         query, headers = client.world.sign(limit_order(newClientOrderId=f"o{number}"))
         client.world.send("POST", "/api/v3/order", query, headers=headers, commit=False)
+    query, headers = client.world.sign({"symbol": "BTCUSDT", "origClientOrderId": "o1", "newClientOrderId": "cancel"})
+    client.world.send("DELETE", "/api/v3/order", query, headers=headers, commit=False)
     client.world.replica.commit(at_once=True)
-    assert [report["c"] for report in reports(client)] == ["o0", "o1", "o2"]
+    assert [report["c"] for report in reports(client)] == ["o0", "o1", "o2", "cancel"]
     assert API_KEY not in str(client.socket.sent[1:])
 
 

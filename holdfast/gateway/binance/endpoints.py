@@ -102,9 +102,9 @@ class Call:
                 self.succeed(body)
 
     def _finish(self, answer: Answer) -> None:
-        if not self.is_answered:  # A command that was answered as pending may resolve later.
-            self.is_answered = True
-            self._answer(self, answer)
+        assert not self.is_answered
+        self.is_answered = True
+        self._answer(self, answer)
 
 
 class Endpoint(NamedTuple):

@@ -54,7 +54,7 @@ class Waiting:
     def done(self, outcome: Any) -> None:
         """The command is durable and applied."""
         self._pending.resolve(self, outcome.command.seq)
-        if not self.call.is_answered:
+        if not self.call.is_answered:  # As pending, a while ago.
             self.call.attempt(lambda _: self._reply(outcome))
 
     def time_out(self) -> None:
