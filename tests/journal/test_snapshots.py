@@ -77,3 +77,11 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> Non
     part.write_bytes(b"half")
     write(tmp_path, 10)
     assert not part.exists()
+
+
+def test_one_that_was_cut_is_seen_without_reading_it_all(tmp_path: Path) -> None:
+    path = write(tmp_path, 5)
+    path.write_bytes(path.read_bytes()[:-1])
+    [found] = snapshots.available(tmp_path)
+    assert not found.is_valid
+    assert "size" in found.problem
