@@ -110,7 +110,7 @@ def test_key_that_cannot_be_is_refused_with_a_sentence(
 steps = st.lists(st.sampled_from(["account", "key", "revoke", "rotate", "crash in rotation", "restart"]), max_size=25)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps, cut=st.integers(0, 25))
 def test_replay_and_snapshot_lead_to_the_same_state_with_every_secret(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str], cut: int

@@ -114,7 +114,7 @@ class FakeReplica:
         return self._keys
 
     def _revoke_key(self, command: Command) -> int | RejectReason:
-        return command.order_id if command.order_id <= self._keys else RejectReason.KEY_UNKNOWN
+        return command.order_id if 1 <= command.order_id <= self._keys else RejectReason.KEY_UNKNOWN
 
     def _deposit(self, command: Command) -> int:
         self.free[command.account_id, command.instrument_id] += command.qty_lots

@@ -34,11 +34,15 @@ async def test_accounts_are_listed_in_pages(operator: Operator) -> None:
     assert second["nextAfter"] is None
 
 
-async def test_second_account_of_a_name_is_refused_but_a_repeated_request_is_not(operator: Operator) -> None:
+async def test_second_account_of_a_name_is_refused_but_a_repeated_request_is_not(
+    services: FakeServices, operator: Operator
+) -> None:
     first = await operator.ask("POST", "/accounts", {"name": "alice"}, key="k", status=201)
     again = await operator.ask("POST", "/accounts", {"name": "alice"}, key="k", status=201)
     assert again.json() == first.json()
+    journaled = len(services.replica.commands)
     other = await operator.ask("POST", "/accounts", {"name": "alice"}, status=409)
+    assert len(services.replica.commands) == journaled
     assert other.json()["reason"] == "NAME_TAKEN"
 
 

@@ -81,7 +81,7 @@ METRICS = [
 ]
 _BY_NAME = {definition.name: definition for definition in METRICS}
 
-Value = float | Histogram | Mapping[str, float] | Mapping[tuple[str, ...], float]
+Value = float | Histogram | Mapping[str, float] | Mapping[tuple[str, str], float]
 
 
 class Metrics:
