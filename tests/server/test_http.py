@@ -125,9 +125,11 @@ def test_a_failing_handler_is_a_500_with_a_number_and_the_connection_lives() -> 
     assert rig.door.counters.handler_errors == 1
 
 
-def test_a_header_that_would_split_the_response_is_a_500() -> None:
+@pytest.mark.parametrize("line_end", ["\r\n", "\r", "\n"])
+def test_a_header_that_would_split_the_response_is_a_500(line_end: str) -> None:
     routes = Routes()
-    routes.add("GET", "/echo", lambda _q, respond: respond(Response(200, b"", (("a", "b\r\nSet-Cookie: c"),))))
+    header = ("a", f"b{line_end}Set-Cookie: c")
+    routes.add("GET", "/echo", lambda _q, respond: respond(Response(200, b"", (header,))))
     rig = Rig(routes)
     with structlog.testing.capture_logs():
         rig.feed(GET)

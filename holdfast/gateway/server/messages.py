@@ -103,7 +103,7 @@ BODILESS = frozenset({204, 304})
 
 @lru_cache(maxsize=256)
 def _head_prefix(status: int, content_type: str) -> bytes:
-    line = f"{status_line(status)}"
+    line = status_line(status)
     if status not in BODILESS:
         line += f"content-type: {content_type}\r\n"
     if "\r" in content_type or "\n" in content_type:
