@@ -84,7 +84,7 @@ class Demo:
     async def _key(self, account_id: int) -> dict[str, str]:
         usable = [k for k in self._directory.keys(account_id) if k.label == KEY_LABEL and not k.revoked]
         if not usable:
-            reference = f"demo-{len(self._directory.keys(account_id)) + 1}"
+            reference = f"demo-{account_id}-{len(self._directory.keys(account_id)) + 1}"
             record = self._directory.key_record(account_id, KeyType.HMAC, _MAY_TRADE, reference, label=KEY_LABEL)
             await self._carried_out(record)
             usable = self._directory.keys(account_id)[-1:]
