@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
-from rich.table import Table
 
 from holdfast.codes import TradingMode
 from holdfast.instruments import Reference
@@ -77,12 +76,12 @@ class Progress:
         print_(f"listening on {url}", markup=False)
         print_(f"markets: {', '.join(markets)}", markup=False)
         if keys:
-            table = Table("account", "API key", "secret key", title="Demo accounts", title_justify="left")
-            for name, key in keys.items():
-                table.add_row(name, key["apiKey"], key["secretKey"])
-            print_(table)
+            for name, key in keys.items():  # Whole and on lines of their own, so that they can be copied.
+                print_(f"\n[bold]{name}[/]")
+                print_(f"  API key     {key['apiKey']}", markup=False)
+                print_(f"  secret key  {key['secretKey']}", markup=False)
             first = next(iter(keys.values()))
-            print_("Buy bitcoin from Python:\n")
+            print_("\nBuy bitcoin from Python:\n")
             print_(SNIPPET.format(url=url, api_key=first["apiKey"], secret_key=first["secretKey"]), markup=False)
             print_()
         print_("[dim]Ctrl-C stops it; everything acknowledged is kept.[/]")
