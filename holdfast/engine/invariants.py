@@ -4,7 +4,7 @@ import numpy as np
 
 from holdfast.codes import OrderStatus, Side
 from holdfast.engine.audit import Audit
-from holdfast.engine.book import SIDES_PER_INSTRUMENT, key_price
+from holdfast.engine.book import KEY_MAX, SIDES_PER_INSTRUMENT
 from holdfast.engine.handle import Memory
 from holdfast.engine.pools import POOLS
 from holdfast.engine.state import IDLE, NIL
@@ -71,7 +71,8 @@ def check_orders(memory: Memory, rows: np.ndarray) -> None:
     levels = memory["levels"][orders["level"]]
     sides = details["instrument_id"] * SIDES_PER_INSTRUMENT + (details["side"] == Side.SELL)
     assert (levels["side_row"] == sides).all()
-    prices = [key_price(int(side), int(key)) for side, key in zip(levels["side_row"], levels["key"], strict=True)]
+    keys = zip(levels["side_row"].tolist(), levels["key"].tolist(), strict=True)
+    prices = [key if side & 1 else key ^ KEY_MAX for side, key in keys]
     assert details["price_ticks"].tolist() == prices
 
 

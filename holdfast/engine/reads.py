@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.codes import InstrumentParameter, Limit, OrderType, Side, TradingMode
+from holdfast.codes import InstrumentParameter, Limit, OrderStatus, OrderType, Side, TradingMode
 from holdfast.config import CLIENT_ID_BYTES
 from holdfast.engine import book
 from holdfast.engine.average import average_price
 from holdfast.engine.cancel import find_open_client_id
-from holdfast.engine.emit import is_live
 from holdfast.engine.handle import Memory
 from holdfast.engine.jit import entry
 from holdfast.engine.ledger import find_balance
@@ -98,6 +97,9 @@ def open_order_by_client_id(memory: Memory, account_id: int, client_id: str) -> 
     return None if row == NIL else _order(memory["details"][row])
 
 
+_LIVE = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+
+
 def open_orders(memory: Memory, account_id: int, instrument_id: int) -> list[Order]:
     """Of one instrument or (0) of all, oldest first."""
     if not _is_account(memory, account_id):
@@ -118,7 +120,7 @@ def _order(row: Any) -> Order:
         time_in_force=int(row["time_in_force"]),
         self_trade_prevention=int(row["self_trade_prevention"]),
         status=status,
-        is_working=int(is_live(status) and order_type != OrderType.MARKET),
+        is_working=int(status in _LIVE and order_type != OrderType.MARKET),
         price_ticks=int(row["price_ticks"]),
         qty_lots=int(row["qty_lots"]),
         executed_lots=int(row["executed_lots"]),
