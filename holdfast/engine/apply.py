@@ -34,6 +34,7 @@ from holdfast.engine.mass_cancel import cancel_all, go_on_canceling
 from holdfast.engine.operations import done, move_money, reject, step_withdrawal
 from holdfast.engine.place import go_on_placing, place
 from holdfast.engine.risk import is_instrument
+from holdfast.engine.slots import mix
 from holdfast.engine.state import CANCELING, IDLE, MATCHING, NIL, SKIPPED_MAX, views
 
 # Why a call ended.
@@ -168,7 +169,7 @@ def begin(handle, command_row):
     assert command["seq"] == venue["seq"] + 1
     assert command["ts_ns"] >= venue["ts_ns"]
     if venue["seq"] == 0:
-        venue["hash_seed"] = command["ts_ns"]
+        venue["hash_seed"] = mix(0, command["ts_ns"])
     venue["seq"] = command["seq"]
     venue["ts_ns"] = command["ts_ns"]
     venue["clock_ts_ns"] = command["clock_ts_ns"]

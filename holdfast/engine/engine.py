@@ -81,6 +81,7 @@ class Engine:
         begun = 0
         for stop in [i for i in range(len(commands)) if int(commands[i]["seq"]) in skip_seqs] if skip_seqs else ():
             self._run(begun, stop, pieces)
+            self._collect(pieces)
             skip_kernel(self._memory.handle, stop)
             begun = stop + 1
         self._run(begun, len(commands), pieces)

@@ -1,0 +1,354 @@
+"""Sessions that anyone can read, run against an engine.
+
+A scenario is a text file. A line at the margin is a command or a check; the indented lines below a command are all that
+happened to orders and operators' commands because of it, in order. Not shown: that an order was accepted, or that an
+operator's command was done; balances and books are asked for. After every command all invariants are checked.
+
+    # Better price first; at equal price, older first.
+    seller sells 5 at 101 as A
+    buyer buys 7 at 101 as C
+      trade C A 5 at 101                 taker, maker, lots, price
+    buyer has 495 USDT free 202 locked
+    book: bids 101x2 asks -
+
+Whoever is named for the first time gets an account with 1000 BTC and 100000 USDT. The market is BTC for USDT, both without
+decimals, tick and lot are 1. What can be said is in `COMMANDS` and `CHECKS`.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from holdfast.codes import (
+    CancelRestriction,
+    CommandFlag,
+    CommandKind,
+    ControlEventKind,
+    ExpiryReason,
+    InstrumentParameter,
+    KeyPermission,
+    Limit,
+    OrderEventKind,
+    OrderStatus,
+    OrderType,
+    RejectReason,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+    TradingMode,
+)
+from holdfast.commands import Command, command_dtype, encode
+from holdfast.events import Events
+
+SECOND_NS = 10**9
+BTC, USDT, MARKET = 1, 2, 1
+ASSETS = {"BTC": BTC, "USDT": USDT}
+FIRST_HOLDINGS = {BTC: 1_000, USDT: 100_000}
+SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.txt"))
+
+
+class Exchange(Protocol):
+    """What a scenario needs of an implementation."""
+
+    def apply(self, commands: np.ndarray) -> Events: ...
+    def balance(self, account_id: int, asset_id: int) -> Any: ...
+    def book(self, instrument_id: int, depth: int) -> Any: ...
+    def open_orders(self, account_id: int, instrument_id: int = 0) -> list[Any]: ...
+    def check_invariants(self) -> None: ...
+
+
+class Session:
+    """A venue with one market in TRADING, driven by sentences."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.seq = 0
+        self.now_ns = 1_000 * SECOND_NS
+        self.accounts: dict[str, int] = {}
+        self.keys: dict[str, int] = {}
+        self.order_names: dict[int, str] = {}
+        self.events: Events | None = None
+        self.send(CommandKind.ADD_ASSET, client_id=b"BTC", qty_lots=0)
+        self.send(CommandKind.ADD_ASSET, client_id=b"USDT", qty_lots=0)
+        self.send(
+            CommandKind.ADD_INSTRUMENT,
+            client_id=b"BTCUSDT",
+            account_id=BTC,
+            instrument_id=USDT,
+            price_ticks=10**8,
+            qty_lots=1,
+        )
+        self.send(CommandKind.SET_TRADING_MODE, instrument_id=MARKET, qty_lots=TradingMode.TRADING)
+
+    def send(self, kind: CommandKind, **fields: Any) -> list[str]:
+        """One command; returns what happened, in words."""
+        self.seq += 1
+        self.now_ns += 1
+        stamps = {"seq": self.seq, "ts_ns": self.now_ns, "clock_ts_ns": self.now_ns}
+        record = encode(Command(**{**stamps, "kind": int(kind), **fields}))
+        self.events = self.exchange.apply(np.frombuffer(record, command_dtype))
+        self.exchange.check_invariants()
+        return self.told(self.events)
+
+    def told(self, events: Events) -> list[str]:
+        """The events of orders and of control, as sentences in their order."""
+        lines: list[tuple[int, str]] = []
+        for row in events.orders:
+            kind, order_id, name = OrderEventKind(row["kind"]), int(row["order_id"]), row["client_id"].decode()
+            if kind is OrderEventKind.ORDER_ACCEPTED:
+                self.order_names[order_id] = name
+            elif kind is OrderEventKind.ORDER_REJECTED:
+                reason = RejectReason(row["reason"])
+                status = OrderStatus(row["status"])
+                first = f" {status.name}" if reason is RejectReason.DUPLICATE_CLIENT_ID else ""
+                lines.append((row["index"], f"rejected {name} {reason.name}{first}"))
+            elif kind is OrderEventKind.CANCEL_REJECTED:
+                name = name or self.order_names.get(order_id, str(order_id))
+                lines.append((row["index"], f"cancel rejected {name} {RejectReason(row['reason']).name}"))
+            elif kind is OrderEventKind.ORDER_CANCELED:
+                lines.append((row["index"], f"canceled {name}"))
+            elif kind is OrderEventKind.ORDER_EXPIRED:
+                lines.append((row["index"], f"expired {name} {ExpiryReason(row['reason']).name}"))
+            elif kind is OrderEventKind.TRADE_PREVENTED:
+                lines.append((row["index"], f"prevented {name} {row['last_lots']}"))
+            elif not row["is_maker"]:
+                maker = self.order_names[int(row["counter_order_id"])]
+                full = " filled" if row["status"] == OrderStatus.FILLED else ""
+                at = f"{row['last_lots']} at {row['last_price_ticks']}"
+                lines.append((row["index"], f"trade {name} {maker} {at}{full}"))
+        for row in events.controls:
+            done = ControlEventKind(row["kind"])
+            if done is ControlEventKind.COMMAND_REJECTED:
+                lines.append((row["index"], f"refused {RejectReason(row['reason']).name}"))
+            elif done is ControlEventKind.COMMAND_REPEATED:
+                lines.append((row["index"], f"repeated {row['id']}"))
+            elif done is ControlEventKind.ORDERS_CANCELED:
+                lines.append((row["index"], f"canceled {row['value']} orders"))
+            elif done is ControlEventKind.TRADING_MODE_CHANGED:
+                lines.append((row["index"], f"mode {TradingMode(row['value']).name}"))
+        return [line for _, line in sorted(lines)]
+
+    def account(self, name: str) -> int:
+        """The account's id; a new one gets its first holdings."""
+        if name not in self.accounts:
+            self.send(CommandKind.CREATE_ACCOUNT, client_id=name.encode())
+            self.accounts[name] = len(self.accounts) + 1
+            for asset_id, amount in FIRST_HOLDINGS.items():
+                fields = {"account_id": self.accounts[name], "instrument_id": asset_id, "qty_lots": amount}
+                self.send(CommandKind.DEPOSIT, client_id=b"first %d" % asset_id, **fields)
+        return self.accounts[name]
+
+    def order_fields(self, who: str, words: str) -> dict[str, Any]:
+        """`buys 5 at 100 as A [options]`, or `for 500 at market` by quote quantity."""
+        match = re.fullmatch(r"(buys|sells) (for )?(-?\d+) at (market|-?\d+)(?: as (\S+))?((?: \S+)*)", words)
+        assert match, words
+        side, quote, amount, price, name, options = match.groups()
+        fields: dict[str, Any] = {
+            "account_id": self.account(who),
+            "instrument_id": MARKET,
+            "side": Side.BUY if side == "buys" else Side.SELL,
+            "client_id": (name or "").encode(),
+            "quote_units" if quote else "qty_lots": int(amount),
+        }
+        if price == "market":
+            fields["order_type"] = OrderType.MARKET
+        else:
+            fields |= {"order_type": OrderType.LIMIT, "time_in_force": TimeInForce.GTC, "price_ticks": int(price)}
+        rest = iter(options.split())
+        for option in rest:
+            if option in ("IOC", "FOK"):
+                fields["time_in_force"] = TimeInForce[option]
+            elif option == "maker":
+                fields |= {"order_type": OrderType.LIMIT_MAKER, "time_in_force": TimeInForce.NONE}
+            elif option == "even-if-cancel-fails":
+                fields["flags"] = CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS
+            elif option == "within":
+                fields["deadline_ts_ns"] = self.now_ns + int(next(rest)) * SECOND_NS
+            elif option == "key":
+                fields["key_id"] = self.keys.get(key := next(rest)) or int(key)
+            elif option == "instrument":
+                fields["instrument_id"] = int(next(rest))
+            else:
+                fields["self_trade_prevention"] = SelfTradePrevention[option]
+        return fields
+
+
+def place(session: Session, who: str, words: str) -> list[str]:
+    return session.send(CommandKind.PLACE_ORDER, **session.order_fields(who, words))
+
+
+def replace(session: Session, who: str, target: str, words: str) -> list[str]:
+    fields = session.order_fields(who, words)
+    return session.send(CommandKind.REPLACE_ORDER, target_client_id=target.encode(), **fields)
+
+
+def cancel(session: Session, who: str, target: str, restriction: str | None) -> list[str]:
+    fields: dict[str, Any] = {"account_id": session.account(who), "instrument_id": MARKET}
+    if target == "all":
+        return session.send(CommandKind.CANCEL_ALL, **fields)
+    if target == "everything":
+        return session.send(CommandKind.CANCEL_ALL, **{**fields, "instrument_id": 0})
+    if restriction:
+        fields["cancel_restriction"] = CancelRestriction[restriction]
+    if target.startswith("#"):
+        return session.send(CommandKind.CANCEL_ORDER, order_id=int(target[1:]), **fields)
+    return session.send(CommandKind.CANCEL_ORDER, target_client_id=target.encode(), **fields)
+
+
+def set_parameter(session: Session, name: str, value: str) -> list[str]:
+    which = InstrumentParameter[name]
+    fields = {"instrument_id": MARKET, "order_id": which, "qty_lots": int(value)}
+    return session.send(CommandKind.SET_INSTRUMENT_PARAMETER, **fields)
+
+
+def set_limit(session: Session, name: str, value: str) -> list[str]:
+    return session.send(CommandKind.SET_LIMIT, order_id=Limit[name], qty_lots=int(value))
+
+
+def set_mode(session: Session, mode: str) -> list[str]:
+    session.send(CommandKind.SET_TRADING_MODE, instrument_id=MARKET, qty_lots=TradingMode[mode])
+    return []
+
+
+def freeze(session: Session, what: str, who: str) -> list[str]:
+    account_id = session.account(who)
+    if what == "kills":
+        return session.send(CommandKind.KILL_ACCOUNT, account_id=account_id)
+    return session.send(CommandKind.SET_ACCOUNT_FROZEN, account_id=account_id, qty_lots=int(what == "freezes"))
+
+
+def kill_venue(session: Session, what: str) -> list[str]:
+    return session.send(CommandKind.SET_VENUE_KILLED, qty_lots=int(what == "stops"))
+
+
+def set_fees(session: Session, who: str, maker: str, taker: str) -> list[str]:
+    fields = {"account_id": session.account(who), "price_ticks": int(maker), "qty_lots": int(taker)}
+    return session.send(CommandKind.SET_ACCOUNT_FEES, **fields)
+
+
+def deposit(session: Session, amount: str, asset: str, who: str, reference: str) -> list[str]:
+    fields = {"account_id": session.account(who), "instrument_id": ASSETS.get(asset, 99), "qty_lots": int(amount)}
+    return session.send(CommandKind.DEPOSIT, client_id=reference.encode(), **fields)
+
+
+def request_withdrawal(session: Session, who: str, amount: str, asset: str, reference: str, key: str | None) -> list[str]:
+    fields = {"account_id": session.account(who), "instrument_id": ASSETS[asset], "qty_lots": int(amount)}
+    key_id = session.keys[key] if key else 0
+    return session.send(CommandKind.REQUEST_WITHDRAWAL, client_id=reference.encode(), key_id=key_id, **fields)
+
+
+def step_withdrawal(session: Session, what: str, withdrawal_id: str) -> list[str]:
+    kind = CommandKind[f"{what.upper().rstrip('S')}_WITHDRAWAL" if what != "approves" else "APPROVE_WITHDRAWAL"]
+    return session.send(kind, order_id=int(withdrawal_id))
+
+
+def transfer(session: Session, amount: str, asset: str, payer: str, receiver: str, reference: str) -> list[str]:
+    fields = {"instrument_id": ASSETS[asset], "qty_lots": int(amount), "client_id": reference.encode()}
+    both = {"account_id": session.account(payer), "order_id": session.account(receiver)}
+    return session.send(CommandKind.TRANSFER, **fields, **both)
+
+
+def withdraw_fees(session: Session, amount: str, asset: str, reference: str) -> list[str]:
+    fields = {"instrument_id": ASSETS[asset], "qty_lots": int(amount), "client_id": reference.encode()}
+    return session.send(CommandKind.WITHDRAW_FEES, **fields)
+
+
+def create_key(session: Session, name: str, who: str, permissions: str) -> list[str]:
+    bits = sum(KeyPermission[word.upper()] for word in permissions.split(","))
+    told = session.send(
+        CommandKind.CREATE_KEY, account_id=session.account(who), qty_lots=bits, order_id=1, client_id=name.encode()
+    )
+    assert session.events is not None
+    session.keys[name] = int(session.events.controls[0]["id"])
+    return told
+
+
+def revoke_key(session: Session, name: str) -> list[str]:
+    return session.send(CommandKind.REVOKE_KEY, order_id=session.keys[name])
+
+
+def wait(session: Session, seconds: str) -> list[str]:
+    session.now_ns += int(seconds) * SECOND_NS
+    return []
+
+
+def check_balance(session: Session, who: str, asset: str, words: str) -> None:
+    holding = session.exchange.balance(session.account(who), ASSETS[asset])
+    said = {name: int(amount) for amount, name in re.findall(r"(\d+) (free|locked|in-transit)", words)}
+    found = {"free": holding.free, "locked": holding.locked, "in-transit": holding.in_transit}
+    assert {name: found[name] for name in said} == said, f"{who} {asset}: {found}"
+
+
+def check_book(session: Session, bids: str, asks: str) -> None:
+    found = session.exchange.book(MARKET, 100)[:2]
+    shown = [" ".join(f"{price}x{lots}" for price, lots in side) or "-" for side in found]
+    assert shown == [bids, asks]
+
+
+def check_open(session: Session, who: str, names: str) -> None:
+    found = [order.client_id for order in session.exchange.open_orders(session.account(who), MARKET)]
+    assert found == names.replace("-", "").split()
+
+
+def check_fees(session: Session, amount: str, asset: str) -> None:
+    totals = session.exchange.totals()  # type: ignore[attr-defined]
+    assert totals[ASSETS[asset] - 1].fees == int(amount)
+
+
+COMMANDS: list[tuple[str, Callable[..., list[str]]]] = [
+    (r"(\w+) ((?:buys|sells) .*)", place),
+    (r"(\w+) replaces (\S+): (.*)", replace),
+    (r"(\w+) cancels (\S+)(?: if (\w+))?", cancel),
+    (r"(\w+) withdraws (-?\d+) (\w+) as (\S+)(?: key (\w+))?", request_withdrawal),
+    (r"venue sets (\w+) to (-?\d+)", set_parameter),
+    (r"venue limits (\w+) to (-?\d+)", set_limit),
+    (r"venue goes to (\w+)", set_mode),
+    (r"venue (freezes|unfreezes|kills) (\w+)", freeze),
+    (r"venue (stops|resumes)", kill_venue),
+    (r"venue charges (\w+) (-?\d+) and (-?\d+) ppm", set_fees),
+    (r"venue deposits (-?\d+) (\w+) to (\w+) as (\S+)", deposit),
+    (r"venue (approves|sends|refuses) withdrawal (\d+)", step_withdrawal),
+    (r"venue transfers (-?\d+) (\w+) from (\w+) to (\w+) as (\S+)", transfer),
+    (r"venue collects (-?\d+) (\w+) of fees as (\S+)", withdraw_fees),
+    (r"venue gives key (\w+) to (\w+) for (\S+)", create_key),
+    (r"venue revokes key (\w+)", revoke_key),
+    (r"wait (\d+) seconds", wait),
+]
+
+CHECKS: list[tuple[str, Callable[..., None]]] = [
+    (r"(\w+) has (BTC|USDT): (.*)", check_balance),
+    (r"book: bids (.*) asks (.*)", check_book),
+    (r"open of (\w+): (.*)", check_open),
+    (r"fees: (\d+) (\w+)", check_fees),
+]
+
+
+def run_scenario(exchange: Exchange, path: Path) -> None:
+    """Run a file, each of its parts (from `---` to `---`) on the same exchange."""
+    session = Session(exchange)
+    lines = path.read_text().splitlines()
+    number = 0
+    while number < len(lines):
+        line = lines[number].split("#")[0] if not re.search(r"cancels #", lines[number]) else lines[number]
+        number += 1
+        if not line.strip():
+            continue
+        expected = []
+        while number < len(lines) and lines[number].startswith("  "):
+            expected.append(lines[number].strip())
+            number += 1
+        where = f"{path.name}:{number - len(expected)}: {line}"
+        for pattern, check in CHECKS:
+            if match := re.fullmatch(pattern, line.strip()):
+                try:
+                    check(session, *match.groups())
+                except AssertionError as error:
+                    raise AssertionError(f"{where}: {error}") from error
+                break
+        else:
+            command, match = next((c, m) for p, c in COMMANDS if (m := re.fullmatch(p, line.strip())))
+            told = command(session, *match.groups())
+            assert told == expected, f"{where}: {told}"
