@@ -43,6 +43,7 @@ from holdfast.journal import retention
 from holdfast.journal.data_directory import DataDirectory
 from holdfast.journal.file_journal import FileJournal
 from holdfast.journal.interface import JournalError
+from holdfast.participants.demo import STEP_INTERVAL_S
 from holdfast.progress import Progress
 from holdfast.reconcile import changes, remarks
 from holdfast.recovery import Journaled, State, recover
@@ -129,6 +130,7 @@ class Venue:
             await self._demo.start()
         self._data.set_url(self._server.url)
         progress.done()
+        log.info("listening", url=self._server.url, seq=self._replica.engine.last_seq)
         progress.banner(self._server.url, self._replica.reference, self._demo.keys if self._demo else {})
 
     async def serve(self, stopped: asyncio.Event) -> None:
@@ -136,7 +138,7 @@ class Venue:
         self._every(IMAGE_SECONDS, lambda: self._streams.tick(self._clock.now_ns()))
         self._every(HOUSEKEEPING_SECONDS, self._keep_house)
         if self._demo is not None:
-            self._every(HOUSEKEEPING_SECONDS, self._demo.tick)
+            self._every(STEP_INTERVAL_S, self._demo.tick)
         await stopped.wait()
         log.info("stopping")
 
