@@ -11,8 +11,8 @@ operator's command was done; balances and books are asked for. After every comma
     buyer has 495 USDT free 202 locked
     book: bids 101x2 asks -
 
-Whoever is named for the first time gets an account with 1000 BTC and 100000 USDT. The market is BTC for USDT, both without
-decimals, tick and lot are 1. What can be said is in `COMMANDS` and `CHECKS`.
+Whoever is named for the first time gets an account with 1000 BTC and 100000 USDT. The market is BTC for USDT, both
+without decimals, tick and lot are 1. What can be said is in `COMMANDS` and `CHECKS`.
 """
 
 import re
@@ -234,7 +234,9 @@ def deposit(session: Session, amount: str, asset: str, who: str, reference: str)
     return session.send(CommandKind.DEPOSIT, client_id=reference.encode(), **fields)
 
 
-def request_withdrawal(session: Session, who: str, amount: str, asset: str, reference: str, key: str | None) -> list[str]:
+def request_withdrawal(
+    session: Session, who: str, amount: str, asset: str, reference: str, key: str | None
+) -> list[str]:
     fields = {"account_id": session.account(who), "instrument_id": ASSETS[asset], "qty_lots": int(amount)}
     key_id = session.keys[key] if key else 0
     return session.send(CommandKind.REQUEST_WITHDRAWAL, client_id=reference.encode(), key_id=key_id, **fields)
@@ -327,7 +329,7 @@ CHECKS: list[tuple[str, Callable[..., None]]] = [
 
 
 def run_scenario(exchange: Exchange, path: Path) -> None:
-    """Run a file, each of its parts (from `---` to `---`) on the same exchange."""
+    """Run a file from its first line to its last, on one exchange."""
     session = Session(exchange)
     lines = path.read_text().splitlines()
     number = 0

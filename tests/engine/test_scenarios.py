@@ -1,4 +1,4 @@
-"""Each trading rule as a session anyone can read; the files are in `scenarios/`, the language is explained in `scenario`."""
+"""Each trading rule as a session anyone can read: `scenarios/*.txt`, in the language that `scenario` explains."""
 
 from pathlib import Path
 
