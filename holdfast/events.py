@@ -3,8 +3,8 @@
 journal → engine → EVENTS → gateway, market data, accounts
 
 Events are recomputed from commands and never stored as the truth, so these layouts may change with a release. Each
-family is an array of its own; (`seq`, `index`) orders the events of all families: `seq` is the command's number, `index`
-counts within the command from 0 over all families.
+family is an array of its own; (`seq`, `index`) orders the events of all families: `seq` is the command's number,
+`index` counts within the command from 0 over all families.
 
     order     what happened to one order; holds the order's whole state afterwards
     balance   the balance of one (account, asset) afterwards; at most one per pair and step

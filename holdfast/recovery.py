@@ -2,12 +2,12 @@
 
     snapshots ──newest usable──▶ engine, directory, market data ──rest of the journal──▶ the state at its end
 
-The same code starts a venue, writes a snapshot (in a process of its own, so that each snapshot is a verification), checks a
-data directory, and rebuilds an engine after a poison command. A snapshot that is damaged or of other rules is passed over
-for an older one; without any, everything is replayed from the first command.
+The same code starts a venue, writes a snapshot (in a process of its own, so that each snapshot is a verification),
+checks a data directory, and rebuilds an engine after a poison command. A snapshot that is damaged or of other rules
+is passed over for an older one; without any, everything is replayed from the first command.
 
-A reader with a cursor of its own (the history) must see each event after its cursor once; so a snapshot is usable only up
-to the slowest cursor.
+A reader with a cursor of its own (the history) must see each event after its cursor once; so a snapshot is usable
+only up to the slowest cursor.
 """
 
 from collections.abc import Callable
@@ -142,8 +142,8 @@ def recover(directory: Path, reader: CursorReader | None, progress: Progress) ->
     """The state at the end of the journal, with `reader` brought along.
 
     A reader that has nothing yet begins where the journal begins; when the journal's beginning is gone by retention,
-    that is the oldest snapshot. Raises JournalError, with a sentence for people, when the journal is damaged or does not
-    reach back far enough.
+    that is the oldest snapshot. Raises JournalError, with a sentence for people, when the journal is damaged or does
+    not reach back far enough.
     """
     files = Journaled(directory)
     state = files.base(reader.cursor_seq if reader else _NEWEST)

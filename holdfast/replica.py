@@ -8,10 +8,10 @@ with its own faces. A command is durable before it is applied, applied before it
 
 Everything here runs on the event loop's thread; only the journal has a thread of its own.
 
-A poison command (one on which the engine's assertions fail) stops one instrument and not the venue: the engine is built
-again from the newest snapshot, the command is tried alone, and if it fails again it is skipped and its instrument halted.
-If it passes the second time the machine is suspect, and this replica stops. Whoever replays the same journal meets the
-same failure and decides the same.
+A poison command (one on which the engine's assertions fail) stops one instrument and not the venue: the engine is
+built again from the newest snapshot, the command is tried alone, and if it fails again it is skipped and its
+instrument halted. If it passes the second time the machine is suspect, and this replica stops. Whoever replays the
+same journal meets the same failure and decides the same.
 """
 
 from collections.abc import Callable, Sequence
@@ -292,8 +292,8 @@ def apply_with_poison(commands: np.ndarray, rebuild: Callable[[int, frozenset[in
         else:
             if not skip_seqs:
                 raise SuspectMachineError(
-                    f"A command between {first_seq} and {first_seq + len(commands) - 1} failed and then passed from the "
-                    "same state. Memory or processor are suspect: run `holdfast verify` on another machine."
+                    f"A command between {first_seq} and {first_seq + len(commands) - 1} failed and then passed from "
+                    "the same state. Memory or processor are suspect: run `holdfast verify` on another machine."
                 )
             return engine, joined(parts)
 

@@ -33,6 +33,8 @@ from holdfast.parameters import BY_CODE, PARAMETERS, Grid, decimal_text, parse, 
 DEFAULT_PATH = Path(__file__).with_name("default.toml")
 CODE_PATTERN = re.compile(r"[A-Z0-9]{1,20}", re.ASCII)  # Of an asset.
 SYMBOL_PATTERN = re.compile(rf"[A-Z0-9_.-]{{1,{SYMBOL_BYTES_MAX}}}", re.ASCII)
+SEGMENT_BYTES_MIN = 64 * 1024  # Holds the largest group of commands several times over.
+SEGMENT_BYTES_MAX = 2**30  # A segment is written ahead, with zeros.
 
 Table = dict[str, Any]
 
@@ -68,12 +70,21 @@ class Retention(NamedTuple):
     max_bytes: int = 0
 
 
+class Journaling(NamedTuple):
+    """The journal's files, and when a snapshot is due: after so many commands, or so long after the last one."""
+
+    segment_bytes: int = 64 * 1024 * 1024
+    snapshot_commands: int = 500_000  # At two million a second, a restart replays this in a quarter of a second.
+    snapshot_seconds: int = 300
+
+
 class Settings(NamedTuple):
     assets: Mapping[str, int]  # Decimals by code.
     instruments: Mapping[str, InstrumentSettings]
     limits: Mapping[Limit, int]
     rate_limits: RateLimits
     retention: Retention
+    journal: Journaling
 
 
 class RunOptions(NamedTuple):
@@ -114,7 +125,7 @@ class _Reader:
         self._lines = text.splitlines()
 
     def settings(self, document: Table) -> Settings:
-        self._only(document, (), {"assets", "fees", "instruments", "limits", "rate_limits", "retention"})
+        self._only(document, (), {"assets", "fees", "instruments", "journal", "limits", "rate_limits", "retention"})
         assets = self._assets(self._table(document, (), "assets"))
         fees = self._numbers(document, "fees", {"maker_ppm", "taker_ppm"})
         defaults = {
@@ -131,7 +142,16 @@ class _Reader:
             limits={Limit[name.upper()]: value for name, value in limits.items()},
             rate_limits=RateLimits(**self._numbers(document, "rate_limits", set(RateLimits._fields), least=1)),
             retention=Retention(**self._numbers(document, "retention", set(Retention._fields))),
+            journal=self._journal(document),
         )
+
+    def _journal(self, document: Table) -> Journaling:
+        journal = Journaling(**self._numbers(document, "journal", set(Journaling._fields), least=1))
+        if not SEGMENT_BYTES_MIN <= journal.segment_bytes <= SEGMENT_BYTES_MAX:
+            raise self._wrong(
+                ("journal", "segment_bytes"), f"is not between {SEGMENT_BYTES_MIN} and {SEGMENT_BYTES_MAX}"
+            )
+        return journal
 
     def _assets(self, table: Table) -> dict[str, Asset]:
         if len(table) > ASSETS_MAX:

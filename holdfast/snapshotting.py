@@ -1,11 +1,12 @@
 """Snapshots, written beside the running venue by a process of its own.
 
-    venue ──starts──▶ python -m holdfast.snapshotting DIR ──reads──▶ snapshots + journal ──writes──▶ snapshots/<seq>.snapshot
+    venue ──starts──▶ python -m holdfast.snapshotting DIR ──reads──▶ snapshots + journal
+                                                          ──writes──▶ snapshots/<seq>.snapshot
 
-The process starts from the newest snapshot, replays what came after it with its own engine, and writes the result; trading
-does not wait for it. It reports the rolling hash of all events at its seq, which the venue compares with its own at the
-same seq: each snapshot is a verification of the engine by a second one. A difference means that one of the two machines
-or memories is not to be trusted; the venue then stops taking orders and says so.
+The process starts from the newest snapshot, replays what came after it with its own engine, and writes the result;
+trading does not wait for it. It reports the rolling hash of all events at its seq, which the venue compares with its
+own at the same seq: each snapshot is a verification of the engine by a second one. A difference means that one of the
+two machines or memories is not to be trusted; the venue then stops taking orders and says so.
 """
 
 import argparse

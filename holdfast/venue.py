@@ -2,8 +2,8 @@
 
     lock → kernels → journal → recovery → replica and its readers → settings → front door → (demo)
 
-Start: each step says what it does; what cannot start says why in one sentence and touches nothing. Stop (SIGTERM, SIGINT):
-announce, refuse new orders, finish what is in hand, make it durable, leave.
+Start: each step says what it does; what cannot start says why in one sentence and touches nothing. Stop (SIGTERM,
+SIGINT): announce, refuse new orders, finish what is in hand, make it durable, leave.
 """
 
 import asyncio
@@ -40,6 +40,7 @@ from holdfast.gateway.server.routes import Routes
 from holdfast.gateway.server.server import Server, ServerStartError
 from holdfast.gateway.server.tls import server_context
 from holdfast.journal import retention
+from holdfast.journal.batch_writer import JournalSettings
 from holdfast.journal.data_directory import DataDirectory
 from holdfast.journal.file_journal import FileJournal
 from holdfast.journal.interface import JournalError
@@ -56,8 +57,6 @@ log = structlog.get_logger()
 
 IMAGE_SECONDS = 0.1  # Depth images, candles and tickers on streams.
 HOUSEKEEPING_SECONDS = 0.05
-SNAPSHOT_COMMANDS = 500_000  # At two million a second, a restart replays this in a quarter of a second.
-SNAPSHOT_SECONDS = 300.0
 STOP_SECONDS_MAX = 3.0
 STOPPING = "The venue is stopping; no new orders are taken."
 
@@ -176,6 +175,7 @@ class Venue:
             wake,
             venue_id=self._data.venue_id.bytes,
             rules_version=Engine.RULES_VERSION,
+            settings=JournalSettings.of_segments(self._settings.journal.segment_bytes),
         )
         self._closing.append(journal.close)
         return journal
@@ -188,8 +188,9 @@ class Venue:
         self._replica = Replica(journal, state.engine, state.directory, history, self._clock, rebuild)
         self._replica.add_reader(state.market_data.on_applied)
         self._replica.add_reader(history.on_applied)
+        due = self._settings.journal
         self._snapshots = SnapshotWriter(
-            self._data.path, SNAPSHOT_COMMANDS, SNAPSHOT_SECONDS, state.seq, lambda: self._retain(history)
+            self._data.path, due.snapshot_commands, due.snapshot_seconds, state.seq, lambda: self._retain(history)
         )
         self._replica.add_reader(self._remember_hash)
         self._auditor = Auditor(lambda: self._replica.engine)

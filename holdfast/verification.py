@@ -1,8 +1,8 @@
 """`holdfast verify`: read everything again, apply everything again, and check that it is what was said.
 
-Checked: the checksums and the hash chain of every segment; that the engine applies every command; that each snapshot holds
-the very state that replaying leads to; that per asset holdings + fees = deposits - withdrawals, and funds held are what the
-open orders need.
+Checked: the checksums and the hash chain of every segment; that the engine applies every command; that each snapshot
+holds the very state that replaying leads to; that per asset holdings + fees = deposits - withdrawals, and funds held
+are what the open orders need.
 """
 
 from collections.abc import Callable

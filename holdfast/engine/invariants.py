@@ -4,8 +4,9 @@ import numpy as np
 
 from holdfast.codes import OrderStatus, Side
 from holdfast.engine.audit import Audit
-from holdfast.engine.book import KEY_MAX, SIDES_PER_INSTRUMENT
+from holdfast.engine.book import SIDES_PER_INSTRUMENT
 from holdfast.engine.handle import Memory
+from holdfast.engine.ladder import KEY_MAX
 from holdfast.engine.pools import POOLS
 from holdfast.engine.state import IDLE, NIL
 

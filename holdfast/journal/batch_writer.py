@@ -38,6 +38,12 @@ class JournalSettings(NamedTuple):
     retry_seconds_max: float = 2.0
     prepares_ahead: bool = True  # False: make a segment when it is needed, without a thread (simulation).
 
+    @classmethod
+    def of_segments(cls, segment_bytes: int) -> "JournalSettings":
+        """The defaults, with batches that fit into segments of this size."""
+        room = (segment_bytes - 2 * HEADER_BYTES) // COMMAND_BYTES
+        return cls(segment_bytes=segment_bytes, batch_records_max=min(cls().batch_records_max, room))
+
 
 class BatchWriter:
     """Writes batches, one at a time, in one thread."""

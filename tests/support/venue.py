@@ -25,7 +25,9 @@ def free_port() -> int:
 class VenueProcess:
     """`holdfast run` on a data directory. Use as a context manager; leaving it kills the process."""
 
-    def __init__(self, directory: Path, *options: str, port: int = 0, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, *options: str, port: int = 0, environment: dict[str, str] | None = None
+    ) -> None:
         self.directory = directory
         self.data = directory / "data"
         self.port = port or free_port()

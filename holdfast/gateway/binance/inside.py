@@ -2,7 +2,8 @@
 
 participant → parameters → ENDPOINT (the same as REST and WebSocket API) → reply
 
-Limits, filters, parameters and replies are those of every client. Only the signature is left out, since nothing was sent.
+Limits, filters, parameters and replies are those of every client. Only the signature is left out, since nothing was
+sent.
 """
 
 from collections.abc import Callable, Mapping
