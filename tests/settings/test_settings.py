@@ -37,6 +37,9 @@ orders_per_10_seconds = 50
 
 [retention]
 max_age_days = 30
+
+[journal]
+segment_bytes = 65536
 """
 
 
@@ -61,6 +64,7 @@ def test_file_says_everything_with_defaults_for_the_rest(tmp_path: Path) -> None
     assert settings.rate_limits.orders_per_10_seconds == 50
     assert settings.rate_limits.request_weight_per_minute == 6000
     assert settings.retention.max_age_days == 30
+    assert (settings.journal.segment_bytes, settings.journal.snapshot_commands) == (65_536, 500_000)
 
 
 def test_default_file_has_the_four_markets() -> None:
@@ -99,6 +103,10 @@ def test_default_file_has_the_four_markets() -> None:
         ("orders_max = 1000", "order_max = 1", r"line 18: limits\.order_max is not a key"),
         ("orders_per_10_seconds = 50", "orders_per_10_seconds = 0", r"line 21: rate_limits\..* is less than 1"),
         ("[retention]", "[retain]", r"line 23: retain is not a key"),
+        ("segment_bytes = 65536", "segment_bytes = 65535", r"line 27: journal\.segment_bytes is not between 65536 and"),
+        ("segment_bytes = 65536", "segment_bytes = 1073741825", r"line 27: journal\.segment_bytes is not between"),
+        ("segment_bytes = 65536", "snapshot_seconds = 0", r"line 27: journal\.snapshot_seconds is less than 1"),
+        ("segment_bytes = 65536", "segments = 1", r"line 27: journal\.segments is not a key"),
         ("[limits]", "[limits", r"are not TOML: .*line 17"),
     ],
 )
