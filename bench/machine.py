@@ -38,6 +38,11 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note
         _console.print(note, highlight=False, soft_wrap=True)
 
 
+def verdict(limit: str, is_reached: bool) -> str:
+    """A line below a table: what was to be reached, and whether it was."""
+    return f"{'reached' if is_reached else 'MISSED'}: {limit}"
+
+
 def _processor() -> str:
     names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()

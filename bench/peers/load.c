@@ -26,7 +26,6 @@ typedef struct { uint32_t count; char **data; uint32_t *size; } list_t;
 typedef struct {
     int fd, wants_write;
     uint32_t opened, in_flight;
-    uint64_t next;                         /* index of the next message to send */
     uint64_t sent_ns[256], sent, replied;  /* sending times, a ring */
     char *in; size_t in_size, in_capacity;
     char *out; size_t out_size, out_done, out_capacity;
@@ -93,9 +92,8 @@ static void put(connection_t *c, const char *data, size_t size) {
 
 static void send_more(connection_t *c) {
     while (c->in_flight < depth && started < total) {
-        uint32_t i = (uint32_t)(c->next % messages.count);
+        uint32_t i = (uint32_t)(started % messages.count);  /* In order over all connections, so that each is sent once. */
         put(c, messages.data[i], messages.size[i]);
-        c->next += connections;
         c->sent_ns[c->sent++ % 256] = now_ns();
         c->in_flight++;
         started++;
@@ -172,7 +170,7 @@ static void receive(connection_t *c) {
     take_replies(c);
 }
 
-static void open_connection(connection_t *c, uint32_t i, uint16_t port) {
+static void open_connection(connection_t *c, uint16_t port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int one = 1;
     c->fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -181,7 +179,6 @@ static void open_connection(connection_t *c, uint32_t i, uint16_t port) {
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     struct epoll_event event = {EPOLLIN, {.ptr = c}};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event)) fail("epoll_ctl");
-    c->next = i;
     if (openings.count) { put(c, openings.data[0], openings.size[0]); flush(c); }
 }
 
@@ -224,7 +221,7 @@ int main(int argc, char **argv) {
     epoll_fd = epoll_create1(0);
     connection_t *all = calloc(connections, sizeof *all);
     for (uint32_t i = 0; i < connections; i++) {
-        open_connection(&all[i], i, (uint16_t)atoi(argv[1]));
+        open_connection(&all[i], (uint16_t)atoi(argv[1]));
         while (all[i].opened < openings.count) step(0);
     }
     start_ns = now_ns();
