@@ -3,6 +3,9 @@
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any
 
 import ccxt
 import ccxt.pro
@@ -18,107 +21,173 @@ URLS = {
     "dapiPublic": f"{HTTP}/dapi/v1",
     "ws": {"spot": f"{WS}/ws", "ws-api": {"spot": f"{WS}/ws-api/v3"}},
 }
+SYMBOL = "BTC/USDT"
+SECONDS_MAX = 20
 
 
 def settings(key: dict) -> dict:
     return {"apiKey": key["apiKey"], "secret": key["secretKey"], "urls": {"api": URLS}}
 
 
+def held(client: ccxt.binance) -> dict[str, Decimal]:
+    """What is free, by asset, as the venue wrote it: ccxt's own numbers are floats."""
+    return {row["asset"]: Decimal(row["free"]) for row in client.fetch_balance()["info"]["balances"]}
+
+
+def moved(before: dict[str, Decimal], after: dict[str, Decimal]) -> dict[str, Decimal]:
+    return {asset: amount - before[asset] for asset, amount in after.items() if amount != before[asset]}
+
+
 def trade() -> None:
     maker, taker = ccxt.binance(settings(MAKER)), ccxt.binance(settings(TAKER))
-    markets = maker.load_markets()  # With keys: also the shims for currencies and margin.
-    assert markets["BTC/USDT"]["precision"] == {**markets["BTC/USDT"]["precision"], "price": 0.01, "amount": 0.00001}
-    before = maker.fetch_balance()
+    market = maker.load_markets()[SYMBOL]  # With keys: also the shims for currencies and margin.
+    assert (market["precision"]["price"], market["precision"]["amount"]) == (0.01, 0.00001)
+    before = held(maker), held(taker)
 
-    resting = maker.create_order("BTC/USDT", "limit", "sell", 0.02, 50_000)
+    resting = maker.create_order(SYMBOL, "limit", "sell", 0.02, 50_000)
     assert resting["status"] == "open"
-    first = taker.create_order("BTC/USDT", "limit", "buy", 0.005, 50_000)
+    assert maker.fetch_balance()["BTC"]["used"] == 0.02
+    first = taker.create_order(SYMBOL, "limit", "buy", 0.005, 50_000)
     assert (first["status"], first["filled"], first["average"]) == ("closed", 0.005, 50_000)
-    partly = maker.fetch_order(resting["id"], "BTC/USDT")
+    partly = maker.fetch_order(resting["id"], SYMBOL)
     assert (partly["status"], partly["filled"], partly["remaining"]) == ("open", 0.005, 0.015)
 
-    moved = maker.edit_order(resting["id"], "BTC/USDT", "limit", "sell", 0.015, 50_001)
-    assert [order["id"] for order in maker.fetch_open_orders("BTC/USDT")] == [moved["id"]]
-    market = taker.create_order("BTC/USDT", "market", "buy", 0.005)
-    assert (market["status"], market["average"]) == ("closed", 50_001)
-    cost = taker.create_order("BTC/USDT", "market", "buy", None, None, {"quoteOrderQty": 250.005})
-    assert (cost["status"], cost["filled"]) == ("closed", 0.00499)
-    canceled = maker.cancel_order(moved["id"], "BTC/USDT")
-    assert canceled["status"] == "canceled"
-    assert maker.fetch_open_orders("BTC/USDT") == []
+    replaced = maker.edit_order(resting["id"], SYMBOL, "limit", "sell", 0.015, 50_001)
+    assert [order["id"] for order in maker.fetch_open_orders(SYMBOL)] == [replaced["id"]]
+    by_amount = taker.create_order(SYMBOL, "market", "buy", 0.005)
+    assert (by_amount["status"], by_amount["average"]) == ("closed", 50_001)
+    # ccxt sends 250.00: one step more would cost 250.005.
+    by_cost = taker.create_order(SYMBOL, "market", "buy", None, None, {"quoteOrderQty": 250.005})
+    assert (by_cost["status"], by_cost["filled"]) == ("closed", 0.00499)
+    assert maker.cancel_order(replaced["id"], SYMBOL)["status"] == "canceled"
+    assert maker.fetch_open_orders(SYMBOL) == []
 
-    post_only = maker.create_order("BTC/USDT", "limit", "sell", 0.001, 60_000, {"postOnly": True})
-    assert maker.fetch_order(post_only["id"], "BTC/USDT")["postOnly"]
-    assert len(maker.cancel_all_orders("BTC/USDT")) == 1
+    post_only = maker.create_order(SYMBOL, "limit", "sell", 0.001, 60_000, {"postOnly": True})
+    assert maker.fetch_order(post_only["id"], SYMBOL)["postOnly"]
+    assert len(maker.cancel_all_orders(SYMBOL)) == 1
 
-    fills = maker.fetch_my_trades("BTC/USDT")
+    fills = maker.fetch_my_trades(SYMBOL)
     sold = [(fill["amount"], fill["price"], fill["takerOrMaker"]) for fill in fills]
     assert sold == [(0.005, 50_000, "maker"), (0.005, 50_001, "maker"), (0.00499, 50_001, "maker")], sold
-    # 250 + 250.005 + 249.50499 USDT received, one thousandth of each kept as the fee.
-    after = maker.fetch_balance()
-    assert round(after["BTC"]["total"] - before["BTC"]["total"], 8) == -0.01499
-    assert round(after["USDT"]["total"] - before["USDT"]["total"], 8) == 749.50999 - 0.74950999 + 0.00000001 - 0.00000001
-    closed = {order["id"] for order in maker.fetch_closed_orders("BTC/USDT")}
-    assert resting["id"] not in closed  # Canceled by the replacement after a partial fill.
-    assert {order["id"] for order in maker.fetch_orders("BTC/USDT")} >= {resting["id"], moved["id"]}
+    # One thousandth of what each receives is the fee: of 250 + 250.005 + 249.50499 USDT, and of 0.01499 BTC.
+    usdt = Decimal("749.50999")
+    assert moved(before[0], held(maker)) == {"BTC": Decimal("-0.01499"), "USDT": usdt - Decimal("0.74950999")}
+    assert moved(before[1], held(taker)) == {"BTC": Decimal("0.01499") - Decimal("0.00001499"), "USDT": -usdt}
+    filled = {order["id"] for order in taker.fetch_closed_orders(SYMBOL)}
+    assert filled == {first["id"], by_amount["id"], by_cost["id"]}
+    states = {order["id"]: (order["status"], order["filled"]) for order in maker.fetch_orders(SYMBOL)}
+    assert states == {
+        resting["id"]: ("canceled", 0.005),
+        replaced["id"]: ("canceled", 0.00999),
+        post_only["id"]: ("canceled", 0),
+    }
 
-    for wrong, call in [
-        (ccxt.OrderNotFound, lambda: maker.cancel_order("999999999", "BTC/USDT")),
-        (ccxt.InsufficientFunds, lambda: maker.create_order("BTC/USDT", "limit", "buy", 100, 50_000)),
-        (ccxt.AuthenticationError, lambda: ccxt.binance(settings({**MAKER, "secretKey": "x" * 64})).fetch_balance()),
-    ]:
-        try:
-            call()
-        except wrong:
-            continue
-        raise AssertionError(f"{wrong} was not raised")
+    refuse(ccxt.OrderNotFound, lambda: maker.cancel_order("999999999", SYMBOL))
+    refuse(ccxt.InsufficientFunds, lambda: maker.create_order(SYMBOL, "limit", "buy", 100, 50_000))
+    refuse(ccxt.BadRequest, lambda: maker.create_order(SYMBOL, "limit", "buy", 0.00001, 50_000))
+    stranger = ccxt.binance(settings({**MAKER, "secretKey": "x" * 64}))
+    refuse(ccxt.AuthenticationError, stranger.fetch_balance)
 
     assert maker.fetch_status()["status"] == "ok"
-    assert maker.fetch_trading_fee("BTC/USDT")["maker"] == 0.001
-    assert maker.fetch_ticker("BTC/USDT")["last"] == 50_001
-    assert maker.fetch_trades("BTC/USDT")[-1]["price"] == 50_001
-    assert maker.fetch_ohlcv("BTC/USDT", "1m")[-1][4] == 50_001
-    assert maker.fetch_order_book("BTC/USDT")["asks"] == []
+    assert maker.fetch_trading_fee(SYMBOL)["maker"] == 0.001
+    assert maker.fetch_ticker(SYMBOL)["last"] == 50_001
+    assert SYMBOL in maker.fetch_tickers()
+    assert SYMBOL in maker.fetch_bids_asks()
+    assert maker.fetch_trades(SYMBOL)[-1]["price"] == 50_001
+    assert maker.fetch_ohlcv(SYMBOL, "1m")[-1][4] == 50_001
+    assert maker.fetch_order_book(SYMBOL)["asks"] == []
+
+
+def refuse(error: type[Exception], call: Callable[[], object]) -> None:
+    try:
+        call()
+    except error:
+        return
+    raise AssertionError(f"{error} was not raised")
+
+
+class Watch:
+    """What a `watch_` method of ccxt.pro gives, one at a time, kept until it is asked for."""
+
+    def __init__(self, method: Callable[..., Awaitable[Any]], *arguments: object) -> None:
+        self._seen: asyncio.Queue[Any] = asyncio.Queue()
+        self._task = asyncio.create_task(self._follow(method, arguments))
+
+    async def _follow(self, method: Callable[..., Awaitable[Any]], arguments: tuple) -> None:
+        while True:
+            seen = await method(*arguments)
+            # Books, tickers and balances are one dictionary; orders, trades and candles a list of what is new.
+            for each in seen if isinstance(seen, list) else [seen]:
+                self._seen.put_nowait(each)
+
+    async def expect(self, wanted: Callable[[Any], bool]) -> Any:
+        """The next one that `wanted` accepts."""
+        async with asyncio.timeout(SECONDS_MAX):
+            while True:
+                seen = await self._seen.get()
+                if wanted(seen):
+                    return seen
+
+    def stop(self) -> None:
+        self._task.cancel()
 
 
 async def follow() -> None:
     maker, taker = ccxt.pro.binance(settings(MAKER)), ccxt.pro.binance(settings(TAKER))
+    watches: list[Watch] = []
+
+    def watch(method: Callable[..., Awaitable[Any]], *arguments: object) -> Watch:
+        watches.append(Watch(method, *arguments))
+        return watches[-1]
+
     try:
         await maker.load_markets()
-        book_task = asyncio.create_task(taker.watch_order_book("BTC/USDT"))
-        orders_task = asyncio.create_task(maker.watch_orders("BTC/USDT"))
-        trades_task = asyncio.create_task(taker.watch_trades("BTC/USDT"))
-        fills_task = asyncio.create_task(maker.watch_my_trades("BTC/USDT"))
-        balance_task = asyncio.create_task(maker.watch_balance())
-        book = await asyncio.wait_for(book_task, 20)
-        assert book["asks"] == []
-        while not maker.orders or len(maker.clients) == 0:
-            # The subscription is there once an order of ours is reported.
-            order = await maker.create_order("BTC/USDT", "limit", "sell", 0.001, 51_000)
-            try:
-                seen = await asyncio.wait_for(asyncio.shield(orders_task), 2)
-                break
-            except asyncio.TimeoutError:
-                await maker.cancel_order(order["id"], "BTC/USDT")
-        assert seen[-1]["symbol"] == "BTC/USDT"
-        book = await asyncio.wait_for(taker.watch_order_book("BTC/USDT"), 20)
-        while not book["asks"]:
-            book = await asyncio.wait_for(taker.watch_order_book("BTC/USDT"), 20)
-        assert book["asks"][0][0] == 51_000
-        await taker.create_order("BTC/USDT", "limit", "buy", 0.001, 51_000)
-        fills = await asyncio.wait_for(fills_task, 20)
-        assert (fills[-1]["price"], fills[-1]["amount"]) == (51_000, 0.001)
-        trades = await asyncio.wait_for(trades_task, 20)
-        assert trades[-1]["price"] == 51_000
-        balance = await asyncio.wait_for(balance_task, 20)
-        assert "BTC" in balance
-        placed = await maker.create_order_ws("BTC/USDT", "limit", "sell", 0.001, 52_000)
-        assert (await maker.cancel_order_ws(placed["id"], "BTC/USDT"))["status"] == "canceled"
+        await maker.authenticate()  # Subscribes the user stream, and waits for that.
+        orders, fills = watch(maker.watch_orders, SYMBOL), watch(maker.watch_my_trades, SYMBOL)
+        balances = watch(maker.watch_balance)
+        book, trades = watch(taker.watch_order_book, SYMBOL), watch(taker.watch_trades, SYMBOL)
+        ticker, candles = watch(taker.watch_ticker, SYMBOL), watch(taker.watch_ohlcv, SYMBOL, "1m")
+        best = watch(taker.watch_bids_asks, [SYMBOL])
+        await book.expect(lambda seen: seen["asks"] == [])
+
+        order = await maker.create_order(SYMBOL, "limit", "sell", 0.003, 51_000)
+        await orders.expect(lambda seen: (seen["id"], seen["status"], seen["filled"]) == (order["id"], "open", 0))
+        await book.expect(lambda seen: seen["asks"] == [[51_000, 0.003]])
+        await best.expect(lambda seen: seen[SYMBOL]["ask"] == 51_000)
+        await taker.create_order(SYMBOL, "limit", "buy", 0.001, 51_000, {"timeInForce": "IOC"})
+        await orders.expect(lambda seen: (seen["id"], seen["status"], seen["filled"]) == (order["id"], "open", 0.001))
+        fill = await fills.expect(lambda seen: seen["order"] == order["id"])
+        assert (fill["price"], fill["amount"], fill["takerOrMaker"]) == (51_000, 0.001, "maker"), fill
+        assert fill["fee"] == {"currency": "USDT", "cost": 0.051}, fill
+        await trades.expect(lambda seen: (seen["price"], seen["amount"]) == (51_000, 0.001))
+        await book.expect(lambda seen: seen["asks"] == [[51_000, 0.002]])
+        await ticker.expect(lambda seen: seen["last"] == 51_000)
+        await candles.expect(lambda seen: seen[4] == 51_000)
+
+        replaced = await maker.edit_order_ws(order["id"], SYMBOL, "limit", "sell", 0.002, 51_001)
+        await orders.expect(lambda seen: (seen["id"], seen["status"]) == (order["id"], "canceled"))
+        await orders.expect(lambda seen: (seen["id"], seen["status"]) == (replaced["id"], "open"))
+        assert (await taker.create_order_ws(SYMBOL, "market", "buy", 0.002))["status"] == "closed"
+        await orders.expect(lambda seen: (seen["id"], seen["status"]) == (replaced["id"], "closed"))
+        await book.expect(lambda seen: seen["asks"] == [])
+
+        placed = await maker.create_order_ws(SYMBOL, "limit", "sell", 0.001, 52_000)
+        assert (await maker.cancel_order_ws(placed["id"], SYMBOL))["status"] == "canceled"
+        await orders.expect(lambda seen: (seen["id"], seen["status"]) == (placed["id"], "canceled"))
+        assert (await maker.fetch_order_ws(placed["id"], SYMBOL))["status"] == "canceled"
+        assert await maker.fetch_open_orders_ws(SYMBOL) == []
+        assert (await maker.fetch_my_trades_ws(SYMBOL))[-1]["order"] == replaced["id"]
+        now = await maker.fetch_balance()
+        # Of this reply ccxt reads only the derivatives' shape; what the venue sent is in "info".
+        assert (await maker.fetch_balance_ws())["info"]["balances"] == now["info"]["balances"]
+        await balances.expect(lambda seen: all(seen[asset] == now[asset] for asset in ("BTC", "USDT")))
     finally:
+        for each in watches:
+            each.stop()
         await maker.close()
         await taker.close()
 
 
 trade()
 asyncio.run(follow())
-print("ok")
+print("ok")  # noqa: T201

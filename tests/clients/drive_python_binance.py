@@ -3,7 +3,9 @@
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from binance import AsyncClient, BinanceSocketManager, Client
 from binance.base_client import BaseClient
@@ -16,14 +18,24 @@ BaseClient.MARGIN_API_URL = f"http://127.0.0.1:{PORT}/sapi"
 BaseClient.WS_API_URL = f"ws://127.0.0.1:{PORT}/ws-api/v3"
 BinanceSocketManager.STREAM_URL = f"ws://127.0.0.1:{PORT}/"
 SYMBOL = "ETHUSDT"
+SECONDS_MAX = 20
+
+
+def held(client: Client) -> dict[str, Decimal]:
+    return {row["asset"]: Decimal(row["free"]) for row in client.get_account()["balances"]}
+
+
+def moved(before: dict[str, Decimal], after: dict[str, Decimal]) -> dict[str, Decimal]:
+    return {asset: amount - before[asset] for asset, amount in after.items() if amount != before[asset]}
 
 
 def trade() -> None:
     maker = Client(MAKER["apiKey"], MAKER["secretKey"])
     taker = Client(TAKER["apiKey"], TAKER["secretKey"])
-    before = {asset: Decimal(maker.get_asset_balance(asset=asset)["free"]) for asset in ("ETH", "USDT")}
+    before = held(maker), held(taker)
     order = maker.order_limit_sell(symbol=SYMBOL, quantity="2", price="3000.10", newClientOrderId="web:abc/1")
     assert (order["status"], order["clientOrderId"]) == ("NEW", "web:abc/1")
+    assert maker.get_asset_balance(asset="ETH")["locked"] == "2.00000000"
     part = taker.order_limit_buy(symbol=SYMBOL, quantity="0.5", price="3000.10")
     assert part["fills"][0]["commission"] == "0.00050000"
     assert maker.get_order(symbol=SYMBOL, orderId=order["orderId"])["status"] == "PARTIALLY_FILLED"
@@ -43,18 +55,54 @@ def trade() -> None:
         assert (error.code, error.message) == (-2011, "Unknown order sent.")
     else:
         raise AssertionError("a second cancel was taken")
-    assert {row["status"] for row in maker.get_all_orders(symbol=SYMBOL)} == {"CANCELED"}
+    assert [row["status"] for row in maker.get_all_orders(symbol=SYMBOL)] == ["CANCELED", "CANCELED"]
+    assert [row["status"] for row in taker.get_all_orders(symbol=SYMBOL)] == ["FILLED", "FILLED"]
     assert [fill["qty"] for fill in maker.get_my_trades(symbol=SYMBOL)] == ["0.50000000", "0.50000000"]
-    after = {asset: Decimal(maker.get_asset_balance(asset=asset)["free"]) for asset in ("ETH", "USDT")}
-    assert after["ETH"] - before["ETH"] == Decimal(-1)
-    assert after["USDT"] - before["USDT"] == Decimal("3000.10") - Decimal("3.0001")
-    assert maker.get_exchange_info()["symbols"]
-    assert maker.get_symbol_info(SYMBOL)["filters"][0]["filterType"] == "PRICE_FILTER"
-    assert maker.get_klines(symbol=SYMBOL, interval="1m", limit=5)[-1][4] == "3000.10000000"
-    assert maker.get_system_status()["status"] == 0
-    assert maker.get_trade_fee(symbol=SYMBOL)[0]["makerCommission"] == "0.001"
-    assert maker.create_test_order(symbol=SYMBOL, side="BUY", type="MARKET", quantity="1") == {}
-    assert taker.ws_get_order_book(symbol=SYMBOL)["asks"] == []
+    usdt = Decimal("3000.10")  # For one ETH; one thousandth of what each receives is the fee.
+    assert moved(before[0], held(maker)) == {"ETH": Decimal(-1), "USDT": usdt - Decimal("3.0001")}
+    assert moved(before[1], held(taker)) == {"ETH": Decimal("0.999"), "USDT": -usdt}
+    read(maker)
+
+
+def read(client: Client) -> None:
+    """What everybody may ask."""
+    assert client.get_exchange_info()["symbols"]
+    assert client.get_symbol_info(SYMBOL)["filters"][0]["filterType"] == "PRICE_FILTER"
+    assert client.get_klines(symbol=SYMBOL, interval="1m", limit=5)[-1][4] == "3000.10000000"
+    assert client.get_historical_klines(SYMBOL, "1m", limit=5)[-1][4] == "3000.10000000"
+    assert client.get_recent_trades(symbol=SYMBOL)[-1]["price"] == "3000.10000000"
+    assert client.get_aggregate_trades(symbol=SYMBOL)[-1]["q"] == "0.50000000"
+    assert client.get_ticker(symbol=SYMBOL)["lastPrice"] == "3000.10000000"
+    assert client.get_symbol_ticker(symbol=SYMBOL)["price"] == "3000.10000000"
+    assert client.get_avg_price(symbol=SYMBOL)["price"] == "3000.10000000"
+    assert client.get_orderbook_ticker(symbol=SYMBOL)["askQty"] == "0.00000000"
+    assert client.get_order_book(symbol=SYMBOL)["asks"] == []
+    assert client.ws_get_order_book(symbol=SYMBOL)["asks"] == []
+    assert client.get_system_status()["status"] == 0
+    assert Decimal(client.get_trade_fee(symbol=SYMBOL)[0]["makerCommission"]) == Decimal("0.001")
+    assert client.create_test_order(symbol=SYMBOL, side="BUY", type="MARKET", quantity="1") == {}
+
+
+async def expect(socket: Any, wanted: Callable[[Any], bool]) -> Any:
+    """The next message that `wanted` accepts."""
+    async with asyncio.timeout(SECONDS_MAX):
+        while True:
+            message = await socket.recv()
+            assert message.get("e") != "error", message
+            if wanted(message):
+                return message
+
+
+async def expect_asks(depth: Any, asks: list[list[float]]) -> None:
+    """Until the depth cache holds these."""
+    async with asyncio.timeout(SECONDS_MAX):
+        while (await depth.recv()).get_asks() != asks:
+            pass
+
+
+def reported(order: dict, execution: str, status: str) -> Callable[[dict], bool]:
+    wanted = ("executionReport", order["orderId"], execution, status)
+    return lambda event: (event["e"], event.get("i"), event.get("x"), event.get("X")) == wanted
 
 
 async def follow() -> None:
@@ -62,28 +110,43 @@ async def follow() -> None:
     taker = await AsyncClient.create(TAKER["apiKey"], TAKER["secretKey"])
     sockets = BinanceSocketManager(maker)
     try:
-        async with sockets.user_socket() as user, sockets.trade_socket(SYMBOL) as trades:
-            async with DepthCacheManager(taker, SYMBOL, refresh_interval=0) as depth:
-                order = await maker.order_limit_sell(symbol=SYMBOL, quantity="1", price="3100")
-                cache = await asyncio.wait_for(depth.recv(), 20)
-                while not cache.get_asks():
-                    cache = await asyncio.wait_for(depth.recv(), 20)
-                assert cache.get_asks()[0] == [3100.0, 1.0]
-                placed = await asyncio.wait_for(user.recv(), 20)
-                assert (placed["e"], placed["x"], placed["i"]) == ("executionReport", "NEW", order["orderId"])
-                await taker.order_limit_buy(symbol=SYMBOL, quantity="1", price="3100")
-                while cache.get_asks():
-                    cache = await asyncio.wait_for(depth.recv(), 20)
-            kinds = []
-            while "TRADE" not in kinds:
-                event = await asyncio.wait_for(user.recv(), 20)
-                kinds.append(event.get("x", event["e"]))
-            assert (await asyncio.wait_for(trades.recv(), 20))["p"] == "3100.00000000"
+        async with (
+            sockets.user_socket() as user,
+            sockets.trade_socket(SYMBOL) as trades,
+            sockets.multiplex_socket([f"{SYMBOL.lower()}@kline_1m", f"{SYMBOL.lower()}@bookTicker"]) as combined,
+            DepthCacheManager(taker, SYMBOL, refresh_interval=0) as depth,
+        ):
+            order = await maker.order_limit_sell(symbol=SYMBOL, quantity="1", price="3100")
+            await expect(user, reported(order, "NEW", "NEW"))
+            await expect_asks(depth, [[3100.0, 1.0]])
+            await expect(combined, lambda message: message["data"].get("a") == "3100.00000000")
+            await taker.order_limit_buy(symbol=SYMBOL, quantity="0.25", price="3100")
+            fill = await expect(user, reported(order, "TRADE", "PARTIALLY_FILLED"))
+            assert (fill["l"], fill["L"], fill["n"], fill["N"]) == ("0.25000000", "3100.00000000", "0.77500000", "USDT")
+            await expect_asks(depth, [[3100.0, 0.75]])
+            await expect(trades, lambda message: (message["p"], message["q"]) == ("3100.00000000", "0.25000000"))
+            await expect(combined, lambda message: message["data"].get("k", {}).get("c") == "3100.00000000")
+
+            replaced = await maker.cancel_replace_order(
+                symbol=SYMBOL, side="SELL", type="LIMIT", timeInForce="GTC", quantity="0.75", price="3100.01",
+                cancelReplaceMode="STOP_ON_FAILURE", cancelOrderId=order["orderId"],
+            )  # fmt: skip
+            await expect(user, reported(order, "CANCELED", "CANCELED"))
+            await expect(user, reported(replaced["newOrderResponse"], "NEW", "NEW"))
+            await taker.order_market_buy(symbol=SYMBOL, quantity="0.75")
+            await expect(user, reported(replaced["newOrderResponse"], "TRADE", "FILLED"))
+            position = await expect(user, lambda event: event["e"] == "outboundAccountPosition")
+            now = {row["asset"]: (row["free"], row["locked"]) for row in (await maker.get_account())["balances"]}
+            assert {row["a"]: (row["f"], row["l"]) for row in position["B"]}.items() <= now.items()
+            await expect_asks(depth, [])
+
         assert (await maker.ws_get_account())["accountType"] == "SPOT"
-        by_ws = await maker.ws_create_order(
+        placed = await maker.ws_create_order(
             symbol=SYMBOL, side="SELL", type="LIMIT", timeInForce="GTC", quantity="1", price="3200"
         )
-        assert (await maker.ws_cancel_order(symbol=SYMBOL, orderId=by_ws["orderId"]))["status"] == "CANCELED"
+        assert (await maker.ws_get_order(symbol=SYMBOL, orderId=placed["orderId"]))["status"] == "NEW"
+        assert (await maker.ws_cancel_order(symbol=SYMBOL, orderId=placed["orderId"]))["status"] == "CANCELED"
+        assert await maker.get_open_orders() == []
     finally:
         await maker.close_connection()
         await taker.close_connection()
@@ -91,4 +154,4 @@ async def follow() -> None:
 
 trade()
 asyncio.run(follow())
-print("ok")
+print("ok")  # noqa: T201

@@ -1,6 +1,6 @@
 """One virtual environment per client, made from its lock file: some of them install the same top-level package.
 
-    .venvs/<client>/   from   tests/clients/locks/<client>.lock
+.venvs/<client>/   from   tests/clients/locks/<client>.lock
 """
 
 import subprocess
