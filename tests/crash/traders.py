@@ -3,13 +3,15 @@
 Their records are the oracle: nothing in here asks the venue what it thinks happened.
 """
 
+import hashlib
+import hmac
 import json
 import random
 import threading
 import time
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import websockets.sync.client
 from websockets.exceptions import WebSocketException
@@ -18,30 +20,39 @@ from tests.support.operator import Operator
 from tests.support.rest import Rest, UnansweredError
 
 SYMBOL = "BTCUSDT"
+UNDECIDED = -1007
 PRICES = [Decimal(40_000) + Decimal(step) / 100 for step in range(-20, 21)]
 
 
 @dataclass
 class Sent:
-    """One order that was sent. `reply` is None while nobody knows."""
+    """One order that was sent, or is open from an earlier round. `reply` is None while nobody knows."""
 
     client_id: str
-    side: str
-    quantity: str
+    terms: dict[str, str] = field(default_factory=dict)
     reply: dict[str, Any] | None = None
     refused: bool = False
-    cancel_acknowledged: bool = False
+    canceled: dict[str, Any] | None = None  # The reply to its cancel.
+
+
+@dataclass
+class Withdrawal:
+    """One withdrawal that was requested, with the last step that was acknowledged."""
+
+    reference: str
+    withdrawal_id: int = 0
+    status: str = ""
 
 
 @dataclass
 class Record:
-    """Everything one account sent, in order."""
+    """What one account sent in this round, in order, and its orders that were open at the beginning."""
 
     account: str
     key: dict[str, str]
     orders: dict[str, Sent] = field(default_factory=dict)
     deposits: dict[str, bool] = field(default_factory=dict)  # Reference → acknowledged.
-    withdrawals: dict[str, int | None] = field(default_factory=dict)  # Reference → withdrawal id, when acknowledged.
+    withdrawals: dict[str, Withdrawal] = field(default_factory=dict)
 
 
 class Trader(threading.Thread):
@@ -88,7 +99,7 @@ class Trader(threading.Thread):
 
     @staticmethod
     def _may_be_open(sent: Sent) -> bool:
-        return sent.reply is not None and sent.reply.get("status") != "FILLED" and not sent.cancel_acknowledged
+        return sent.reply is not None and sent.reply["status"] != "FILLED" and sent.canceled is None
 
     def _terms(self) -> dict[str, str]:
         return {
@@ -103,20 +114,18 @@ class Trader(threading.Thread):
 
     def _place(self, client_id: str) -> None:
         terms = self._terms()
-        sent = self.record.orders[client_id] = Sent(client_id, terms["side"], terms["quantity"])
+        sent = self.record.orders[client_id] = Sent(client_id, terms)
         status, reply = self.call("place", **terms, newClientOrderId=client_id)
         self._take(sent, status, reply)
 
     def _cancel(self, target: str) -> None:
         status, reply = self.call("cancel", symbol=SYMBOL, origClientOrderId=target)
         if status == 200:
-            assert reply["status"] == "CANCELED", reply
-            self.record.orders[target].cancel_acknowledged = True
-            self.acknowledged += 1
+            self._canceled(target, reply)
 
     def _replace(self, target: str, client_id: str) -> None:
         terms = self._terms()
-        sent = self.record.orders[client_id] = Sent(client_id, terms["side"], terms["quantity"])
+        sent = self.record.orders[client_id] = Sent(client_id, terms)
         status, reply = self.call(
             "replace",
             **terms,
@@ -126,7 +135,7 @@ class Trader(threading.Thread):
         )
         data = reply if status == 200 else reply.get("data") or {}
         if data.get("cancelResult") == "SUCCESS":
-            self.record.orders[target].cancel_acknowledged = True
+            self._canceled(target, data["cancelResponse"])
         if data.get("newOrderResult") == "SUCCESS":
             self._take(sent, 200, data["newOrderResponse"])
         else:
@@ -136,12 +145,18 @@ class Trader(threading.Thread):
         if status == 200:
             sent.reply = reply
             self.acknowledged += 1
-        elif reply.get("code") != -1007:  # "Pending" decides nothing.
+        elif reply["code"] != UNDECIDED:
+            assert status < 500, reply
             sent.refused = True
+
+    def _canceled(self, target: str, reply: Any) -> None:
+        assert reply["status"] == "CANCELED", reply
+        self.record.orders[target].canceled = reply
+        self.acknowledged += 1
 
 
 class RestTrader(Trader):
-    _paths = {
+    _paths: ClassVar = {
         "place": ("POST", "/api/v3/order"),
         "cancel": ("DELETE", "/api/v3/order"),
         "replace": ("POST", "/api/v3/order/cancelReplace"),
@@ -155,7 +170,7 @@ class RestTrader(Trader):
 
 
 class WebSocketTrader(Trader):
-    _methods = {"place": "order.place", "cancel": "order.cancel", "replace": "order.cancelReplace"}
+    _methods: ClassVar = {"place": "order.place", "cancel": "order.cancel", "replace": "order.cancelReplace"}
 
     def connect(self) -> None:
         try:
@@ -166,9 +181,6 @@ class WebSocketTrader(Trader):
         self._logon()
 
     def _logon(self) -> None:
-        import hashlib
-        import hmac
-
         parameters = {"apiKey": self.record.key["apiKey"], "timestamp": int(time.time() * 1000)}
         payload = "&".join(f"{name}={value}" for name, value in sorted(parameters.items()))
         secret = self.record.key["secretKey"].encode()
@@ -227,15 +239,18 @@ class Banker(threading.Thread):
         self.acknowledged += 1
 
     def _withdraw(self, reference: str) -> None:
-        self.record.withdrawals[reference] = None
+        withdrawal = self.record.withdrawals[reference] = Withdrawal(reference)
         status, reply = self._operator.call(
             "POST", f"/accounts/{self.record.account}/withdrawals", {"asset": "USDT", "amount": "0.5"}, reference
         )
-        assert status == 201, reply
-        self.record.withdrawals[reference] = reply["withdrawal_id"]
-        self.acknowledged += 1
+        self._told(withdrawal, status, reply)
         for step in self._random.choice([["approve", "send"], ["refuse"], ["approve"], []]):
             status, reply = self._operator.call(
-                "POST", f"/withdrawals/{reply['withdrawal_id']}/{step}", key=f"{reference}-{step}"
+                "POST", f"/withdrawals/{withdrawal.withdrawal_id}/{step}", key=f"{reference}-{step}"
             )
-            assert status in (200, 201), reply
+            self._told(withdrawal, status, reply)
+
+    def _told(self, withdrawal: Withdrawal, status: int, reply: Any) -> None:
+        assert status in (200, 201), reply
+        withdrawal.withdrawal_id, withdrawal.status = reply["withdrawalId"], reply["status"]
+        self.acknowledged += 1

@@ -1,0 +1,235 @@
+"""What an account was told, held against what the venue says after a crash.
+
+records of the traders ──decided round by round──▶ ORACLE ◀──── orders, trades and balances read from outside
+
+Each round only what can have changed is read: orders and trades with higher ids than the last ones seen, and the orders
+that were still open. Whatever is decided stays decided: an order that is closed is archived with its last row, and
+`everything` reads it all once more at the end. A client id of an earlier round can therefore never come (back) unseen.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from tests.crash.traders import SYMBOL, Record, Sent, Withdrawal
+from tests.support.operator import Operator
+from tests.support.rest import Rest
+
+DEPOSIT = Decimal("1.5")
+WITHDRAWAL = Decimal("0.5")
+ASSETS = ("BTC", "USDT")
+SAMPLED = 10  # Archived orders looked at again each round.
+PAGE = 1000
+_STEPS = {"REQUESTED": 0, "APPROVED": 1, "SENT": 2, "REFUSED": 2}
+
+Row = dict[str, Any]
+
+
+class Trades:
+    """All trades of the venue, put together from both sides: each has one buyer and one seller who agree on it."""
+
+    def __init__(self) -> None:
+        self._half: dict[int, Row] = {}
+        self.count = 0
+
+    def add(self, fill: Row) -> None:
+        other = self._half.pop(fill["id"], None)
+        if other is None:
+            self._half[fill["id"]] = fill
+            return
+        self.count += 1
+        assert other["isBuyer"] != fill["isBuyer"], f"a trade has one side twice: {other} {fill}"
+        assert other["isMaker"] != fill["isMaker"], f"a trade has no taker: {other} {fill}"
+        for name in ("price", "qty", "quoteQty", "time"):
+            assert other[name] == fill[name], f"the sides of a trade differ in {name}: {other} {fill}"
+
+    def check(self) -> None:
+        """After all accounts were read."""
+        assert not self._half, f"trades with one side only: {list(self._half)}"
+
+
+class AccountOracle:
+    """One account: what it sent, and what of that is decided."""
+
+    def __init__(self, record: Record, start: dict[str, Decimal], trades: Trades, seed: int) -> None:
+        self.record = record
+        self.counts: Counter[str] = Counter()
+        self.expected = dict(start)  # What free and locked of each asset must add up to.
+        self.sent_out = Decimal(0)  # USDT withdrawn less deposited by the banker.
+        self.held_for_withdrawals = Decimal(0)
+        self._trades = trades
+        self._order_id = self._trade_id = 0  # The last ones read.
+        self._open: dict[int, Row] = {}
+        self._archive: dict[int, Row] = {}
+        self._executed: dict[int, Decimal] = {}  # Order id → the sum of its trades.
+        self._fills: dict[int, list[Row]] = {}  # Of this round, by order id.
+        self._random = random.Random(seed)
+
+    def check(self, rest: Rest, operator: Operator) -> None:
+        """Decide what was sent in this round, and demand that everything decided before is unchanged."""
+        self._read_fills(rest)
+        rows = self._read_orders(rest)
+        for sent in self.record.orders.values():
+            self._check_sent(sent, rows.pop(sent.client_id, None))
+        assert not rows, f"orders that nobody sent in this round: {rows}"
+        self._check_totals()
+        self.record.orders = {
+            row["clientOrderId"]: Sent(row["clientOrderId"], reply=row) for row in self._open.values()
+        }
+        self._check_archive(rest)
+        self._check_money(operator)
+        self._check_balances(rest)
+
+    def everything(self, rest: Rest) -> None:
+        """Read the whole history once more: it is what was read piece by piece."""
+        found = {row["orderId"]: row for row in _pages(rest, "/api/v3/allOrders", "orderId", "orderId", 1)}
+        assert found == self._archive | self._open, f"the order history of {self.record.account} has changed"
+        sums: Counter[int] = Counter()
+        for fill in _pages(rest, "/api/v3/myTrades", "fromId", "id", 0):
+            sums[fill["orderId"]] += Decimal(fill["qty"])  # type: ignore[assignment]
+        assert sums == self._executed, f"the trade history of {self.record.account} has changed"
+
+    def _read_fills(self, rest: Rest) -> None:
+        self._fills = {}
+        for fill in _pages(rest, "/api/v3/myTrades", "fromId", "id", self._trade_id + 1):
+            self._trade_id = fill["id"]
+            self._trades.add(fill)
+            self._fills.setdefault(fill["orderId"], []).append(fill)
+            quantity = Decimal(fill["qty"])
+            self._executed[fill["orderId"]] = self._executed.get(fill["orderId"], Decimal(0)) + quantity
+            sign = 1 if fill["isBuyer"] else -1
+            self.expected["BTC"] += sign * quantity
+            self.expected["USDT"] -= sign * Decimal(fill["quoteQty"])
+            self.expected[fill["commissionAsset"]] -= Decimal(fill["commission"])
+
+    def _read_orders(self, rest: Rest) -> dict[str, Row]:
+        """This round's orders and those that were open, by client id."""
+        status, now_open = rest.signed("GET", "/api/v3/openOrders", symbol=SYMBOL)
+        assert status == 200, now_open
+        rows = {row["orderId"]: row for row in now_open}
+        for order_id in self._open.keys() - rows.keys():
+            rows[order_id] = _order(rest, order_id)
+        for row in _pages(rest, "/api/v3/allOrders", "orderId", "orderId", self._order_id + 1):
+            assert rows.setdefault(row["orderId"], row) == row, f"two reads of one order differ: {row}"
+        self._order_id = max([self._order_id, *rows])
+        assert not rows.keys() & self._archive.keys(), "a closed order is open again"
+        self._open = {order_id: row for order_id, row in rows.items() if row["status"] in ("NEW", "PARTIALLY_FILLED")}
+        assert self._open.keys() == {row["orderId"] for row in now_open}
+        self._archive |= {order_id: row for order_id, row in rows.items() if order_id not in self._open}
+        by_client_id = {row["clientOrderId"]: row for row in rows.values()}
+        assert len(by_client_id) == len(rows), "an order exists twice"
+        return by_client_id
+
+    def _check_sent(self, sent: Sent, found: Row | None) -> None:
+        """One order: what was told of it is so; what nobody was told is decided now."""
+        if sent.refused:
+            assert found is None, f"a refused order exists: {sent} {found}"
+        elif sent.reply is None:
+            self.counts["undecided, executed" if found else "undecided, not executed"] += 1
+        else:
+            assert found is not None, f"an acknowledged order is lost: {sent}"
+            assert found["orderId"] == sent.reply["orderId"]
+            assert Decimal(found["executedQty"]) >= Decimal(sent.reply["executedQty"])
+            told = {(fill["tradeId"], fill["qty"], fill["price"]) for fill in sent.reply.get("fills", [])}
+            own = {(fill["id"], fill["qty"], fill["price"]) for fill in self._fills.get(found["orderId"], [])}
+            assert told <= own, f"acknowledged trades are lost: {told - own}"
+        if sent.canceled is not None:
+            assert found is not None, f"a canceled order is lost: {sent}"
+            assert found["status"] == "CANCELED", f"an acknowledged cancel is lost: {found}"
+            assert found["executedQty"] == sent.canceled["executedQty"], f"an order traded after its cancel: {found}"
+        if found is not None and sent.terms:
+            asked = (sent.terms["side"], Decimal(sent.terms["quantity"]), Decimal(sent.terms["price"]))
+            assert (found["side"], Decimal(found["origQty"]), Decimal(found["price"])) == asked, (
+                f"{found} is not {asked}"
+            )
+
+    def _check_totals(self) -> None:
+        """Each order that may have changed executed what its trades say."""
+        for order_id in {*self._open, *self._fills}:
+            row = self._open.get(order_id) or self._archive[order_id]
+            assert Decimal(row["executedQty"]) == self._executed.get(order_id, 0), f"trades do not make up {row}"
+            assert Decimal(row["executedQty"]) <= Decimal(row["origQty"])
+
+    def _check_archive(self, rest: Rest) -> None:
+        for order_id in self._random.sample(sorted(self._archive), min(SAMPLED, len(self._archive))):
+            assert _order(rest, order_id) == self._archive[order_id], f"closed order {order_id} has changed"
+
+    def _check_money(self, operator: Operator) -> None:
+        """What deposits and withdrawals moved; repeating a request tells what became of it and moves nothing twice."""
+        for reference, is_acknowledged in self.record.deposits.items():
+            status, reply = operator.call("POST", self._path("deposits"), _amount(DEPOSIT), reference)
+            assert status == 201, reply
+            assert reply["repeated"] or not is_acknowledged, f"an acknowledged deposit is lost: {reference}"
+            self.expected["USDT"] += DEPOSIT
+            self.sent_out -= DEPOSIT
+        for withdrawal in self.record.withdrawals.values():
+            self._check_withdrawal(withdrawal, operator)
+        self.record.deposits.clear()
+        self.record.withdrawals.clear()
+
+    def _check_withdrawal(self, told: Withdrawal, operator: Operator) -> None:
+        status, found = operator.call("POST", self._path("withdrawals"), _amount(WITHDRAWAL), told.reference)
+        assert status == 201, found
+        assert told.withdrawal_id in (0, found["withdrawalId"]), f"a withdrawal was doubled: {told} {found}"
+        assert not told.status or _STEPS[found["status"]] >= _STEPS[told.status], f"a step is lost: {told} {found}"
+        assert told.status not in ("SENT", "REFUSED") or found["status"] == told.status, f"{told} became {found}"
+        if found["status"] == "SENT":
+            self.expected["USDT"] -= WITHDRAWAL
+            self.sent_out += WITHDRAWAL
+        elif found["status"] != "REFUSED":
+            self.held_for_withdrawals += WITHDRAWAL  # For good: steps are taken in the round of the request only.
+
+    def _check_balances(self, rest: Rest) -> None:
+        status, account = rest.signed("GET", "/api/v3/account")
+        assert status == 200, account
+        rows = {row["asset"]: row for row in account["balances"]}
+        locked = {"BTC": Decimal(0), "USDT": self.held_for_withdrawals}
+        for order in self._open.values():
+            leaves = Decimal(order["origQty"]) - Decimal(order["executedQty"])
+            if order["side"] == "SELL":
+                locked["BTC"] += leaves
+            else:
+                locked["USDT"] += leaves * Decimal(order["price"])
+        for asset in ASSETS:
+            free, held = Decimal(rows[asset]["free"]), Decimal(rows[asset]["locked"])
+            name = self.record.account
+            assert held == locked[asset], f"{name} has {held} {asset} locked and its orders need {locked[asset]}"
+            assert free + held == self.expected[asset], f"{name} has {free + held} {asset}, not {self.expected[asset]}"
+
+    def _path(self, what: str) -> str:
+        return f"/accounts/{self.record.account}/{what}"
+
+
+def _amount(amount: Decimal) -> dict[str, str]:
+    return {"asset": "USDT", "amount": str(amount)}
+
+
+def _order(rest: Rest, order_id: int) -> Row:
+    status, row = rest.signed("GET", "/api/v3/order", symbol=SYMBOL, orderId=order_id)
+    assert status == 200, f"order {order_id} is lost: {row}"
+    found: Row = row
+    return found
+
+
+def _pages(rest: Rest, path: str, parameter: str, name: str, first: int) -> Iterator[Row]:
+    """Every row from id `first` on, page by page. A trade with oneself is two rows of one id."""
+    seen: set[tuple[int, Any]] = set()
+    while True:
+        status, page = rest.signed("GET", path, symbol=SYMBOL, limit=PAGE, **{parameter: first})
+        assert status == 200, page
+        yield from _unseen(page, name, seen)
+        if len(page) < PAGE:
+            return
+        first = page[-1][name]
+        seen = {(row[name], row["orderId"]) for row in page if row[name] == first}
+
+
+def _unseen(page: Iterable[Row], name: str, seen: set[tuple[int, Any]]) -> Iterator[Row]:
+    last = 0
+    for row in page:
+        assert row[name] >= last, "rows are not in order"
+        last = row[name]
+        if (row[name], row["orderId"]) not in seen:
+            yield row
