@@ -112,7 +112,7 @@ class Memory:
         old = self._arrays[name]
         assert rows >= len(old)
         new = _aligned_zeros(rows, old.dtype)
-        new[: len(old)] = old
+        new[: len(old)].view(np.uint8)[:] = old.view(np.uint8)  # NumPy copies rows of many fields one by one.
         self._arrays[name] = new
         self._enter(name)
         self.views = self._layout.bind(self._arrays)

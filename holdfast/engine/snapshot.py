@@ -33,7 +33,7 @@ def used_rows(memory: Memory) -> dict[str, int]:
 def save(memory: Memory) -> dict[str, np.ndarray]:
     """Copies of everything that the future depends on. Not in the middle of a command."""
     assert memory["step"][0]["phase"] == IDLE
-    return {name: memory[name][:rows].copy() for name, rows in used_rows(memory).items()}
+    return {name: _copy(memory[name][:rows]) for name, rows in used_rows(memory).items()}
 
 
 def load(arrays: Mapping[str, np.ndarray]) -> Memory:
@@ -43,13 +43,20 @@ def load(arrays: Mapping[str, np.ndarray]) -> Memory:
     for name in names:
         ensure_rows(memory, name, len(arrays[name]))
     for name in names:
-        memory[name][: len(arrays[name])] = arrays[name]
+        array = np.ascontiguousarray(arrays[name])
+        assert array.dtype == memory[name].dtype
+        memory[name][: len(array)].view(np.uint8)[:] = array.view(np.uint8)
     grow_companions(memory)
     for pool in POOLS:
         if pool.slots:
             rebuild_slots(memory, pool)
     book.rebuild_index(memory)
     return memory
+
+
+def _copy(array: np.ndarray) -> np.ndarray:
+    """A copy as bytes: NumPy copies rows of many fields one by one."""
+    return array.view(np.uint8).copy().view(array.dtype)
 
 
 def state_hash(memory: Memory) -> str:
