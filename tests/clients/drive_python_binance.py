@@ -11,12 +11,14 @@ from binance import AsyncClient, BinanceSocketManager, Client
 from binance.base_client import BaseClient
 from binance.exceptions import BinanceAPIException
 from binance.ws.depthcache import DepthCacheManager
+from binance.ws.reconnecting_websocket import ReconnectingWebsocket
 
 PORT, MAKER, TAKER = int(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
 BaseClient.API_URL = f"http://127.0.0.1:{PORT}/api"
 BaseClient.MARGIN_API_URL = f"http://127.0.0.1:{PORT}/sapi"
 BaseClient.WS_API_URL = f"ws://127.0.0.1:{PORT}/ws-api/v3"
 BinanceSocketManager.STREAM_URL = f"ws://127.0.0.1:{PORT}/"
+ReconnectingWebsocket.TIMEOUT = 1  # Seconds without a message until a socket looks whether it is to close.
 SYMBOL = "ETHUSDT"
 SECONDS_MAX = 20
 
@@ -74,7 +76,7 @@ def read(client: Client) -> None:
     assert client.get_aggregate_trades(symbol=SYMBOL)[-1]["q"] == "0.50000000"
     assert client.get_ticker(symbol=SYMBOL)["lastPrice"] == "3000.10000000"
     assert client.get_symbol_ticker(symbol=SYMBOL)["price"] == "3000.10000000"
-    assert client.get_avg_price(symbol=SYMBOL)["price"] == "3000.10000000"
+    assert client.get_avg_price(symbol=SYMBOL)["mins"] == 5
     assert client.get_orderbook_ticker(symbol=SYMBOL)["askQty"] == "0.00000000"
     assert client.get_order_book(symbol=SYMBOL)["asks"] == []
     assert client.ws_get_order_book(symbol=SYMBOL)["asks"] == []
