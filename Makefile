@@ -1,10 +1,13 @@
-# Every command sets itself up: `make install` is a prerequisite of all others and is quick the second time.
+# Every command sets itself up, and is quick about it the second time: `run` needs what the venue needs, the others also
+# the tools of whoever works on it.
 PYTHON ?= python3
 PORT ?= 8000
 DATA ?= data
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STAMP := $(VENV)/installed
+TOOLS := $(VENV)/tools-installed
 
 .PHONY: help install run test check bench crash clean
 
@@ -13,32 +16,37 @@ help:  ## Show this list.
 
 install: $(STAMP)  ## Make the virtual environment (the other commands call this).
 
-$(STAMP): requirements.lock requirements-dev.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Holdfast needs Python 3.11 or later; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@echo "Setting up $(VENV) (about a minute on a fresh machine) ..."
+	@echo "Setting up $(VENV) (half a minute on a fresh machine) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "Could not make a virtual environment. On Debian: apt-get install python3-venv"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) -r requirements.lock -c requirements-dev.lock setuptools
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
+
+$(TOOLS): $(STAMP) requirements-dev.lock
+	@echo "Adding the tools for tests to $(VENV) ..."
+	@$(PIP) -r requirements-dev.lock
+	@touch $(TOOLS)
 
 run: install  ## Start the venue with live simulated traders (PORT=8000 DATA=data).
 	@$(BIN)/holdfast run --data $(DATA) --port $(PORT) --demo
 
-test: install  ## Run every test, with the real clients in environments of their own.
+test: $(TOOLS)  ## Run every test, with the real clients in environments of their own.
 	@$(BIN)/python scripts/test.py
 
-check: install  ## Lint, types and the fast tests.
+check: $(TOOLS)  ## Lint, types and the fast tests.
 	$(BIN)/ruff format --check holdfast tests bench scripts
 	$(BIN)/ruff check holdfast tests bench scripts
 	$(BIN)/mypy holdfast
 	$(BIN)/pytest -q -m "not slow"
 
-bench: install  ## Print the tables of all benchmarks.
+bench: $(TOOLS)  ## Print the tables of all benchmarks.
 	@$(BIN)/python -m bench
 
-crash: install  ## Kill the venue at random moments, 300 times (KILLS=300 SEED=...).
+crash: $(TOOLS)  ## Kill the venue at random moments, 300 times (KILLS=300 SEED=...).
 	@$(BIN)/python -m tests.crash.harness --kills $(or $(KILLS),300) $(if $(SEED),--seed $(SEED))
 
 clean:  ## Remove the virtual environments.

@@ -1,13 +1,16 @@
 """What a person sees while a venue starts, and what it prints when it is ready.
 
-On a terminal steps are shown with their times; in a pipe they are plain lines, of which "listening on http://…" is the one
-that scripts wait for.
+On a terminal the step under way turns and shows its time; in a pipe steps are plain lines, of which "listening on
+http://…" is the one that scripts wait for.
 """
 
+import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 
+import rich.progress
 from rich.console import Console
 
 from holdfast.codes import TradingMode
@@ -15,17 +18,25 @@ from holdfast.instruments import Reference
 
 SHOWN_EVERY_SECONDS = 1.0
 
+# Printed at the start of a demo, and in README.md with the venue's usual address and file.
 SNIPPET = """\
-import ccxt  # pip install ccxt
+import ccxt, json  # pip install ccxt
 url = "{url}"
-api = {{"public": url + "/api/v3", "private": url + "/api/v3", "v1": url + "/api/v1", "sapi": url + "/sapi/v1",
-       "fapiPublic": url + "/fapi/v1", "dapiPublic": url + "/dapi/v1"}}
-exchange = ccxt.binance({{"urls": {{"api": api}}, "apiKey": "{api_key}",
-                         "secret": "{secret_key}"}})
+key = json.load(open({keys_file}))["{name}"]
+paths = {{"public": "/api/v3", "private": "/api/v3", "v1": "/api/v1", "sapi": "/sapi/v1",
+         "fapiPublic": "/fapi/v1", "dapiPublic": "/dapi/v1"}}
+exchange = ccxt.binance({{"apiKey": key["apiKey"], "secret": key["secretKey"],
+                         "urls": {{"api": {{name: url + path for name, path in paths.items()}}}}}})
 order = exchange.create_order("BTC/USDT", "market", "buy", 0.01)
-print(order["status"], order["filled"], "BTC at", order["average"], "fee", order["fee"])
-balance = exchange.fetch_balance()
-print("BTC", balance["BTC"]["total"], "USDT", balance["USDT"]["total"])"""
+print("order", order["id"], order["status"], order["filled"], "BTC at", order["average"], "fee", order["fee"])
+trade = exchange.fetch_my_trades("BTC/USDT")[-1]
+print("trade", trade["id"], trade["amount"], "BTC at", trade["price"], "fee", trade["fee"])
+print("owned", exchange.fetch_balance()["total"])"""
+
+
+def snippet(url: str, keys_file: Path, name: str) -> str:
+    """Twelve lines of Python that buy bitcoin with the key of the account `name` in `keys_file`."""
+    return SNIPPET.format(url=url, keys_file=json.dumps(str(keys_file), ensure_ascii=False), name=name)
 
 
 class Progress:
@@ -37,24 +48,40 @@ class Progress:
         self._step = ""
         self._step_begun = 0.0
         self._shown_at = 0.0
+        self._said: list[str] = []
+        self._turning: rich.progress.Progress | None = None  # On a terminal, the line of the step under way.
 
     def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None) -> None:
-        if kind is not None:
-            self._step = ""
+    def __exit__(self, _k: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None) -> None:
+        self._stop_turning()
 
     def step(self, what: str) -> None:
         """The next step begins."""
         self.done()
         self._step, self._step_begun = what, time.monotonic()
-        self._console.print(f"[dim]…[/] {what}")
+        if not self._console.is_terminal:
+            self._console.print(f"… {what}", markup=False)
+            return
+        columns = (rich.progress.SpinnerColumn(), "{task.description}", rich.progress.TimeElapsedColumn())
+        self._turning = rich.progress.Progress(*columns, console=self._console, transient=True)
+        self._turning.add_task(what, total=None)
+        self._turning.start()
 
     def done(self) -> None:
         """The step under way is finished."""
-        if self._step and time.monotonic() - self._step_begun > SHOWN_EVERY_SECONDS:
-            self._console.print(f"  [dim]{time.monotonic() - self._step_begun:.1f} s[/]")
+        if not self._step:
+            return
+        self._stop_turning()
+        seconds = f"{time.monotonic() - self._step_begun:.1f} s"
+        if self._console.is_terminal:
+            self._console.print(f"[green]✓[/] {self._step} [dim]{seconds}[/]")
+        elif time.monotonic() - self._step_begun > SHOWN_EVERY_SECONDS:
+            self._console.print(f"  {seconds}")
+        for sentence in self._said:
+            self._console.print(f"    {sentence}", markup=False)
+        self._said.clear()
         self._step = ""
 
     def reached(self, seq: int) -> None:
@@ -65,9 +92,10 @@ class Progress:
             self._console.print(f"  [dim]command {seq:,}[/]")
 
     def say(self, sentence: str) -> None:
-        self._console.print(f"  {sentence}", markup=False)
+        """What the step under way did; shown below it when it is finished."""
+        self._said.append(sentence)
 
-    def banner(self, url: str, reference: Reference, keys: Mapping[str, Mapping[str, str]]) -> None:
+    def banner(self, url: str, reference: Reference, keys: Mapping[str, Mapping[str, str]], keys_file: Path) -> None:
         """Address, markets, demo accounts, and something to paste."""
         print_ = self._console.print
         markets = [i.symbol for i in reference.instruments.values() if i.mode == TradingMode.TRADING]
@@ -75,13 +103,16 @@ class Progress:
         print_(f"[bold green]Holdfast is open[/] after {time.monotonic() - self._begun:.1f} s")
         print_(f"listening on {url}", markup=False)
         print_(f"markets: {', '.join(markets)}", markup=False)
+        for name, key in keys.items():  # Whole and on lines of their own, so that they can be copied.
+            print_(f"\n[bold]{name}[/]")
+            print_(f"  API key     {key['apiKey']}", markup=False)
+            print_(f"  secret key  {key['secretKey']}", markup=False)
         if keys:
-            for name, key in keys.items():  # Whole and on lines of their own, so that they can be copied.
-                print_(f"\n[bold]{name}[/]")
-                print_(f"  API key     {key['apiKey']}", markup=False)
-                print_(f"  secret key  {key['secretKey']}", markup=False)
-            first = next(iter(keys.values()))
-            print_("\nBuy bitcoin from Python:\n")
-            print_(SNIPPET.format(url=url, api_key=first["apiKey"], secret_key=first["secretKey"]), markup=False)
-            print_()
-        print_("[dim]Ctrl-C stops it; everything acknowledged is kept.[/]")
+            print_("\n[bold]Buy bitcoin[/]: paste this into Python\n")
+            print_(snippet(url, keys_file.absolute(), next(iter(keys))), markup=False, style="cyan")
+        print_("\n[dim]Ctrl-C stops it; everything acknowledged is kept.[/]")
+
+    def _stop_turning(self) -> None:
+        if self._turning is not None:
+            self._turning.stop()
+            self._turning = None

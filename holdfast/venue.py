@@ -21,7 +21,7 @@ from holdfast import logs
 from holdfast.accounts.history import History
 from holdfast.auditing import Auditor
 from holdfast.clock import Clock
-from holdfast.demo import Demo
+from holdfast.demo import KEYS_FILE, Demo
 from holdfast.directory.master_key import MasterKeys, master_key_path
 from holdfast.directory.people import FILE_NAME as PEOPLE_FILE
 from holdfast.directory.people import People
@@ -107,7 +107,7 @@ class Venue:
 
     async def start(self, progress: Progress) -> None:
         """Bring everything up. Raises StartError or JournalError."""
-        progress.step("Compiling the engine's kernels (only the first start takes long)")
+        progress.step("Compiling the engine (the first start takes a minute or two, later ones load it)")
         await asyncio.to_thread(Engine.warm_up)
         progress.step("Reading the journal")
         # First of all: opening it makes its end whole, and only then does reading it show all that will ever count.
@@ -130,7 +130,8 @@ class Venue:
         self._data.set_url(self._server.url)
         progress.done()
         log.info("listening", url=self._server.url, seq=self._replica.engine.last_seq)
-        progress.banner(self._server.url, self._replica.reference, self._demo.keys if self._demo else {})
+        keys = self._demo.keys if self._demo else {}
+        progress.banner(self._server.url, self._replica.reference, keys, self._data.path / KEYS_FILE)
 
     async def serve(self, stopped: asyncio.Event) -> None:
         """Go on until `stopped`, or until this replica must not go on."""
