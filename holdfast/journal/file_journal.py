@@ -38,6 +38,8 @@ class FileJournal:
     """A journal in segments on one disk. Opening it recovers what is there; see `holdfast.journal.recovery`.
 
     `on_committed` is called from the journal's thread after each durable batch and after each change of `status`.
+    `soon(do)` runs `do` on the thread of `append` once it has nothing else in hand, like an event loop's `call_soon`:
+    what is appended until then goes to the writer as one batch, and wakes it once. Without it each group goes at once.
     Raises JournalError when the files are damaged or too new, OSError when the disk refuses at once.
     """
 
@@ -51,10 +53,13 @@ class FileJournal:
         rules_version: int,
         settings: JournalSettings = JournalSettings(),  # noqa: B008 - immutable
         files: FileOperations = REAL_DISK,
+        soon: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self._settings = settings
         self._on_committed = on_committed
         self._writer = BatchWriter(directory, clock, venue_id, rules_version, settings, files)
+        self._soon = soon or _at_once
+        self._gathered: list[bytes] = []  # Appended in this turn of the loop.
         self._pending: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._held: bytes | None = None  # A group that did not fit into the last batch.
         self._committed: deque[Committed] = deque()
@@ -80,8 +85,15 @@ class FileJournal:
         if first_seq + count - 1 - self._taken_seq > self._settings.pending_records_max:
             raise JournalUnavailableError(QUEUE_FULL)
         self._next_seq = first_seq + count
-        self._pending.put(records)
+        self._gathered.append(records)
+        if len(self._gathered) == 1:
+            self._soon(self._hand_over)
         return first_seq
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        for group in gathered:
+            self._pending.put(group)
 
     def take_committed(self) -> list[Committed]:
         """See `Journal.take_committed`."""
@@ -118,6 +130,7 @@ class FileJournal:
             return
         self._refusal = CLOSED
         self._closing.set()
+        self._hand_over()
         self._pending.put(None)
         self._thread.join()
         self._writer.close()
@@ -188,3 +201,7 @@ class FileJournal:
         if self._refusal and not self._closing.is_set():
             self._refusal = ""
         self._on_committed()
+
+
+def _at_once(do: Callable[[], None]) -> None:
+    do()
