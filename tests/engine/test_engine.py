@@ -133,6 +133,14 @@ def many_orders(count: int) -> Session:
     return session
 
 
+@pytest.fixture
+def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Event buffers with room for little more than a step, so that one that is too long is an IndexError."""
+    monkeypatch.setattr(pools, "EVENT_ROWS", 160)
+    monkeypatch.setattr(pools, "CONTROL_EVENT_ROWS", 8)
+
+
+@pytest.mark.usefixtures("small_buffers")
 def test_a_sweep_over_many_steps_is_one_command() -> None:
     count = 2 * STEP_ORDER_EVENTS_MAX
     session = many_orders(count)
@@ -146,6 +154,7 @@ def test_a_sweep_over_many_steps_is_one_command() -> None:
     assert session.exchange.book(MARKET, 5)[:2] == ([(100 + count, 1)], [])
 
 
+@pytest.mark.usefixtures("small_buffers")
 def test_a_cancel_all_over_many_steps_is_one_command() -> None:
     count = 3 * STEP_ORDER_EVENTS_MAX
     session = many_orders(count)
@@ -198,6 +207,20 @@ def test_events_of_one_trade_come_in_their_order() -> None:
         (8, b, 2),
     ]
     assert [(row["index"], row["side"], row["lots"]) for row in events.book] == [(5, 2, 0), (6, 1, 2)]
+
+
+def test_fills_of_one_taker_at_one_price_are_one_aggregate_trade() -> None:
+    session = Session(Engine())
+    for who, words in (("s", "sells 1 at 100 as A"), ("s", "sells 1 at 100 as B"), ("s", "sells 2 at 101 as C")):
+        session.send(CommandKind.PLACE_ORDER, **session.order_fields(who, words))
+    found = []
+    for words in ("buys 3 at 101 as D", "buys 1 at 101 as E"):
+        session.send(CommandKind.PLACE_ORDER, **session.order_fields("b", words))
+        assert session.events is not None
+        takers = session.events.orders[session.events.orders["is_maker"] == 0]
+        trades = takers[takers["kind"] == OrderEventKind.TRADE]
+        found += trades[["trade_id", "aggregate_trade_id"]].tolist()
+    assert found == [(1, 1), (2, 1), (3, 2), (4, 3)]
 
 
 def test_reads_show_the_state(reference: tuple[Engine, Events]) -> None:
