@@ -75,8 +75,8 @@ def enter_balance(state, row):
 
 @hot
 def balances_left(state):
-    """How many more balance rows the limit allows."""
-    return state.venue[0]["balances_max"] - state.venue[0]["balance_count"]
+    """How many more balance rows the limit allows; none when it was lowered below what is in use."""
+    return max(state.venue[0]["balances_max"] - state.venue[0]["balance_count"], 0)
 
 
 @hot

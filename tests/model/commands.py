@@ -1,0 +1,377 @@
+"""Command sequences for the model tests: few accounts, few prices, tight limits, so that everything meets everything.
+
+A sequence begins with a fixed opening (assets, markets, accounts, keys, money) and goes on with drawn `Step`s. A step
+says what is wanted in the terms of its moment ("the second youngest open order"), and `commands_of` makes commands of
+it with the model's help, so that a shrunk sequence still means something.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from holdfast import config
+from holdfast.codes import CommandKind, InstrumentParameter, Limit, OrderType, Side, TimeInForce, TradingMode
+from holdfast.commands import Command, command_dtype, encode
+from tests.model.naive_exchange import NaiveExchange
+
+START_NS = 1_800_000_000 * 10**9
+SECOND_NS = 10**9
+HORIZON_NS = config.CLIENT_ID_HORIZON_NS
+ACCOUNTS = (1, 2, 3)
+INSTRUMENTS = (1, 2, 3)
+ASSETS = (1, 2, 3)
+
+GTC, IOC, FOK = TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK
+LIMIT, MARKET, LIMIT_MAKER = OrderType.LIMIT, OrderType.MARKET, OrderType.LIMIT_MAKER
+
+_LATER_NS = 2 * HORIZON_NS
+
+Step = tuple[Any, ...]
+
+
+def opening() -> list[Command]:
+    """Three markets that share three assets; a lot at a tick costs 10, 10 and 1 quote units."""
+    kind = CommandKind
+    commands = [
+        Command(kind=kind.ADD_ASSET, client_id=b"AAA", qty_lots=2),
+        Command(kind=kind.ADD_ASSET, client_id=b"BBB", qty_lots=3),
+        Command(kind=kind.ADD_ASSET, client_id=b"CCC", qty_lots=0),
+        _market(b"AAABBB", 1, 2, 10**7, 10),
+        _market(b"CCCBBB", 3, 2, 10**6, 1),
+        _market(b"AAACCC", 1, 3, 10**8, 100),
+    ]
+    for account in ACCOUNTS:
+        commands.append(Command(kind=kind.CREATE_ACCOUNT, client_id=b"%032x" % account))
+    for account, permissions in ((1, 7), (2, 2), (2, 1), (3, 5)):
+        key = b"key %d %d" % (account, permissions)
+        commands.append(Command(kind=kind.CREATE_KEY, account_id=account, qty_lots=permissions, client_id=key))
+    for instrument in INSTRUMENTS:
+        mode = TradingMode.TRADING
+        commands.append(Command(kind=kind.SET_TRADING_MODE, instrument_id=instrument, qty_lots=mode))
+        for which, ppm in ((InstrumentParameter.MAKER_FEE_PPM, 7_000), (InstrumentParameter.TAKER_FEE_PPM, 13_000)):
+            commands.append(_parameter(instrument, which, ppm))
+    for account, wealth in zip(ACCOUNTS, (3, 3, 1), strict=True):
+        for asset, amount in zip(ASSETS, (2_000, 60_000, 4_000), strict=True):
+            reference = b"opening %d" % asset
+            deposit = Command(kind=kind.DEPOSIT, account_id=account, instrument_id=asset, qty_lots=wealth * amount)
+            commands.append(deposit._replace(client_id=reference))
+    return commands
+
+
+def _market(symbol: bytes, base: int, quote: int, tick_e8: int, lot_units: int) -> Command:
+    command = Command(kind=CommandKind.ADD_INSTRUMENT, account_id=base, instrument_id=quote, client_id=symbol)
+    return command._replace(price_ticks=tick_e8, qty_lots=lot_units)
+
+
+def _parameter(instrument: int, which: int, value: int) -> Command:
+    kind = CommandKind.SET_INSTRUMENT_PARAMETER
+    return Command(kind=kind, instrument_id=instrument, order_id=int(which), qty_lots=value)
+
+
+# What is drawn. Usual values come first, since shrinking goes there. One unusual field ends most orders at an early
+# check, so each is rare.
+
+
+def _mostly(usual: list[Any], unusual: list[Any], times: int) -> st.SearchStrategy[Any]:
+    """Any of the usual values, and once in so many draws any of the others."""
+    repeated = usual * max(1, (times - 1) * len(unusual) // len(usual))
+    return st.sampled_from(repeated + unusual)
+
+
+accounts = _mostly([1, 2, 1, 2, 3], [9, 0], 30)
+instruments = _mostly([1, 1, 1, 2, 2, 3], [7], 40)
+keys = _mostly([0, 0, 0, 0, 0, 1], [2, 3, 4, 5, -1], 25)
+sides = _mostly([Side.BUY, Side.SELL], [Side.NONE], 50)
+forms = st.sampled_from(
+    [(LIMIT, GTC)] * 8
+    + [(LIMIT, IOC), (LIMIT, FOK), (LIMIT, FOK), (MARKET, 0), (MARKET, 0), (MARKET, 0)]
+    + [(LIMIT_MAKER, 0), (LIMIT_MAKER, GTC)]
+)
+odd_forms = st.tuples(st.integers(0, 4), st.integers(0, 4))
+preventions = st.sampled_from([0, 0, 1, 2, 3, 4])
+odd_preventions = st.integers(-1, 5)
+prices = _mostly([100, 101, 99, 102, 98, 103], [1, 50, 150, 4095, 4096, 2**24, 10**9], 12)
+lots = _mostly([3, 1, 2, 4, 5, 6, 8, 12], [0, 40, 1_000, 10**8, 4 * 10**9, 2**62, 2**63 - 1, -1], 12)
+quotes = _mostly([999, 1_000, 1_010, 2_345, 5_000, 12_345, 101], [0, 5, 2**63 - 1, -1], 12)
+client_ids = _mostly([b"id %d" % i for i in range(9)] + [b"x" * 36, b"x" * 35 + b"y"], [b""], 20)
+fresh = st.sampled_from([True, True, False])
+times = st.sampled_from(
+    [1, 1, 1, 1, 1, 1, 1, 1, 0, SECOND_NS, 20 * SECOND_NS, 60 * SECOND_NS, 300 * SECOND_NS, HORIZON_NS - 1, HORIZON_NS]
+)
+deadlines = _mostly([None, 5 * SECOND_NS, 100 * SECOND_NS, HORIZON_NS, 0], [-1], 20)
+picks = st.integers(0, 5)
+
+orders = st.tuples(
+    accounts, keys, instruments, sides, forms, preventions, prices, lots, quotes, client_ids, fresh, deadlines
+)
+odd_orders = st.tuples(
+    accounts, keys, instruments, sides, odd_forms, odd_preventions, prices, lots, quotes, client_ids, fresh, deadlines
+)
+targets = st.tuples(
+    _mostly(["id", "client id", "both"], ["other", "none", "unknown"], 6), picks, _mostly([0], [1, 2], 3)
+)
+
+places = st.tuples(st.just("place"), orders)
+odd_places = st.tuples(st.just("place"), odd_orders)
+cancels = st.tuples(st.just("cancel"), accounts, keys, targets, deadlines)
+cancel_alls = st.tuples(st.just("cancel all"), accounts, keys, st.sampled_from([0, 0, 1, 2, 7]), deadlines)
+replaces = st.tuples(st.just("replace"), orders, targets, st.booleans())
+ladders = st.tuples(st.just("ladder"), st.sampled_from(ACCOUNTS[:2]), sides, st.integers(30, 45), st.integers(1, 3))
+
+# Kind, account, asset, amount, receiver, key, reference.
+amounts = _mostly([100, 3_000, 20_000, 1], [0, -1, config.SUPPLY_MAX, 2**63 - 1], 4)
+money = st.tuples(
+    st.just("money"),
+    st.sampled_from(
+        [CommandKind.DEPOSIT, CommandKind.REQUEST_WITHDRAWAL, CommandKind.TRANSFER, CommandKind.WITHDRAW_FEES]
+    ),
+    accounts,
+    _mostly([1, 2, 3], [9], 15),
+    amounts,
+    accounts,
+    keys,
+    _mostly([b"a", b"b", b"c", b"d", b"opening 1"], [b""], 20),
+)
+
+
+def _simple(kinds: list[int], account: Any, instrument: Any, value: Any, about: Any = None) -> st.SearchStrategy[Step]:
+    """A command of a few plain fields; what is None is 0."""
+    drawn = [st.just(0) if field is None else field for field in (account, instrument, value, about)]
+    return st.tuples(st.just("simple"), st.sampled_from(kinds), *drawn)
+
+
+withdrawal_steps = _simple(
+    [CommandKind.APPROVE_WITHDRAWAL, CommandKind.SEND_WITHDRAWAL, CommandKind.REFUSE_WITHDRAWAL],
+    None,
+    None,
+    None,
+    _mostly([1, 2, 3], [0, 9], 10),
+)
+modes = _simple([CommandKind.SET_TRADING_MODE], None, instruments, _mostly([0, 1, 2, 3, 4], [5, -1], 8))
+freezes = _simple(
+    [CommandKind.SET_ACCOUNT_FROZEN, CommandKind.KILL_ACCOUNT], accounts, None, _mostly([1, 0], [-1, 2], 8)
+)
+fees = _simple(
+    [CommandKind.SET_ACCOUNT_FEES], accounts, _mostly([0, -1, 500], [100_001], 6), _mostly([-1, 0, 100_000], [-2], 6)
+)
+kill_switches = _simple([CommandKind.SET_VENUE_KILLED], None, None, _mostly([1, 0], [2], 8))
+limits = _simple(
+    [CommandKind.SET_LIMIT],
+    None,
+    None,
+    _mostly([3, 8, 1, 0, 2, 5, 60 * SECOND_NS, HORIZON_NS], [-1], 15),
+    st.integers(0, 8),
+)
+names = st.tuples(
+    st.just("name"),
+    st.sampled_from(
+        [CommandKind.ADD_ASSET, CommandKind.ADD_INSTRUMENT, CommandKind.CREATE_ACCOUNT, CommandKind.CREATE_KEY]
+    ),
+    _mostly([1, 2, 3], [9], 10),
+    _mostly([1, 2, 3], [9], 10),
+    st.sampled_from([10**7, 10**6, 1, 0, 2**63 - 1]),
+    st.sampled_from([0, 3, 10, 8, 9, -1, 2**62]),
+    _mostly([0, 1], [9], 10),
+    _mostly([b"AAA", b"DDD", b"AAABBB", b"EEEFFF", b"%032x" % 1, b"key 1 7"], [b""], 20),
+)
+rarities = _simple(
+    [CommandKind.REVOKE_KEY, CommandKind.ACTIVATE_RULES, CommandKind.REWRAP_SECRETS, 99, 127, 0, 5],
+    accounts,
+    None,
+    st.integers(0, 2),
+    st.integers(0, 5),
+)
+# Filters that bite at the prices and quantities above, and values that are refused.
+parameters = st.tuples(
+    st.just("parameter"),
+    instruments,
+    st.sampled_from(
+        [
+            (InstrumentParameter.PRICE_TICKS_MIN, 99),
+            (InstrumentParameter.PRICE_TICKS_MAX, 102),
+            (InstrumentParameter.PRICE_TICKS_MAX, 0),
+            (InstrumentParameter.QTY_LOTS_MIN, 3),
+            (InstrumentParameter.QTY_LOTS_MAX, 5),
+            (InstrumentParameter.QTY_LOTS_MAX, 4 * 10**9 + 1),
+            (InstrumentParameter.MARKET_QTY_LOTS_MIN, 3),
+            (InstrumentParameter.MARKET_QTY_LOTS_MAX, 6),
+            (InstrumentParameter.NOTIONAL_MIN, 3_030),
+            (InstrumentParameter.NOTIONAL_MAX, 5_000),
+            (InstrumentParameter.NOTIONAL_MIN_APPLIES_TO_MARKET, 1),
+            (InstrumentParameter.NOTIONAL_MAX_APPLIES_TO_MARKET, 1),
+            (InstrumentParameter.NOTIONAL_MAX_APPLIES_TO_MARKET, 2),
+            (InstrumentParameter.BID_MULTIPLIER_UP_PPM, 1_010_000),
+            (InstrumentParameter.BID_MULTIPLIER_DOWN_PPM, 990_000),
+            (InstrumentParameter.ASK_MULTIPLIER_UP_PPM, 1_020_000),
+            (InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM, 1_000_000),
+            (InstrumentParameter.BID_MULTIPLIER_UP_PPM, 10**9 + 1),
+            (InstrumentParameter.ORDERS_MAX, 2),
+            (InstrumentParameter.POSITION_MAX, 6_050),
+            (InstrumentParameter.MAKER_FEE_PPM, 100_000),
+            (InstrumentParameter.TAKER_FEE_PPM, 100_001),
+            (InstrumentParameter.NONE, 1),
+            (19, 1),
+        ]
+    ),
+)
+
+
+def _weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+    """One of the strategies, each as often as its weight says; `one_of` would count their branches instead."""
+    return st.sampled_from([one for weight, one in choices for _ in range(weight)]).flatmap(lambda one: one)
+
+
+trading = _weighted((12, places), (1, odd_places), (3, cancels), (4, replaces))
+settings = _weighted((2, modes), (1, freezes), (1, kill_switches), (5, limits), (9, parameters))
+interludes = st.tuples(
+    st.just("interlude"),
+    st.lists(settings, min_size=1, max_size=3),
+    st.lists(trading, min_size=2, max_size=10),
+    _mostly([True], [False], 15),  # Whether things are put right again.
+)
+operating = _weighted((2, cancel_alls), (4, money), (2, withdrawal_steps), (1, fees), (1, names), (1, rarities))
+steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (1, ladders)))
+
+
+def commands_of(model: NaiveExchange, step: Step) -> Iterator[Command]:
+    """The commands of a drawn step, stamped; each is to be applied to the model before the next is asked for."""
+    pause_ns, wish = step
+    for number, command in enumerate(_wished(model, wish)):
+        command = stamped(command, model.command, pause_ns if number == 0 else 1)
+        if command.deadline_ts_ns:
+            command = command._replace(deadline_ts_ns=command.clock_ts_ns + command.deadline_ts_ns - _LATER_NS)
+        yield command
+
+
+def stamped(command: Command, last: Command, pause_ns: int) -> Command:
+    """As the journal stamps it, so much later than the last one."""
+    ts_ns, clock_ts_ns = last.ts_ns + pause_ns, last.clock_ts_ns + pause_ns
+    return command._replace(seq=last.seq + 1, ts_ns=ts_ns, clock_ts_ns=clock_ts_ns)
+
+
+def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
+    match wish:
+        case "place", order:
+            yield _order(model, CommandKind.PLACE_ORDER, order)
+        case "cancel", account, key, target, deadline:
+            command = Command(kind=CommandKind.CANCEL_ORDER, account_id=account, key_id=key)
+            yield _aim(model, command._replace(deadline_ts_ns=_later(deadline)), target)
+        case "cancel all", account, key, instrument, deadline:
+            kind = CommandKind.CANCEL_ALL
+            command = Command(kind=kind, account_id=account, key_id=key, instrument_id=instrument)
+            yield command._replace(deadline_ts_ns=_later(deadline))
+        case "replace", order, target, goes_on:
+            command = _order(model, CommandKind.REPLACE_ORDER, order)
+            yield _aim(model, command._replace(flags=int(goes_on)), target)
+        case "ladder", account, side, count, step_size:
+            # Enough makers that a taker's sweep, or a mass cancel, needs several of the engine's steps.
+            kind = CommandKind.PLACE_ORDER
+            for i in range(count):
+                command = Command(kind=kind, account_id=account, instrument_id=2, side=int(side), order_type=LIMIT)
+                price = 1 + (i // step_size) if side == Side.BUY else 200 + (i // step_size)
+                client_id = b"ladder %d" % (model.orders + i)
+                yield command._replace(time_in_force=GTC, price_ticks=price, qty_lots=1, client_id=client_id)
+            kind = CommandKind.PLACE_ORDER
+            taker = Command(kind=kind, account_id=1, instrument_id=2, side=Side.SELL if side == Side.BUY else Side.BUY)
+            yield taker._replace(order_type=MARKET, qty_lots=count - 3, client_id=b"sweep %d" % model.orders)
+        case "money", kind, account, asset, amount, receiver, key, reference:
+            command = Command(kind=kind, account_id=account, instrument_id=asset, qty_lots=amount, client_id=reference)
+            order_id = receiver if kind == CommandKind.TRANSFER else 0
+            key_id = key if kind == CommandKind.REQUEST_WITHDRAWAL else 0
+            yield command._replace(order_id=order_id, key_id=key_id)
+        case "simple", kind, account, instrument, value, about:
+            if kind == CommandKind.SET_ACCOUNT_FEES:
+                yield Command(kind=kind, account_id=account, price_ticks=instrument, qty_lots=value)
+            else:
+                yield Command(kind=kind, account_id=account, instrument_id=instrument, qty_lots=value, order_id=about)
+        case "name", kind, account, instrument, price, value, about, text:
+            command = Command(kind=kind, account_id=account, instrument_id=instrument, price_ticks=price)
+            yield command._replace(qty_lots=value, order_id=about, client_id=text)
+        case "parameter", instrument, (which, value):
+            yield _parameter(instrument, which, value)
+        case "interlude", changes, wishes, is_put_right:
+            undoing = []
+            for one in changes:
+                (change,) = _wished(model, one)
+                undoing.append(_as_it_is(model, change))
+                yield change
+            for one in wishes:
+                yield from _wished(model, one)
+            if is_put_right:
+                yield from filter(None, reversed(undoing))
+        case _:
+            raise AssertionError(wish)
+
+
+def _as_it_is(model: NaiveExchange, change: Command) -> Command | None:
+    """The command that undoes a setting; None when the change is refused."""
+    instrument = model.instruments.get(change.instrument_id)
+    match change.kind:
+        case CommandKind.SET_TRADING_MODE if instrument:
+            return change._replace(qty_lots=instrument.mode)
+        case CommandKind.SET_INSTRUMENT_PARAMETER if instrument:
+            return change._replace(qty_lots=instrument.parameters.get(change.order_id, 0))
+        case CommandKind.SET_LIMIT if change.order_id in list(model.limits):
+            return change._replace(qty_lots=model.limits[Limit(change.order_id)])
+        case CommandKind.SET_ACCOUNT_FROZEN | CommandKind.KILL_ACCOUNT:
+            return change._replace(kind=CommandKind.SET_ACCOUNT_FROZEN, qty_lots=0)
+        case CommandKind.SET_VENUE_KILLED:
+            return change._replace(qty_lots=0)
+    return None
+
+
+def _later(deadline: int | None) -> int:
+    """Marks a deadline that counts from the command's own clock, which is known last."""
+    return 0 if deadline is None else _LATER_NS + deadline
+
+
+def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
+    account, key, instrument, side, (order_type, time), stp, price, qty, quote, client_id, is_fresh, deadline = order
+    if order_type == MARKET:
+        price = price if quote == -1 else 0
+        qty, quote = (qty, 0) if qty % 4 else (0, quote)
+    elif quote != -1:
+        quote = 0
+    return Command(
+        kind=kind,
+        side=int(side),
+        order_type=int(order_type),
+        time_in_force=int(time),
+        self_trade_prevention=stp,
+        account_id=account,
+        key_id=key,
+        instrument_id=instrument,
+        price_ticks=price,
+        qty_lots=qty,
+        quote_units=quote,
+        client_id=b"fresh %d" % model.command.seq if is_fresh else client_id,
+        deadline_ts_ns=_later(deadline),
+    )
+
+
+def _aim(model: NaiveExchange, command: Command, target: Step) -> Command:
+    """Name an open order of the account, in one way or another; or one that is not there."""
+    how, pick, restriction = target
+    mine = [one for one in model.open if one.account_id == command.account_id] or model.open
+    command = command._replace(cancel_restriction=restriction)
+    if not mine or how == "unknown":
+        return command._replace(instrument_id=command.instrument_id or 1, order_id=10**6, target_client_id=b"id 1")
+    order = mine[-1 - pick % len(mine)]
+    if command.kind == CommandKind.CANCEL_ORDER or pick < 4:
+        command = command._replace(instrument_id=order.instrument_id)
+    match how:
+        case "id":
+            return command._replace(order_id=order.order_id)
+        case "client id":
+            return command._replace(target_client_id=order.client_id)
+        case "both":
+            return command._replace(order_id=order.order_id, target_client_id=order.client_id)
+        case "other":
+            return command._replace(order_id=order.order_id, target_client_id=mine[0].client_id)
+    return command
+
+
+def records(commands: list[Command]) -> np.ndarray:
+    return np.frombuffer(b"".join(map(encode, commands)), command_dtype).copy()

@@ -1,0 +1,297 @@
+"""Whether the naive exchange lets an order or a cancel in; 0 is no objection. The checks stand in the rules' order."""
+
+from holdfast.codes import (
+    CancelRestriction,
+    InstrumentParameter,
+    KeyPermission,
+    Limit,
+    OrderStatus,
+    OrderType,
+    RejectReason,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+    TradingMode,
+)
+from holdfast.commands import Command
+from holdfast.config import NOTIONAL_MAX, PPM
+from tests.model.naive_state import Instrument, Order, RememberedId, State
+
+ALLOWED = {
+    TradingMode.HALT: (),
+    TradingMode.CANCEL_ONLY: (),
+    TradingMode.POST_ONLY: (OrderType.LIMIT_MAKER,),
+    TradingMode.LIMIT_ONLY: (OrderType.LIMIT_MAKER, OrderType.LIMIT),
+    TradingMode.TRADING: (OrderType.LIMIT_MAKER, OrderType.LIMIT, OrderType.MARKET),
+}
+
+
+class Admission(State):
+    # Who asks.
+
+    def judge_asker(self, command: Command, permission: int) -> int:
+        if command.deadline_ts_ns and command.clock_ts_ns > command.deadline_ts_ns:
+            return RejectReason.DEADLINE_PASSED
+        if command.account_id not in self.accounts:
+            return RejectReason.ACCOUNT_UNKNOWN
+        if command.key_id:
+            key = self.keys.get(command.key_id)
+            if key is None or key.is_revoked or key.account_id != command.account_id:
+                return RejectReason.KEY_INVALID
+            if not key.permissions & permission:
+                return RejectReason.KEY_LACKS_PERMISSION
+        return 0
+
+    def judge_trader(self, command: Command) -> int:
+        return self.judge_asker(command, KeyPermission.TRADE)
+
+    def judge_instrument(self, command: Command) -> int:
+        return 0 if command.instrument_id in self.instruments else RejectReason.INSTRUMENT_UNKNOWN
+
+    def judge_cancel(self, command: Command) -> int:
+        reason = self.judge_trader(command) or self.judge_instrument(command)
+        if not reason and self.instruments[command.instrument_id].mode == TradingMode.HALT:
+            return RejectReason.MODE_FORBIDS
+        return reason
+
+    def judge_target(self, command: Command) -> int:
+        if not self.targets(command):
+            return RejectReason.ORDER_UNKNOWN
+        status = self.target(command).status
+        restriction = command.cancel_restriction
+        if restriction == CancelRestriction.ONLY_NEW and status != OrderStatus.NEW:
+            return RejectReason.CANCEL_RESTRICTED
+        if restriction == CancelRestriction.ONLY_PARTIALLY_FILLED and status != OrderStatus.PARTIALLY_FILLED:
+            return RejectReason.CANCEL_RESTRICTED
+        return 0
+
+    def targets(self, command: Command) -> list[Order]:
+        """The open order that the command names, if there is one that fits all that it says."""
+        if not command.order_id and not command.target_client_id:
+            return []
+        orders = self.open_orders(command.account_id, command.instrument_id)
+        if command.order_id:
+            orders = [o for o in orders if o.order_id == command.order_id]
+        if command.target_client_id:
+            orders = [o for o in orders if o.client_id == command.target_client_id]
+        return orders
+
+    def target(self, command: Command) -> Order:
+        (order,) = self.targets(command)
+        return order
+
+    # Whether the order may be placed.
+
+    def judge_order(self, order: Order) -> int:
+        return (
+            self.judge_form(order)
+            or self.judge_client_id(order)
+            or self.judge_permission(order)
+            or self.judge_filters(order)
+            or self.judge_room(order)
+            or self.judge_funds(order)
+        )
+
+    def judge_form(self, order: Order) -> int:
+        qty, quote, price = order.qty_lots, order.quote_units, order.price_ticks
+        if order.order_type == OrderType.LIMIT:
+            is_right = price > 0 and qty > 0 and quote == 0
+            is_right = is_right and order.time_in_force in (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK)
+        elif order.order_type == OrderType.LIMIT_MAKER:
+            is_right = price > 0 and qty > 0 and quote == 0
+            is_right = is_right and order.time_in_force in (TimeInForce.NONE, TimeInForce.GTC)
+        elif order.order_type == OrderType.MARKET:
+            has_one = (qty > 0 and quote == 0) or (qty == 0 and quote > 0)
+            is_right = price == 0 and has_one and order.time_in_force == TimeInForce.NONE
+        else:
+            is_right = False
+        is_right = is_right and order.side in (Side.BUY, Side.SELL)
+        is_right = is_right and 0 <= order.self_trade_prevention <= SelfTradePrevention.DECREMENT
+        return 0 if is_right and order.client_id else RejectReason.MALFORMED
+
+    def judge_client_id(self, order: Order) -> int:
+        """A refusal names the first order."""
+        first = self.first_of(order.account_id, order.client_id)
+        if first is None:
+            return 0
+        order.order_id, order.status = first
+        return RejectReason.DUPLICATE_CLIENT_ID
+
+    def judge_permission(self, order: Order) -> int:
+        if self.is_killed:
+            return RejectReason.VENUE_KILLED
+        if self.accounts[order.account_id].is_frozen:
+            return RejectReason.ACCOUNT_FROZEN
+        if order.order_type not in ALLOWED[TradingMode(self.instruments[order.instrument_id].mode)]:
+            return RejectReason.MODE_FORBIDS
+        return 0
+
+    def judge_filters(self, order: Order) -> int:
+        instrument = self.instruments[order.instrument_id]
+        value = instrument.parameter
+        is_market = order.order_type == OrderType.MARKET
+        price, qty = order.price_ticks, order.qty_lots
+        which = InstrumentParameter
+        if not is_market and not value(which.PRICE_TICKS_MIN) <= price <= value(which.PRICE_TICKS_MAX):
+            return RejectReason.PRICE_FILTER
+        if qty and not value(which.QTY_LOTS_MIN) <= qty <= value(which.QTY_LOTS_MAX):
+            return RejectReason.LOT_SIZE
+        if is_market and qty and not self.is_between(instrument, which.MARKET_QTY_LOTS_MIN, qty):
+            return RejectReason.MARKET_LOT_SIZE
+        if not is_market and not self.is_price_near(order):
+            return RejectReason.PERCENT_PRICE_BY_SIDE
+        if not self.is_notional_right(order):
+            return RejectReason.NOTIONAL
+        orders = len(self.open_orders(order.account_id, order.instrument_id))
+        if not is_market and value(which.ORDERS_MAX) and orders >= value(which.ORDERS_MAX):
+            return RejectReason.MAX_NUM_ORDERS
+        if order.side == Side.BUY and qty and value(which.POSITION_MAX):
+            holding = self.holding(order.account_id, instrument.base)
+            mine = self.open_orders(order.account_id, order.instrument_id)
+            lots = qty + sum(o.leaves_lots for o in mine if o.side == Side.BUY)
+            if holding.free + holding.locked + lots * instrument.lot_units > value(which.POSITION_MAX):
+                return RejectReason.MAX_POSITION
+        return 0
+
+    def is_between(self, instrument: Instrument, minimum: InstrumentParameter, value: int) -> bool:
+        """The maximum's parameter follows the minimum's; 0 is none."""
+        maximum = instrument.parameter(InstrumentParameter(minimum + 1))
+        return instrument.parameter(minimum) <= value and (maximum == 0 or value <= maximum)
+
+    def is_price_near(self, order: Order) -> bool:
+        instrument = self.instruments[order.instrument_id]
+        average = self.average_price(instrument)
+        which = InstrumentParameter
+        up, down = which.BID_MULTIPLIER_UP_PPM, which.BID_MULTIPLIER_DOWN_PPM
+        if order.side == Side.SELL:
+            up, down = which.ASK_MULTIPLIER_UP_PPM, which.ASK_MULTIPLIER_DOWN_PPM
+        highest, lowest = average * instrument.parameter(up), average * instrument.parameter(down)
+        return not average or (
+            (highest == 0 or order.price_ticks * PPM <= highest) and (lowest == 0 or order.price_ticks * PPM >= lowest)
+        )
+
+    def is_notional_right(self, order: Order) -> bool:
+        instrument = self.instruments[order.instrument_id]
+        is_market = order.order_type == OrderType.MARKET
+        if order.quote_units:
+            notional = order.quote_units
+        elif is_market:
+            notional = self.average_price(instrument) * order.qty_lots * instrument.unit
+            if not notional:
+                return True
+        else:
+            notional = order.price_ticks * order.qty_lots * instrument.unit
+            if notional > NOTIONAL_MAX:
+                return False
+        which = InstrumentParameter
+        minimum, maximum = instrument.parameter(which.NOTIONAL_MIN), instrument.parameter(which.NOTIONAL_MAX)
+        if is_market and not instrument.parameter(which.NOTIONAL_MIN_APPLIES_TO_MARKET):
+            minimum = 0
+        if is_market and not instrument.parameter(which.NOTIONAL_MAX_APPLIES_TO_MARKET):
+            maximum = 0
+        return minimum <= notional and (maximum == 0 or notional <= maximum)
+
+    def judge_room(self, order: Order) -> int:
+        instrument = self.instruments[order.instrument_id]
+        if len(self.open) >= self.limits[Limit.ORDERS_MAX]:
+            return RejectReason.ORDERS_FULL
+        missing = {(order.account_id, asset) for asset in (instrument.base, instrument.quote)} - set(self.holdings)
+        if missing and len(self.holdings) + len(missing) > self.limits[Limit.BALANCES_MAX]:
+            return RejectReason.BALANCES_FULL
+        if order.order_type == OrderType.LIMIT_MAKER or order.time_in_force == TimeInForce.GTC:
+            pages = {page for one in self.open for page in self.pages_of(one)}
+            more = set(self.pages_of(order)) - pages
+            if more and len(pages) + len(more) > self.limits[Limit.PAGES_MAX]:
+                return RejectReason.PAGES_FULL
+        if len(self.refused_ids) >= self.limits[Limit.CLIENT_IDS_MAX]:
+            return RejectReason.CLIENT_IDS_FULL
+        return 0
+
+    def pages_of(self, order: Order) -> list[tuple[int, int, int, int]]:
+        """A price's page of 4,096 prices, and the page over 4,096 of those; bids count down from 2^30 - 1."""
+        key = order.price_ticks if order.side == Side.SELL else 2**30 - 1 - order.price_ticks
+        return [(order.instrument_id, order.side, bits, key >> bits) for bits in (12, 24)]
+
+    def judge_funds(self, order: Order) -> int:
+        instrument = self.instruments[order.instrument_id]
+        opposite = self.opposite(order)
+        if order.order_type == OrderType.LIMIT_MAKER and opposite and self.crosses(order, opposite[0]):
+            return RejectReason.WOULD_TAKE
+        pays_quote = order.side == Side.BUY
+        asset = instrument.quote if pays_quote else instrument.base
+        is_covered = self.cost(order) <= self.holding(order.account_id, asset).free
+        return 0 if is_covered else RejectReason.INSUFFICIENT_BALANCE
+
+    def cost(self, order: Order) -> int:
+        """What the order needs of the asset that it pays with, in that asset's units."""
+        instrument = self.instruments[order.instrument_id]
+        if order.side == Side.BUY and order.order_type != OrderType.MARKET:
+            return order.price_ticks * order.qty_lots * instrument.unit
+        if order.side == Side.BUY and order.quote_units:
+            return order.quote_units
+        if order.side == Side.SELL and order.qty_lots:
+            return order.qty_lots * instrument.lot_units
+        lots, units = 0, 0
+        for maker in self.opposite(order):
+            price = maker.price_ticks * instrument.unit
+            if order.side == Side.BUY:
+                taken = min(maker.leaves_lots, order.qty_lots - lots)
+            else:
+                taken = min(maker.leaves_lots, (order.quote_units - units) // price)
+            lots += taken
+            units += taken * price
+            if taken < maker.leaves_lots:
+                break
+        return units if order.side == Side.BUY else lots * instrument.lot_units
+
+    def opposite(self, order: Order) -> list[Order]:
+        return self.queue(order.instrument_id, Side.SELL if order.side == Side.BUY else Side.BUY)
+
+    def crosses(self, order: Order, maker: Order) -> bool:
+        if order.order_type == OrderType.MARKET:
+            return True
+        if order.side == Side.BUY:
+            return order.price_ticks >= maker.price_ticks
+        return order.price_ticks <= maker.price_ticks
+
+    # Client order ids.
+
+    def first_of(self, account_id: int, client_id: bytes) -> tuple[int, int] | None:
+        """The id and status of the order that a client id stands for now."""
+        for order in self.open:
+            if (order.account_id, order.client_id) == (account_id, client_id):
+                return order.order_id, order.status
+        for entry in self.closed_ids + self.refused_ids:
+            if (entry.account_id, entry.client_id) == (account_id, client_id) and not entry.is_forgotten:
+                if self.counts(entry):
+                    return entry.order_id, entry.status
+                entry.is_forgotten = True
+        return None
+
+    def counts(self, entry: RememberedId) -> bool:
+        if entry.is_forgotten:
+            return False
+        if entry.status == OrderStatus.REJECTED:
+            return self.command.clock_ts_ns <= entry.ts_ns
+        return self.command.ts_ns - entry.ts_ns < self.limits[Limit.CLIENT_ID_HORIZON_NS]
+
+    def close_id(self, order: Order) -> None:
+        """At the limit the oldest go first, two at a time, so that a lowered limit is reached."""
+        ts_ns = self.command.ts_ns
+        self.closed_ids.append(RememberedId(order.account_id, order.client_id, order.order_id, order.status, ts_ns))
+        for _ in range(2):
+            if len(self.closed_ids) > self.limits[Limit.CLIENT_IDS_MAX]:
+                self.closed_ids.pop(0)
+
+    def remember_refused(self, order: Order) -> None:
+        self.forget_old_ids()
+        if len(self.refused_ids) < self.limits[Limit.CLIENT_IDS_MAX]:
+            deadline = self.command.deadline_ts_ns
+            self.refused_ids.append(RememberedId(order.account_id, order.client_id, 0, order.status, deadline))
+
+    def forget_old_ids(self) -> None:
+        """Each command frees at most two entries of each list."""
+        for entries in (self.closed_ids, self.refused_ids):
+            for _ in range(2):
+                if entries and not self.counts(entries[0]):
+                    entries.pop(0)

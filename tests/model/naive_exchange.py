@@ -1,0 +1,433 @@
+"""The naive exchange: what the rules say, written down a second time, without a thought for speed.
+
+It takes the same commands as the engine and gives the same events; `test_model.py` demands it. This file has the door
+and the operators' commands; `naive_trading.py` what traders ask, `naive_state.py` what there is.
+"""
+
+from holdfast import config
+from holdfast.codes import (
+    CommandKind,
+    ControlEventKind,
+    InstrumentParameter,
+    KeyPermission,
+    Limit,
+    RejectReason,
+    TradingMode,
+    WithdrawalStatus,
+)
+from holdfast.commands import Command
+from holdfast.instruments import units_per_tick_lot
+from tests.model.naive_state import Account, Asset, Event, Instrument, Key, Withdrawal
+from tests.model.naive_trading import Trading
+
+MULTIPLIER_PPM_MAX = 1_000 * config.PPM
+ROWS_MAX = 2**30
+RULES_VERSION = 1
+
+STEPS = {
+    CommandKind.APPROVE_WITHDRAWAL: (WithdrawalStatus.APPROVED, [WithdrawalStatus.REQUESTED]),
+    CommandKind.SEND_WITHDRAWAL: (WithdrawalStatus.SENT, [WithdrawalStatus.APPROVED]),
+    CommandKind.REFUSE_WITHDRAWAL: (
+        WithdrawalStatus.REFUSED,
+        [WithdrawalStatus.REQUESTED, WithdrawalStatus.APPROVED],
+    ),
+}
+MONEY = (
+    CommandKind.DEPOSIT,
+    CommandKind.REQUEST_WITHDRAWAL,
+    CommandKind.TRANSFER,
+    CommandKind.WITHDRAW_FEES,
+)
+NAMING = (CommandKind.ADD_ASSET, CommandKind.ADD_INSTRUMENT, CommandKind.CREATE_ACCOUNT, CommandKind.CREATE_KEY)
+
+
+class NaiveExchange(Trading):
+    def apply(self, command: Command) -> list[Event]:
+        """The command's events, in the order of their index."""
+        self.command = command
+        self.events = []
+        self.forget_old_ids()
+        kind = command.kind
+        if kind == CommandKind.PLACE_ORDER:
+            self.place(command)
+        elif kind == CommandKind.CANCEL_ORDER:
+            self.cancel(command)
+        elif kind == CommandKind.CANCEL_ALL:
+            self.cancel_all(command)
+        elif kind == CommandKind.REPLACE_ORDER:
+            self.replace(command)
+        elif kind in MONEY:
+            self.move_money(command)
+        elif kind != CommandKind.PAYLOAD:
+            self.operate(command)
+        return self.events
+
+    def operate(self, command: Command) -> None:
+        kind = command.kind
+        if command.deadline_ts_ns and command.clock_ts_ns > command.deadline_ts_ns:
+            self.reject(RejectReason.DEADLINE_PASSED)
+        elif kind in STEPS:
+            self.step_withdrawal(command)
+        elif kind == CommandKind.ADD_ASSET:
+            self.add_asset(command)
+        elif kind == CommandKind.ADD_INSTRUMENT:
+            self.add_instrument(command)
+        elif kind == CommandKind.SET_INSTRUMENT_PARAMETER:
+            self.set_parameter(command)
+        elif kind == CommandKind.SET_TRADING_MODE:
+            self.set_mode(command)
+        elif kind in (CommandKind.SET_ACCOUNT_FEES, CommandKind.SET_ACCOUNT_FROZEN, CommandKind.KILL_ACCOUNT):
+            self.set_account(command)
+        elif kind == CommandKind.SET_VENUE_KILLED:
+            self.set_killed(command)
+        elif kind == CommandKind.SET_LIMIT:
+            self.set_limit(command)
+        elif kind == CommandKind.ACTIVATE_RULES:
+            is_known = command.qty_lots == RULES_VERSION
+            self.done(value=RULES_VERSION) if is_known else self.reject(RejectReason.RULES_UNKNOWN)
+        elif kind == CommandKind.CREATE_ACCOUNT:
+            self.create_account(command)
+        elif kind == CommandKind.CREATE_KEY:
+            self.create_key(command)
+        elif kind == CommandKind.REVOKE_KEY:
+            self.revoke_key(command)
+        elif kind == CommandKind.REWRAP_SECRETS:
+            self.done()
+        else:
+            self.reject(RejectReason.MALFORMED)
+
+    def done(self, made: int = 0, value: int = 0, **about: int) -> None:
+        self.tell_control(ControlEventKind.COMMAND_DONE, 0, made, value, **about)
+
+    def reject(self, reason: int, **about: int) -> None:
+        self.tell_control(ControlEventKind.COMMAND_REJECTED, reason, **about)
+
+    # Idempotency.
+
+    def key_of(self, command: Command) -> tuple[int, int, bytes]:
+        """What is named is unique by its text alone; money's keys are each account's own."""
+        return command.kind, 0 if command.kind in NAMING else command.account_id, command.client_id
+
+    def content_of(self, command: Command) -> tuple[int, ...]:
+        return (
+            command.account_id,
+            command.instrument_id,
+            command.price_ticks,
+            command.qty_lots,
+            command.order_id,
+        )
+
+    def remember(self, command: Command, made: int) -> None:
+        entry = self.content_of(command), made, command.qty_lots, command.seq
+        self.operator_keys[self.key_of(command)] = entry
+
+    def answer_known(self, command: Command, conflict: RejectReason, **about: int) -> bool:
+        entry = self.operator_keys.get(self.key_of(command))
+        if entry is None:
+            return False
+        content, made, value, first_seq = entry
+        if content != self.content_of(command):
+            self.reject(conflict, **about)
+        else:
+            about["first_seq"] = first_seq
+            self.tell_control(ControlEventKind.COMMAND_REPEATED, 0, made, value, **about)
+        return True
+
+    def is_keys_full(self) -> bool:
+        return len(self.operator_keys) >= self.limits[Limit.OPERATOR_KEYS_MAX]
+
+    # Money.
+
+    def move_money(self, command: Command) -> None:
+        about = {"asset_id": command.instrument_id, "instrument_id": 0}
+        reason = self.judge_money(command)
+        if reason:
+            self.reject(reason, **about)
+            return
+        if self.answer_known(command, RejectReason.IDEMPOTENCY_CONFLICT, **about):
+            return
+        reason = self.judge_money_now(command)
+        if reason:
+            self.reject(reason, **about)
+            return
+        asset_id, amount, account_id = command.instrument_id, command.qty_lots, command.account_id
+        asset = self.assets[asset_id]
+        if command.kind == CommandKind.DEPOSIT:
+            self.make_holding(account_id, asset_id).free += amount
+            asset.deposited += amount
+            self.remember(command, 0)
+            self.done(0, amount, **about)
+            self.tell_balance(account_id, asset_id, amount)
+        elif command.kind == CommandKind.REQUEST_WITHDRAWAL:
+            withdrawal_id = len(self.withdrawals) + 1
+            self.withdrawals[withdrawal_id] = Withdrawal(account_id, asset_id, amount, WithdrawalStatus.REQUESTED)
+            self.holding(account_id, asset_id).free -= amount
+            self.holding(account_id, asset_id).in_transit += amount
+            self.remember(command, withdrawal_id)
+            self.done(withdrawal_id, amount, **about)
+            self.tell_balance(account_id, asset_id, 0)
+        elif command.kind == CommandKind.TRANSFER:
+            self.holding(account_id, asset_id).free -= amount
+            self.make_holding(command.order_id, asset_id).free += amount
+            self.remember(command, 0)
+            self.done(0, amount, **about)
+            if command.order_id != account_id:
+                self.tell_balance(account_id, asset_id, -amount)
+                self.tell_balance(command.order_id, asset_id, amount)
+        else:
+            asset.fees -= amount
+            asset.withdrawn += amount
+            self.remember(command, 0)
+            self.done(0, amount, **about)
+
+    def judge_money(self, command: Command) -> int:
+        if command.kind != CommandKind.WITHDRAW_FEES:
+            reason = self.judge_asker(command, KeyPermission.WITHDRAW)
+            if reason:
+                return reason
+        elif command.deadline_ts_ns and command.clock_ts_ns > command.deadline_ts_ns:
+            return RejectReason.DEADLINE_PASSED
+        if command.kind == CommandKind.TRANSFER and command.order_id not in self.accounts:
+            return RejectReason.ACCOUNT_UNKNOWN
+        if command.instrument_id not in self.assets:
+            return RejectReason.ASSET_UNKNOWN
+        if command.qty_lots <= 0:
+            return RejectReason.AMOUNT_INVALID
+        return 0 if command.client_id else RejectReason.MALFORMED
+
+    def judge_money_now(self, command: Command) -> int:
+        asset_id, amount, account_id = command.instrument_id, command.qty_lots, command.account_id
+        asset = self.assets[asset_id]
+        receiver_id = 0
+        if command.kind == CommandKind.DEPOSIT:
+            receiver_id = account_id
+            if asset.deposited - asset.withdrawn + amount > config.SUPPLY_MAX:
+                return RejectReason.SUPPLY_EXCEEDED
+        elif command.kind == CommandKind.WITHDRAW_FEES:
+            if asset.fees < amount:
+                return RejectReason.INSUFFICIENT_BALANCE
+        else:
+            if command.kind == CommandKind.REQUEST_WITHDRAWAL and self.accounts[account_id].is_frozen:
+                return RejectReason.ACCOUNT_FROZEN
+            if self.holding(account_id, asset_id).free < amount:
+                return RejectReason.INSUFFICIENT_BALANCE
+            if command.kind == CommandKind.TRANSFER:
+                receiver_id = command.order_id
+        if self.is_keys_full():
+            return RejectReason.OPERATOR_KEYS_FULL
+        is_new = receiver_id and (receiver_id, asset_id) not in self.holdings
+        if is_new and len(self.holdings) >= self.limits[Limit.BALANCES_MAX]:
+            return RejectReason.BALANCES_FULL
+        return 0
+
+    def step_withdrawal(self, command: Command) -> None:
+        withdrawal_id = command.order_id
+        withdrawal = self.withdrawals.get(withdrawal_id)
+        if withdrawal is None:
+            self.reject(RejectReason.WITHDRAWAL_UNKNOWN)
+            return
+        account_id, asset_id, amount = withdrawal.account_id, withdrawal.asset_id, withdrawal.amount
+        about = {"account_id": account_id, "asset_id": asset_id}
+        target, allowed = STEPS[CommandKind(command.kind)]
+        if withdrawal.status == target:
+            self.tell_control(ControlEventKind.COMMAND_REPEATED, 0, withdrawal_id, amount, **about)
+            return
+        if withdrawal.status not in allowed:
+            self.reject(RejectReason.WITHDRAWAL_NOT_OPEN, **about)
+            return
+        withdrawal.status = target
+        self.done(withdrawal_id, amount, **about)
+        holding = self.holding(account_id, asset_id)
+        if target == WithdrawalStatus.SENT:
+            holding.in_transit -= amount
+            self.assets[asset_id].withdrawn += amount
+            self.tell_balance(account_id, asset_id, -amount)
+        elif target == WithdrawalStatus.REFUSED:
+            holding.in_transit -= amount
+            holding.free += amount
+            self.tell_balance(account_id, asset_id, 0)
+
+    # What there is.
+
+    def is_new_name(self, command: Command, count: int, maximum: int, full: RejectReason, **about: int) -> bool:
+        if not command.client_id:
+            self.reject(RejectReason.MALFORMED, **about)
+        elif self.answer_known(command, RejectReason.NAME_TAKEN, **about):
+            pass
+        elif count >= maximum:
+            self.reject(full, **about)
+        elif self.is_keys_full():
+            self.reject(RejectReason.OPERATOR_KEYS_FULL, **about)
+        else:
+            return True
+        return False
+
+    def add_asset(self, command: Command) -> None:
+        if not 0 <= command.qty_lots <= config.ASSET_DECIMALS_MAX:
+            self.reject(RejectReason.DECIMALS_INVALID)
+        elif self.is_new_name(command, len(self.assets), config.ASSETS_MAX, RejectReason.ASSETS_FULL):
+            asset_id = len(self.assets) + 1
+            self.assets[asset_id] = Asset(command.client_id, command.qty_lots)
+            self.remember(command, asset_id)
+            self.done(asset_id, command.qty_lots, asset_id=asset_id)
+
+    def add_instrument(self, command: Command) -> None:
+        base, quote, lot_units = command.account_id, command.instrument_id, command.qty_lots
+        about = {"account_id": 0, "instrument_id": 0}
+        if base not in self.assets or quote not in self.assets:
+            self.reject(RejectReason.ASSET_UNKNOWN, **about)
+            return
+        unit = None
+        if command.price_ticks > 0 and 0 < lot_units <= config.SUPPLY_MAX and base != quote:
+            decimals = self.assets[base].decimals, self.assets[quote].decimals
+            unit = units_per_tick_lot(command.price_ticks, lot_units, *decimals)
+        if unit is None or unit * config.PRICE_TICKS_MAX > config.NOTIONAL_MAX:
+            self.reject(RejectReason.INSTRUMENT_INVALID, **about)
+            return
+        full = RejectReason.INSTRUMENTS_FULL
+        if not self.is_new_name(command, len(self.instruments), config.INSTRUMENTS_MAX, full, **about):
+            return
+        instrument_id = len(self.instruments) + 1
+        which = InstrumentParameter
+        qty_max = min(config.NOTIONAL_MAX // (config.PRICE_TICKS_MAX * unit), config.SUPPLY_MAX // lot_units)
+        parameters: dict[int, int] = {
+            which.PRICE_TICKS_MIN: 1,
+            which.PRICE_TICKS_MAX: config.PRICE_TICKS_MAX,
+            which.QTY_LOTS_MIN: 1,
+            which.QTY_LOTS_MAX: qty_max,
+        }
+        self.instruments[instrument_id] = Instrument(command.client_id, base, quote, lot_units, unit, parameters)
+        self.remember(command, instrument_id)
+        self.done(instrument_id, 0, account_id=0, instrument_id=instrument_id)
+
+    def set_parameter(self, command: Command) -> None:
+        instrument = self.instruments.get(command.instrument_id)
+        if instrument is None:
+            self.reject(RejectReason.INSTRUMENT_UNKNOWN)
+            return
+        which, value = command.order_id, command.qty_lots
+        lowest, highest = self.range_of(instrument, which)
+        if not lowest <= value <= highest:
+            self.reject(RejectReason.PARAMETER_INVALID)
+            return
+        after = {**instrument.parameters, which: value}
+        dearest = after[InstrumentParameter.PRICE_TICKS_MAX] * after[InstrumentParameter.QTY_LOTS_MAX]
+        if dearest * instrument.unit > config.NOTIONAL_MAX:
+            self.reject(RejectReason.INSTRUMENT_INVALID)
+            return
+        instrument.parameters = after
+        self.done(which, value)
+
+    def range_of(self, instrument: Instrument, which: int) -> tuple[int, int]:
+        """The least and the greatest value of a parameter; nothing is in the range of an unknown one."""
+        names = InstrumentParameter
+        match which:
+            case names.PRICE_TICKS_MIN:
+                return 1, instrument.parameter(names.PRICE_TICKS_MAX)
+            case names.PRICE_TICKS_MAX:
+                return instrument.parameter(names.PRICE_TICKS_MIN), config.PRICE_TICKS_MAX
+            case names.QTY_LOTS_MIN:
+                return 1, instrument.parameter(names.QTY_LOTS_MAX)
+            case names.QTY_LOTS_MAX:
+                return instrument.parameter(names.QTY_LOTS_MIN), config.SUPPLY_MAX // instrument.lot_units
+            case names.NOTIONAL_MIN_APPLIES_TO_MARKET | names.NOTIONAL_MAX_APPLIES_TO_MARKET:
+                return 0, 1
+            case names.MAKER_FEE_PPM | names.TAKER_FEE_PPM:
+                return 0, config.FEE_PPM_MAX
+            case (
+                names.BID_MULTIPLIER_UP_PPM
+                | names.BID_MULTIPLIER_DOWN_PPM
+                | names.ASK_MULTIPLIER_UP_PPM
+                | names.ASK_MULTIPLIER_DOWN_PPM
+            ):
+                return 0, MULTIPLIER_PPM_MAX
+        return (0, config.NOTIONAL_MAX) if which in names.__members__.values() and which else (0, -1)
+
+    def set_mode(self, command: Command) -> None:
+        instrument = self.instruments.get(command.instrument_id)
+        if instrument is None:
+            self.reject(RejectReason.INSTRUMENT_UNKNOWN)
+        elif command.qty_lots not in TradingMode.__members__.values():
+            self.reject(RejectReason.PARAMETER_INVALID)
+        else:
+            self.done(0, command.qty_lots)
+            if instrument.mode != command.qty_lots:
+                instrument.mode = command.qty_lots
+                self.tell_control(ControlEventKind.TRADING_MODE_CHANGED, 0, 0, command.qty_lots)
+
+    def set_account(self, command: Command) -> None:
+        account = self.accounts.get(command.account_id)
+        maker, value = command.price_ticks, command.qty_lots
+        if account is None:
+            self.reject(RejectReason.ACCOUNT_UNKNOWN)
+        elif command.kind == CommandKind.SET_ACCOUNT_FEES:
+            if not -1 <= maker <= config.FEE_PPM_MAX or not -1 <= value <= config.FEE_PPM_MAX:
+                self.reject(RejectReason.PARAMETER_INVALID)
+                return
+            account.maker_fee_ppm, account.taker_fee_ppm = maker, value
+            self.done(command.account_id, value)
+        elif command.kind == CommandKind.SET_ACCOUNT_FROZEN:
+            if value not in (0, 1):
+                self.reject(RejectReason.PARAMETER_INVALID)
+                return
+            account.is_frozen = value
+            self.done(command.account_id, value)
+        else:
+            account.is_frozen = 1
+            self.done(command.account_id, 1)
+            self.mass_cancel([command.account_id])
+
+    def set_killed(self, command: Command) -> None:
+        if command.qty_lots not in (0, 1):
+            self.reject(RejectReason.PARAMETER_INVALID)
+            return
+        self.is_killed = command.qty_lots
+        self.done(0, command.qty_lots)
+        if self.is_killed:
+            self.mass_cancel(list(self.accounts))
+
+    def set_limit(self, command: Command) -> None:
+        which, value = command.order_id, command.qty_lots
+        is_time = which == Limit.CLIENT_ID_HORIZON_NS
+        if which not in list(self.limits) or value < 0 or (value > ROWS_MAX and not is_time):
+            self.reject(RejectReason.PARAMETER_INVALID)
+            return
+        self.limits[Limit(which)] = value
+        self.done(which, value)
+
+    def create_account(self, command: Command) -> None:
+        if command.order_id and command.order_id not in self.accounts:
+            self.reject(RejectReason.ACCOUNT_UNKNOWN)
+            return
+        maximum = self.limits[Limit.ACCOUNTS_MAX]
+        if self.is_new_name(command, len(self.accounts), maximum, RejectReason.ACCOUNTS_FULL):
+            account_id = len(self.accounts) + 1
+            self.accounts[account_id] = Account(command.order_id)
+            self.remember(command, account_id)
+            self.done(account_id, 0, account_id=account_id)
+
+    def create_key(self, command: Command) -> None:
+        if command.account_id not in self.accounts:
+            self.reject(RejectReason.ACCOUNT_UNKNOWN)
+            return
+        if not 0 <= command.qty_lots < 8:
+            self.reject(RejectReason.PARAMETER_INVALID)
+            return
+        maximum = self.limits[Limit.OPERATOR_KEYS_MAX]
+        if self.is_new_name(command, len(self.keys), maximum, RejectReason.OPERATOR_KEYS_FULL):
+            key_id = len(self.keys) + 1
+            self.keys[key_id] = Key(command.account_id, command.qty_lots)
+            self.remember(command, key_id)
+            self.done(key_id, command.qty_lots, key_id=key_id)
+
+    def revoke_key(self, command: Command) -> None:
+        key = self.keys.get(command.order_id)
+        if key is None:
+            self.reject(RejectReason.KEY_UNKNOWN)
+            return
+        about = {"key_id": command.order_id, "account_id": key.account_id}
+        if key.is_revoked:
+            self.tell_control(ControlEventKind.COMMAND_REPEATED, 0, command.order_id, 0, **about)
+            return
+        key.is_revoked = True
+        self.done(command.order_id, 0, **about)

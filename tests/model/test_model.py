@@ -1,0 +1,143 @@
+"""The engine does what the rules say: it equals a second, naive implementation of them, event by event.
+
+Sequences of commands are generated, and both must give the same events in all four families with all fields, the same
+balances, totals, books and open orders, after every command. Then the same commands in batches of any size, with a
+snapshot in between, must lead to the same state.
+
+MODEL_EXAMPLES=2000 searches longer.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from holdfast.commands import Command
+from holdfast.engine.engine import Engine
+from holdfast.events import BalanceEvent, BookEvent, Events, OrderEvent
+from tests.model.commands import START_NS, Step, commands_of, opening, records, stamped, steps
+from tests.model.naive_exchange import NaiveExchange
+
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "60"))
+searching = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+sequences = st.lists(steps, min_size=15, max_size=60)
+
+
+class Follower:
+    """Somebody who knows nothing but the events: from them alone come the same balances and books."""
+
+    def __init__(self) -> None:
+        self.balances: dict[tuple[int, int], tuple[int, int, int]] = {}
+        self.books: dict[int, dict[tuple[int, int], int]] = defaultdict(dict)
+        self.account_events: dict[int, int] = defaultdict(int)
+
+    def follow(self, event: Any) -> None:
+        if isinstance(event, OrderEvent | BalanceEvent) and event.account_event:
+            self.account_events[event.account_id] += 1
+            assert event.account_event == self.account_events[event.account_id]
+        if isinstance(event, BalanceEvent):
+            before = self.balances.get((event.account_id, event.asset_id), (0, 0, 0))
+            after = (event.free, event.locked, event.in_transit)
+            assert sum(after) - sum(before) == event.change
+            self.balances[event.account_id, event.asset_id] = after
+        if isinstance(event, BookEvent):
+            self.books[event.instrument_id][event.side, event.price_ticks] = event.lots
+
+
+class Session:
+    """The engine, the model and a follower, side by side."""
+
+    def __init__(self) -> None:
+        self.engine = Engine()
+        self.model = NaiveExchange()
+        self.follower = Follower()
+        self.commands: list[Command] = []
+        self.model.command = Command(ts_ns=START_NS, clock_ts_ns=START_NS)
+        for command in opening():
+            last = self.model.command
+            self.apply(stamped(command, last, 1))
+
+    def apply(self, command: Command) -> None:
+        self.commands.append(command)
+        told = self.engine.apply(records([command]))
+        expected = self.model.apply(command)
+        assert list(in_order(told)) == expected
+        for event in expected:
+            self.follower.follow(event)
+
+    def compare_reads(self) -> None:
+        engine, model = self.engine, self.model
+        engine.check_invariants()
+        assert engine.totals() == model.totals()
+        for account_id in [0, *model.accounts, len(model.accounts) + 1]:
+            assert engine.balances(account_id) == model.balances(account_id)
+            assert engine.open_orders(account_id) == model.open_views(account_id)
+        for instrument_id, instrument in model.instruments.items():
+            assert engine.book(instrument_id, 100) == model.book(instrument_id)
+            assert engine.last_price_ticks(instrument_id) == instrument.last_price
+            average = engine.average_price_ticks(instrument_id, model.command.ts_ns)
+            assert average == model.average_price(instrument)
+
+    def compare_follower(self) -> None:
+        for (account_id, asset_id), holding in self.follower.balances.items():
+            assert self.engine.balance(account_id, asset_id)[1:] == holding
+        for instrument_id, levels in self.follower.books.items():
+            bids, asks, _ = self.engine.book(instrument_id, 1_000)
+            assert {(1, price): lots for price, lots in bids} | {(2, price): lots for price, lots in asks} == {
+                level: lots for level, lots in levels.items() if lots
+            }
+
+
+def in_order(events: Events) -> Iterator[Any]:
+    """All families' events in the order in which they happened, with Python's own types."""
+    shapes = zip((OrderEvent, BalanceEvent, BookEvent, None), events, strict=True)
+    yield from sorted(_rows(shapes), key=lambda event: (event[0], event[2]))
+
+
+def _rows(shapes: Any) -> Iterator[Any]:
+    for shape, rows in shapes:
+        yield from (shape._make(row) if shape else row for row in rows.tolist())
+
+
+@searching
+@given(sequences)
+def test_engine_and_model_agree_after_every_command(sequence: list[Step]) -> None:
+    session = Session()
+    for step in sequence:
+        for command in commands_of(session.model, step):
+            session.apply(command)
+        session.compare_reads()
+    session.compare_follower()
+
+
+@searching
+@given(sequences, st.lists(st.integers(1, 40), min_size=1), st.integers(0, 100))
+def test_batches_and_snapshots_change_nothing(sequence: list[Step], sizes: list[int], saved_after: int) -> None:
+    session = Session()
+    for step in sequence:
+        for command in commands_of(session.model, step):
+            session.apply(command)
+    engine, told = Engine(), []
+    commands = records(session.commands)
+    begun = 0
+    while begun < len(commands):
+        size = sizes[begun % len(sizes)]
+        told.append(engine.apply(commands[begun : begun + size]))
+        begun += size
+        if saved_after in range(begun - size, begun):
+            engine = Engine.from_arrays(engine.arrays())
+    assert engine.events_hash == session.engine.events_hash
+    assert engine.state_hash() == session.engine.state_hash()
+    whole = Engine()
+    at_once = whole.apply(commands)
+    assert whole.state_hash() == engine.state_hash()
+    for family, pieces in zip(at_once, zip(*told, strict=True), strict=True):
+        assert np.array_equal(family, np.concatenate(pieces))
