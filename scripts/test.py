@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+KERNEL_TESTS = ("tests/engine", "tests/model")
 
 
 def run(title: str, command: list[str], **environment: str) -> None:
@@ -25,8 +26,8 @@ def main() -> None:
     python = sys.executable
     pytest = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     run("Environments of the real clients", [python, "-m", "tests.clients.environments"])
-    run("Kernels without the JIT", [*pytest, "tests/engine", "-m", "not compiled"], NUMBA_DISABLE_JIT="1")
-    run("Kernels with bounds checks", [*pytest, "tests/engine"], NUMBA_BOUNDSCHECK="1")
+    run("Kernels without the JIT", [*pytest, *KERNEL_TESTS], NUMBA_DISABLE_JIT="1")
+    run("Kernels with bounds checks", [*pytest, *KERNEL_TESTS], NUMBA_BOUNDSCHECK="1")
     run("Everything, as shipped", [*pytest, "tests", "--durations=15"])
 
 
