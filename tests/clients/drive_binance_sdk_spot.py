@@ -1,13 +1,16 @@
-"""The official SDK (REST, WebSocket API, streams): argv is PORT, two keys as JSON and the path of an Ed25519 key's JSON.
+"""The official SDK (REST, WebSocket API, streams): argv is PORT, two keys and an Ed25519 key of the maker's, as JSON.
 
-The SDK's models only log a warning when a reply does not fit and hand out raw JSON instead, so every warning is a failure
-here and every reply must be a model.
+Where a reply does not fit its model, the SDK only logs a warning and hands out something looser instead. So every
+warning is a failure here, and every reply must be a model with no field that the model does not know.
 """
 
 import asyncio
 import json
 import logging
 import sys
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
 
 from binance_common.configuration import (
     ConfigurationRestAPI,
@@ -17,8 +20,12 @@ from binance_common.configuration import (
 from binance_sdk_spot.spot import Spot
 from pydantic import BaseModel
 
-PORT, MAKER, TAKER = int(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
+PORT, MAKER, TAKER, ED25519 = int(sys.argv[1]), *map(json.loads, sys.argv[2:5])
+URL, SOCKET = f"http://127.0.0.1:{PORT}", f"ws://127.0.0.1:{PORT}"
 SYMBOL = "SOLUSDT"
+SECONDS_MAX = 20
+LIMIT_SELL = {"symbol": SYMBOL, "side": "SELL", "type": "LIMIT", "time_in_force": "GTC"}
+LIMIT_BUY = {**LIMIT_SELL, "side": "BUY"}
 warnings: list[str] = []
 
 
@@ -30,148 +37,231 @@ class Collect(logging.Handler):
 logging.getLogger().addHandler(Collect(level=logging.WARNING))
 
 
-def client(key: dict) -> Spot:
-    url = f"http://127.0.0.1:{PORT}"
-    socket = f"ws://127.0.0.1:{PORT}"
-    return Spot(
-        config_rest_api=ConfigurationRestAPI(api_key=key["apiKey"], api_secret=key["secretKey"], base_path=url),
-        config_ws_api=ConfigurationWebSocketAPI(
-            api_key=key["apiKey"], api_secret=key["secretKey"], stream_url=f"{socket}/ws-api/v3"
-        ),
-        config_ws_streams=ConfigurationWebSocketStreams(stream_url=socket),
-    )
+def rest_client(key: dict) -> Any:
+    configuration = ConfigurationRestAPI(api_key=key["apiKey"], api_secret=key["secretKey"], base_path=URL)
+    return Spot(config_rest_api=configuration).rest_api
 
 
-def model(response: object) -> BaseModel:
-    """The reply's data, which must have fitted the SDK's model."""
-    data = response.data()
-    for part in data if isinstance(data, list) else [data]:
-        assert isinstance(part, BaseModel) or isinstance(part, list), f"raw JSON instead of a model: {part}"
-    return data
+def fitting(data: object) -> Any:
+    """A reply or an event, which must be made of models that know all of its fields."""
+    found = data.actual_instance if getattr(data, "actual_instance", None) is not None else data
+    for part in found if isinstance(found, list) else [found]:
+        assert isinstance(part, BaseModel), f"not a model: {part}"
+        check_fields(part)
+    return found
 
 
-def one(data: object) -> object:
-    return data.actual_instance if hasattr(data, "actual_instance") and data.actual_instance is not None else data
+def check_fields(model: BaseModel) -> None:
+    # Every reply of the WebSocket API has "rateLimits", though some of the models leave it out.
+    unknown = getattr(model, "additional_properties", {}).keys() - {"rateLimits"}
+    assert unknown == set(), f"{type(model).__name__} does not know {unknown}"
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, BaseModel):
+                check_fields(each)
 
 
-def rest() -> None:
-    maker, taker = client(MAKER).rest_api, client(TAKER).rest_api
-    limit = {"symbol": SYMBOL, "side": "SELL", "type": "LIMIT", "time_in_force": "GTC"}
-    order = one(model(maker.new_order(**limit, quantity=10, price=150.25)))
-    part = one(model(taker.new_order(**{**limit, "side": "BUY"}, quantity=4, price=150.25)))
-    assert part.status == "FILLED", part
-    state = one(model(maker.get_order(symbol=SYMBOL, order_id=order.order_id)))
+def read(response: Any) -> Any:
+    return fitting(response.data())
+
+
+def held(account: Any) -> dict[str, Decimal]:
+    return {row.asset: Decimal(row.free) for row in account.balances}
+
+
+def moved(before: dict[str, Decimal], after: dict[str, Decimal]) -> dict[str, Decimal]:
+    return {asset: amount - before[asset] for asset, amount in after.items() if amount != before[asset]}
+
+
+def trade() -> None:
+    maker, taker = rest_client(MAKER), rest_client(TAKER)
+    before = held(read(maker.get_account())), held(read(taker.get_account()))
+    order = read(maker.new_order(**LIMIT_SELL, quantity=10, price=150.25))
+    part = read(taker.new_order(**LIMIT_BUY, quantity=4, price=150.25))
+    assert (part.status, part.fills[0].commission) == ("FILLED", "0.00400000"), part
+    state = read(maker.get_order(symbol=SYMBOL, order_id=order.order_id))
     assert (state.status, state.executed_qty) == ("PARTIALLY_FILLED", "4.00000000")
-    replaced = one(
-        model(
-            maker.order_cancel_replace(
-                symbol=SYMBOL, side="SELL", type="LIMIT", time_in_force="GTC", quantity=6, price=150.5,
-                cancel_replace_mode="STOP_ON_FAILURE", cancel_order_id=order.order_id,
-            )
+    replaced = read(
+        maker.order_cancel_replace(
+            symbol=SYMBOL, side="SELL", type="LIMIT", time_in_force="GTC", quantity=6, price=150.5,
+            cancel_replace_mode="STOP_ON_FAILURE", cancel_order_id=order.order_id,
         )
     )  # fmt: skip
-    assert replaced.cancel_result == "SUCCESS", replaced
-    market = one(model(taker.new_order(symbol=SYMBOL, side="BUY", type="MARKET", quantity=6)))
+    assert (replaced.cancel_result, replaced.new_order_result) == ("SUCCESS", "SUCCESS"), replaced
+    market = read(taker.new_order(symbol=SYMBOL, side="BUY", type="MARKET", quantity=6))
     assert market.cummulative_quote_qty == "903.00000000"
-    assert model(maker.get_open_orders(symbol=SYMBOL)) == []
-    resting = one(model(maker.new_order(**limit, quantity=1, price=151)))
-    assert one(model(maker.delete_order(symbol=SYMBOL, order_id=resting.order_id))).status == "CANCELED"
-    one(model(maker.new_order(**limit, quantity=1, price=152)))
-    assert len(model(maker.delete_open_orders(symbol=SYMBOL))) == 1
-    assert [fill.qty for fill in model(maker.my_trades(symbol=SYMBOL))] == ["4.00000000", "6.00000000"]
-    assert len(model(maker.all_orders(symbol=SYMBOL))) == 4
-    assert model(maker.get_account()).account_type == "SPOT"
-    for call in [
-        lambda: maker.ping(),
-        lambda: maker.time(),
-        lambda: maker.exchange_info(),
-        lambda: maker.exchange_info(symbol=SYMBOL),
-        lambda: maker.depth(symbol=SYMBOL, limit=5),
-        lambda: maker.get_trades(symbol=SYMBOL),
-        lambda: maker.historical_trades(symbol=SYMBOL),
-        lambda: maker.agg_trades(symbol=SYMBOL),
-        lambda: maker.klines(symbol=SYMBOL, interval="1m"),
-        lambda: maker.ui_klines(symbol=SYMBOL, interval="1m"),
-        lambda: maker.avg_price(symbol=SYMBOL),
-        lambda: maker.ticker24hr(symbol=SYMBOL),
-        lambda: maker.ticker24hr(),
-        lambda: maker.ticker_price(symbol=SYMBOL),
-        lambda: maker.ticker_price(),
-        lambda: maker.ticker_book_ticker(symbol=SYMBOL),
-        lambda: maker.ticker_book_ticker(),
-        lambda: maker.rate_limit_order(),
-        lambda: maker.account_commission(symbol=SYMBOL),
-        lambda: maker.order_test(symbol=SYMBOL, side="BUY", type="MARKET", quantity=1),
-    ]:
-        response = call()
-        model(response)
+    resting = read(maker.new_order(**LIMIT_SELL, quantity=1, price=151))
+    assert [row.order_id for row in read(maker.get_open_orders(symbol=SYMBOL))] == [resting.order_id]
+    assert read(maker.delete_order(symbol=SYMBOL, order_id=resting.order_id)).status == "CANCELED"
+    read(maker.new_order(**LIMIT_SELL, quantity=1, price=152, new_order_resp_type="ACK"))
+    read(maker.new_order(**LIMIT_SELL, quantity=1, price=153, new_order_resp_type="RESULT"))
+    assert len(read(maker.delete_open_orders(symbol=SYMBOL))) == 2
+    assert read(maker.get_open_orders(symbol=SYMBOL)) == []
+    assert [fill.qty for fill in read(maker.my_trades(symbol=SYMBOL))] == ["4.00000000", "6.00000000"]
+    statuses = [row.status for row in read(maker.all_orders(symbol=SYMBOL))]
+    assert statuses == ["CANCELED", "FILLED", "CANCELED", "CANCELED", "CANCELED"], statuses
+    usdt = Decimal(4) * Decimal("150.25") + Decimal(6) * Decimal(
+        "150.5"
+    )  # A thousandth of what each receives is its fee.
+    after = held(read(maker.get_account())), held(read(taker.get_account()))
+    assert moved(before[0], after[0]) == {"SOL": Decimal(-10), "USDT": usdt * Decimal("0.999")}
+    assert moved(before[1], after[1]) == {"SOL": Decimal("9.99"), "USDT": -usdt}
+    for response in (
+        maker.time(),
+        maker.exchange_info(),
+        maker.exchange_info(symbol=SYMBOL),
+        maker.exchange_info(symbols=[SYMBOL, "BTCUSDT"]),
+        maker.depth(symbol=SYMBOL, limit=5),
+        maker.get_trades(symbol=SYMBOL),
+        maker.historical_trades(symbol=SYMBOL),
+        maker.agg_trades(symbol=SYMBOL),
+        maker.avg_price(symbol=SYMBOL),
+        maker.ticker24hr(symbol=SYMBOL),
+        maker.ticker24hr(),
+        maker.ticker_price(symbol=SYMBOL),
+        maker.ticker_price(),
+        maker.ticker_book_ticker(symbol=SYMBOL),
+        maker.ticker_book_ticker(),
+        maker.ticker(symbol=SYMBOL),
+        maker.ticker_trading_day(symbol=SYMBOL),
+        maker.rate_limit_order(),
+        maker.account_commission(symbol=SYMBOL),
+        maker.order_test(symbol=SYMBOL, side="BUY", type="MARKET", quantity=1),
+        maker.order_test(symbol=SYMBOL, side="BUY", type="MARKET", quantity=1, compute_commission_rates=True),
+    ):
+        read(response)
+    assert maker.ping().data() == {}  # The SDK has no model for it, and gives candles as the lists that they are.
+    assert maker.klines(symbol=SYMBOL, interval="1m").data()[-1][4] == "150.50000000"
+    assert maker.ui_klines(symbol=SYMBOL, interval="1m").data()[-1][4] == "150.50000000"
 
 
-async def sockets() -> None:
-    maker, taker = client(MAKER), client(TAKER)
-    api = await maker.websocket_api.create_connection()
-    streams = await taker.websocket_streams.create_connection()
-    reports: asyncio.Queue = asyncio.Queue()
-    depths: asyncio.Queue = asyncio.Queue()
+class Stream:
+    """The events of one stream, kept until they are asked for."""
+
+    def __init__(self, handle: Any) -> None:
+        self._events: asyncio.Queue[object] = asyncio.Queue()
+        handle.on("message", self._events.put_nowait)
+
+    async def expect(self, wanted: Callable[[Any], bool]) -> Any:
+        """The next event that `wanted` accepts."""
+        async with asyncio.timeout(SECONDS_MAX):
+            while True:
+                events = await self._events.get()
+                for event in events if isinstance(events, list) else [events]:
+                    found = fitting(event)
+                    if wanted(found):
+                        return found
+
+
+def reported(order_id: int, execution: str, status: str) -> Callable[[Any], bool]:
+    wanted = ("ExecutionReport", order_id, execution, status)
+    return lambda event: (type(event).__name__, *(getattr(event, name, None) for name in "ixX")) == wanted
+
+
+async def session(ed25519: bool) -> None:
+    """One order's life over the WebSocket API and the streams, the session logged on with either kind of key."""
+    secret = {"private_key": ED25519["privateKey"]} if ed25519 else {"api_secret": MAKER["secretKey"]}
+    configuration = ConfigurationWebSocketAPI(
+        api_key=(ED25519 if ed25519 else MAKER)["apiKey"], stream_url=f"{SOCKET}/ws-api/v3", **secret
+    )
+    api = await Spot(config_ws_api=configuration).websocket_api.create_connection()
+    streams = await Spot(
+        config_ws_streams=ConfigurationWebSocketStreams(stream_url=SOCKET)
+    ).websocket_streams.create_connection()
+    taker = rest_client(TAKER)
     try:
-        logon = await api.session_logon()
-        assert logon.data().result is not None
-        user = await api.user_data_stream_subscribe()
-        user.stream.on("message", reports.put_nowait)
-        depth = await streams.diff_book_depth(symbol=SYMBOL, update_speed="100ms")
-        depth.on("message", depths.put_nowait)
-        placed = await api.order_place(
-            symbol=SYMBOL, side="SELL", type="LIMIT", time_in_force="GTC", quantity=2, price=160
-        )
-        order_id = placed.data().result.order_id
-        while True:
-            event = await asyncio.wait_for(depths.get(), 20)
-            if any(level[0] == "160.00000000" for level in event.a):
-                break
-        client(TAKER).rest_api.new_order(
-            symbol=SYMBOL, side="BUY", type="LIMIT", time_in_force="GTC", quantity=1, price=160
-        )
-        seen = []
-        while "TRADE" not in seen:
-            event = one(await asyncio.wait_for(reports.get(), 20))
-            assert isinstance(event, BaseModel), event
-            seen.append(getattr(event, "x", None))
-        assert "NEW" in seen
-        status = await api.order_status(symbol=SYMBOL, order_id=order_id)
-        assert status.data().result.status == "PARTIALLY_FILLED"
-        canceled = await api.order_cancel(symbol=SYMBOL, order_id=order_id)
-        assert one(canceled.data().result).status == "CANCELED"
-        for call in [
-            lambda: api.ping(),
-            lambda: api.time(),
-            lambda: api.exchange_info(symbol=SYMBOL),
-            lambda: api.depth(symbol=SYMBOL, limit=5),
-            lambda: api.trades_recent(symbol=SYMBOL),
-            lambda: api.trades_historical(symbol=SYMBOL),
-            lambda: api.trades_aggregate(symbol=SYMBOL),
-            lambda: api.klines(symbol=SYMBOL, interval="1m"),
-            lambda: api.ui_klines(symbol=SYMBOL, interval="1m"),
-            lambda: api.avg_price(symbol=SYMBOL),
-            lambda: api.ticker24hr(symbol=SYMBOL),
-            lambda: api.ticker_price(symbol=SYMBOL),
-            lambda: api.ticker_book(symbol=SYMBOL),
-            lambda: api.account_status(),
-            lambda: api.account_rate_limits_orders(),
-            lambda: api.account_commission(symbol=SYMBOL),
-            lambda: api.all_orders(symbol=SYMBOL),
-            lambda: api.my_trades(symbol=SYMBOL),
-            lambda: api.open_orders_status(symbol=SYMBOL),
-            lambda: api.session_status(),
-            lambda: api.session_subscriptions(),
-        ]:
-            response = await call()
-            assert isinstance(response.data(), BaseModel), response.data()
+        assert read(await api.session_logon()).result.api_key == configuration.api_key
+        subscribed = await api.user_data_stream_subscribe()
+        read(subscribed.response)
+        user = Stream(subscribed.stream)
+        depth = Stream(await streams.diff_book_depth(symbol=SYMBOL, update_speed="100ms"))
+        levels = Stream(await streams.partial_book_depth(symbol=SYMBOL, levels="5", update_speed="100ms"))
+        best = Stream(await streams.book_ticker(symbol=SYMBOL))
+        after_trade = [
+            Stream(handle)
+            for handle in (
+                await streams.trade(symbol=SYMBOL),
+                await streams.agg_trade(symbol=SYMBOL),
+                await streams.kline(symbol=SYMBOL, interval="1m"),
+                await streams.ticker(symbol=SYMBOL),
+                await streams.mini_ticker(symbol=SYMBOL),
+                await streams.all_mini_ticker(),
+                await streams.avg_price(symbol=SYMBOL),
+            )
+        ]
+
+        placed = read(await api.order_place(**LIMIT_SELL, quantity=2, price=160)).result
+        await user.expect(reported(placed.order_id, "NEW", "NEW"))
+        await depth.expect(lambda event: [level for level in event.a if level[0] == "160.00000000"] != [])
+        await levels.expect(lambda event: event.asks == [["160.00000000", "2.00000000"]])
+        await best.expect(lambda event: event.a == "160.00000000")
+        read(taker.new_order(**LIMIT_BUY, quantity=1, price=160))
+        fill = await user.expect(reported(placed.order_id, "TRADE", "PARTIALLY_FILLED"))
+        assert (fill.l, fill.L, fill.n, fill.N) == ("1.00000000", "160.00000000", "0.16000000", "USDT"), fill
+        for stream in after_trade:
+            await stream.expect(lambda event: True)  # noqa: ARG005
+        status = read(await api.order_status(symbol=SYMBOL, order_id=placed.order_id)).result
+        assert (status.status, status.executed_qty) == ("PARTIALLY_FILLED", "1.00000000")
+
+        replaced = read(
+            await api.order_cancel_replace(
+                cancel_replace_mode="STOP_ON_FAILURE", cancel_order_id=placed.order_id, **LIMIT_SELL, quantity=1,
+                price=161,
+            )
+        ).result  # fmt: skip
+        new_id = replaced.new_order_response.order_id
+        await user.expect(reported(placed.order_id, "CANCELED", "CANCELED"))
+        await user.expect(reported(new_id, "NEW", "NEW"))
+        read(taker.new_order(symbol=SYMBOL, side="BUY", type="MARKET", quantity=1))
+        await user.expect(reported(new_id, "TRADE", "FILLED"))
+        position = await user.expect(lambda event: type(event).__name__ == "OutboundAccountPosition")
+        account = read(await api.account_status()).result
+        now = {row.asset: (row.free, row.locked) for row in account.balances}
+        assert {row.a: (row.f, row.l) for row in position.B}.items() <= now.items()
+
+        resting = read(await api.order_place(**LIMIT_SELL, quantity=1, price=162)).result
+        canceled = read(await api.order_cancel(symbol=SYMBOL, order_id=resting.order_id)).result
+        assert fitting(canceled).status == "CANCELED"
+        read(await api.order_place(**LIMIT_SELL, quantity=1, price=163))
+        read(await api.open_orders_cancel_all(symbol=SYMBOL))
+        for call in (
+            api.ping(),
+            api.time(),
+            api.depth(symbol=SYMBOL, limit=5),
+            api.trades_recent(symbol=SYMBOL),
+            api.trades_historical(symbol=SYMBOL),
+            api.trades_aggregate(symbol=SYMBOL),
+            api.klines(symbol=SYMBOL, interval="1m"),
+            api.ui_klines(symbol=SYMBOL, interval="1m"),
+            api.avg_price(symbol=SYMBOL),
+            api.ticker24hr(symbol=SYMBOL),
+            api.ticker(symbol=SYMBOL),
+            api.ticker_trading_day(symbol=SYMBOL),
+            api.ticker_price(symbol=SYMBOL),
+            api.ticker_book(symbol=SYMBOL),
+            api.account_rate_limits_orders(),
+            api.account_commission(symbol=SYMBOL),
+            api.order_test(symbol=SYMBOL, side="BUY", type="MARKET", quantity=1),
+            api.all_orders(symbol=SYMBOL),
+            api.my_trades(symbol=SYMBOL),
+            api.open_orders_status(symbol=SYMBOL),
+            api.session_status(),
+            api.session_subscriptions(),
+        ):
+            read(await call)
+        # This model is of what lies in the reply, not of the reply: the SDK fills none of its fields.
+        info = (await api.exchange_info(symbol=SYMBOL)).data()
+        fitting(type(info).from_dict(info.additional_properties["result"]))
+        await subscribed.stream.unsubscribe()
+        read(await api.session_logout())
     finally:
         await api.close_connection()
         await streams.close_connection()
 
 
-rest()
-asyncio.run(sockets())
+trade()
+for with_ed25519 in (True, False):
+    asyncio.run(session(with_ed25519))
 assert warnings == [], warnings
-print("ok")
+print("ok")  # noqa: T201
