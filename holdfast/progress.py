@@ -65,7 +65,7 @@ class Progress:
             self._console.print(f"… {what}", markup=False)
             return
         columns = (rich.progress.SpinnerColumn(), "{task.description}", rich.progress.TimeElapsedColumn())
-        self._turning = rich.progress.Progress(*columns, console=self._console, transient=True)
+        self._turning = rich.progress.Progress(*columns, console=self._console, transient=True, refresh_per_second=4)
         self._turning.add_task(what, total=None)
         self._turning.start()
 

@@ -107,7 +107,7 @@ class Venue:
 
     async def start(self, progress: Progress) -> None:
         """Bring everything up. Raises StartError or JournalError."""
-        progress.step("Compiling the engine (the first start takes a minute or two, later ones load it)")
+        progress.step("Compiling the engine (the first time a minute or two)")
         await asyncio.to_thread(Engine.warm_up)
         progress.step("Reading the journal")
         # First of all: opening it makes its end whole, and only then does reading it show all that will ever count.

@@ -6,6 +6,7 @@ A venue runs in a pseudo-terminal until it has printed everything. It and its ke
 shown under the name that a reader's may have.
 """
 
+import io
 import os
 import pty
 import re
@@ -31,11 +32,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         printed = run_in_terminal(Path(directory), port).replace(directory, SHOWN_DIRECTORY)
     lines = ["$ make run", *screen_lines(printed)]
-    console = Console(record=True, width=COLUMNS, file=Path(os.devnull).open("w"))
+    console = Console(record=True, width=COLUMNS, file=io.StringIO())
     console.print(Text.from_ansi("\n".join(lines).rstrip()))
     svg = console.export_svg(title="Holdfast", unique_id="terminal")
-    # The font is the reader's own: a picture that loads something from elsewhere is not shown everywhere.
-    PICTURE.write_text(re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL))
+    # The font is the reader's own: a picture that loads something from elsewhere is not shown everywhere. And some
+    # viewers drop the spaces at the ends of a text unless they are told not to.
+    svg = re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+    PICTURE.write_text(svg.replace("<svg ", '<svg xml:space="preserve" ', 1))
 
 
 def run_in_terminal(directory: Path, port: str) -> str:

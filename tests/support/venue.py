@@ -76,10 +76,11 @@ class VenueProcess:
 
     def _read(self, process: subprocess.Popen[str], listening: threading.Event) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            self.log.append(line.rstrip())
-            if "listening on http" in line:
-                listening.set()
+        with process.stdout:
+            for line in process.stdout:
+                self.log.append(line.rstrip())
+                if "listening on http" in line:
+                    listening.set()
         listening.set()  # It ended; whoever waits looks at its exit code.
 
     def kill(self) -> None:
