@@ -8,10 +8,11 @@ SIGINT): announce, refuse new orders, finish what is in hand, make it durable, l
 
 import asyncio
 import contextlib
+import os
 import signal
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
 import structlog
@@ -19,6 +20,7 @@ import uvloop
 
 from holdfast import logs
 from holdfast.accounts.history import History
+from holdfast.accounts.schema import HistoryError
 from holdfast.auditing import Auditor
 from holdfast.clock import Clock
 from holdfast.demo import KEYS_FILE, Demo
@@ -48,7 +50,7 @@ from holdfast.participants.demo import STEP_INTERVAL_S
 from holdfast.progress import Progress
 from holdfast.reconcile import changes, remarks
 from holdfast.recovery import Journaled, State, recover
-from holdfast.replica import Applied, Outcome, Replica
+from holdfast.replica import Applied, Outcome, Replica, SuspectMachineError
 from holdfast.services import VenueServices
 from holdfast.settings import RunOptions, Settings, load
 from holdfast.snapshotting import SnapshotWriter
@@ -68,7 +70,7 @@ def run(options: RunOptions) -> int:
     with Progress() as progress, _opened(options.data) as data:
         try:
             return uvloop.run(_run(options, settings, data, progress))
-        except JournalError as error:
+        except (HistoryError, JournalError, SuspectMachineError) as error:
             raise StartError(str(error)) from error
 
 
@@ -80,14 +82,13 @@ def _opened(path: Path) -> DataDirectory:
 
 
 async def _run(options: RunOptions, settings: Settings, data: DataDirectory, progress: Progress) -> int:
-    stopped = asyncio.Event()
+    venue = Venue(options, settings, data)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    venue = Venue(options, settings, data)
+        loop.add_signal_handler(number, venue.end)
     try:
-        await venue.start(progress)
-        await venue.serve(stopped)
+        await venue.unless_failed(venue.start(progress))
+        await venue.unless_failed(venue.serve())
     finally:
         await venue.stop()
     return 0
@@ -104,6 +105,24 @@ class Venue:
         self._closing: list[Callable[[], object]] = []  # In the order of opening; closed backwards.
         self._tasks: list[asyncio.Task[None]] = []
         self._demo: Demo | None = None
+        self._is_serving = False
+        self._ended = asyncio.Event()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def end(self) -> None:
+        """Let `serve` return. While it still starts, nothing is in hand and a compiler may run for minutes: leave."""
+        if not self._is_serving:
+            os._exit(0)
+        self._ended.set()
+
+    async def unless_failed(self, work: Coroutine[None, None, None]) -> None:
+        """Do `work`, and give it up with the reason when this replica must not go on."""
+        task = asyncio.ensure_future(work)
+        await asyncio.wait({task, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+        if self._failed.done():
+            task.cancel()
+            self._failed.result()
+        await task
 
     async def start(self, progress: Progress) -> None:
         """Bring everything up. Raises StartError or JournalError."""
@@ -133,13 +152,14 @@ class Venue:
         keys = self._demo.keys if self._demo else {}
         progress.banner(self._server.url, self._replica.reference, keys, self._data.path / KEYS_FILE)
 
-    async def serve(self, stopped: asyncio.Event) -> None:
-        """Go on until `stopped`, or until this replica must not go on."""
+    async def serve(self) -> None:
+        """Go on until `end`."""
+        self._is_serving = True
         self._every(IMAGE_SECONDS, lambda: self._streams.tick(self._clock.now_ns()))
         self._every(HOUSEKEEPING_SECONDS, self._keep_house)
         if self._demo is not None:
             self._every(STEP_INTERVAL_S, self._demo.tick)
-        await stopped.wait()
+        await self._ended.wait()
         log.info("stopping")
 
     async def stop(self) -> None:
@@ -168,7 +188,7 @@ class Venue:
         loop = asyncio.get_running_loop()
 
         def wake() -> None:
-            loop.call_soon_threadsafe(self._replica.on_committed)
+            loop.call_soon_threadsafe(self._on_committed)
 
         journal = FileJournal(
             self._data.journal,
@@ -180,6 +200,16 @@ class Venue:
         )
         self._closing.append(journal.close)
         return journal
+
+    def _on_committed(self) -> None:
+        """Follow the journal. After a failure there is no going on: this replica would not be what the journal says."""
+        if self._failed.done():
+            return
+        try:
+            self._replica.on_committed()
+        except Exception as failure:
+            log.critical("this replica cannot go on", why=str(failure), exc_info=True)
+            self._failed.set_exception(failure)
 
     def _follow(self, journal: FileJournal, state: State, history: History) -> None:
         """The replica that follows the journal, and its readers in the order in which they see events."""

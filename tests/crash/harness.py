@@ -14,7 +14,6 @@ and at the end everything is read once more from outside, and `holdfast verify` 
 """
 
 import argparse
-import contextlib
 import os
 import random
 import secrets
@@ -103,13 +102,13 @@ class Harness:
 
     def check(self) -> int:
         """Everything that can be said from outside, for every account; returns the seq that the venue has come to."""
-        with contextlib.closing(Operator(self.venue.port, self.venue.data)) as operator:
+        with Operator(self.venue.port, self.venue.data) as operator:
             status, state = operator.call("GET", "/venue")
             assert status == 200, state
             assert state["isAccepting"], state["refusal"]
             assert not state["skippedSeqs"], state
             for account in self._accounts:
-                with contextlib.closing(Rest(self.venue.port, account.record.key)) as rest:
+                with Rest(self.venue.port, account.record.key) as rest:
                     account.check(rest, operator)
             self._trades.check()
             fees = {row["asset"]: Decimal(row["collected"]) for row in operator.call("GET", "/fees")[1]["fees"]}
@@ -127,7 +126,7 @@ class Harness:
     def finish(self) -> None:
         """The whole history again, a stop in good order, and the verification."""
         for account in self._accounts:
-            with contextlib.closing(Rest(self.venue.port, account.record.key)) as rest:
+            with Rest(self.venue.port, account.record.key) as rest:
                 account.everything(rest)
             self.counts.update(account.counts)
         self.counts["trades"] = self._trades.count

@@ -79,8 +79,13 @@ class Trader(threading.Thread):
             pass  # The venue was killed; what was in the air stays undecided in the record.
         except BaseException as failure:  # Told by the harness, which owns this thread.
             self.failure = failure
+        finally:
+            self.disconnect()
 
     def connect(self) -> None:
+        raise NotImplementedError
+
+    def disconnect(self) -> None:
         raise NotImplementedError
 
     def call(self, what: str, **parameters: Any) -> tuple[int, Any]:
@@ -165,6 +170,9 @@ class RestTrader(Trader):
     def connect(self) -> None:
         self._rest = Rest(self._port, self.record.key)
 
+    def disconnect(self) -> None:
+        self._rest.close()
+
     def call(self, what: str, **parameters: Any) -> tuple[int, Any]:
         return self._rest.signed(*self._paths[what], **parameters)
 
@@ -173,12 +181,17 @@ class WebSocketTrader(Trader):
     _methods: ClassVar = {"place": "order.place", "cancel": "order.cancel", "replace": "order.cancelReplace"}
 
     def connect(self) -> None:
+        self._socket: websockets.sync.client.ClientConnection | None = None
         try:
             self._socket = websockets.sync.client.connect(f"ws://127.0.0.1:{self._port}/ws-api/v3")
         except (OSError, WebSocketException) as failure:
             raise UnansweredError(str(failure)) from failure
         self._id = 0
         self._logon()
+
+    def disconnect(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
 
     def _logon(self) -> None:
         parameters = {"apiKey": self.record.key["apiKey"], "timestamp": int(time.time() * 1000)}
@@ -194,6 +207,7 @@ class WebSocketTrader(Trader):
         )
 
     def _ask(self, method: str, parameters: dict[str, Any]) -> tuple[int, Any]:
+        assert self._socket is not None
         self._id += 1
         try:
             self._socket.send(json.dumps({"id": self._id, "method": method, "params": parameters}))
@@ -228,6 +242,8 @@ class Banker(threading.Thread):
             pass
         except BaseException as failure:
             self.failure = failure
+        finally:
+            self._operator.close()
 
     def _deposit(self, reference: str) -> None:
         self.record.deposits[reference] = False

@@ -17,6 +17,12 @@ class Operator:
         self._token = (data / "operator.token").read_text().strip()
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_seconds)
 
+    def __enter__(self) -> "Operator":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         self._connection.close()
 

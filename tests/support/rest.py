@@ -20,6 +20,12 @@ class Rest:
         self._key = key
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_seconds)
 
+    def __enter__(self) -> "Rest":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         self._connection.close()
 
