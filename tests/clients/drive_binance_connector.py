@@ -1,8 +1,15 @@
-"""The older official connector (REST, streams, WebSocket API): argv is PORT and two keys as JSON."""
+"""The older official connector (REST, streams, WebSocket API): argv is PORT and two keys as JSON.
+
+Its user stream is left out: it needs a listen key, which Binance itself has retired.
+"""
 
 import json
 import queue
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
 
 from binance.error import ClientError
 from binance.spot import Spot
@@ -12,39 +19,89 @@ from binance.websocket.spot.websocket_stream import SpotWebsocketStreamClient
 PORT, MAKER, TAKER = int(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
 SYMBOL = "ETHBTC"
 URL, SOCKET = f"http://127.0.0.1:{PORT}", f"ws://127.0.0.1:{PORT}"
+SECONDS_MAX = 20
 
 
 def client(key: dict) -> Spot:
     return Spot(key["apiKey"], key["secretKey"], base_url=URL)
 
 
-def expect(received: queue.Queue, wanted: object) -> dict:
-    """The next message that `wanted` accepts."""
-    while True:
-        message = json.loads(received.get(timeout=20))
-        if wanted(message):
-            return message
+class Messages:
+    """What a socket says, kept until it is asked for."""
+
+    def __init__(self) -> None:
+        self._texts: queue.Queue[str] = queue.Queue()
+
+    def keep(self, _socket: object, text: str) -> None:
+        self._texts.put(text)
+
+    def expect(self, wanted: Callable[[dict], bool]) -> dict:
+        """The next message that `wanted` accepts."""
+        deadline_s = time.monotonic() + SECONDS_MAX
+        while True:
+            message = json.loads(self._texts.get(timeout=max(0, deadline_s - time.monotonic())))
+            if wanted(message):
+                return message
+
+    def result(self) -> dict:
+        """What the WebSocket API answers to the one request that is under way."""
+        reply = self.expect(lambda message: "status" in message)
+        assert reply["status"] == 200, reply
+        return reply["result"]
 
 
-def trade() -> None:
-    maker, taker = client(MAKER), client(TAKER)
-    streamed: queue.Queue = queue.Queue()
-    streams = SpotWebsocketStreamClient(stream_url=SOCKET, on_message=lambda _, text: streamed.put(text))
+def held(spot: Spot) -> dict[str, Decimal]:
+    return {row["asset"]: Decimal(row["free"]) for row in spot.account()["balances"]}
+
+
+def moved(before: dict[str, Decimal], after: dict[str, Decimal]) -> dict[str, Decimal]:
+    return {asset: amount - before[asset] for asset, amount in after.items() if amount != before[asset]}
+
+
+@contextmanager
+def stopped_at_last(socket: SpotWebsocketStreamClient | SpotWebsocketAPIClient) -> Iterator[None]:
+    """Its thread would keep a script that failed from ending."""
+    try:
+        yield
+    finally:
+        socket.stop()
+
+
+def trade(maker: Spot, taker: Spot) -> None:
+    before = held(maker), held(taker)
+    streamed = Messages()
+    streams = SpotWebsocketStreamClient(stream_url=SOCKET, on_message=streamed.keep)
+    with stopped_at_last(streams):
+        follow(maker, taker, streams, streamed)
+    btc = Decimal("0.076")  # One thousandth of what each receives is the fee.
+    assert moved(before[0], held(maker)) == {"ETH": Decimal("-1.5"), "BTC": btc - Decimal("0.000076")}
+    assert moved(before[1], held(taker)) == {"ETH": Decimal("1.4985"), "BTC": -btc}
+    assert [row["status"] for row in maker.get_orders(SYMBOL)] == ["CANCELED", "CANCELED"]
+
+
+def follow(maker: Spot, taker: Spot, streams: SpotWebsocketStreamClient, streamed: Messages) -> None:
+    """Place, fill in part, replace, fill, cancel; the streams tell of it."""
     streams.diff_book_depth(symbol=SYMBOL.lower(), speed=100)
+    streamed.expect(lambda message: message.get("result", 1) is None)
     streams.trade(symbol=SYMBOL.lower())
-    expect(streamed, lambda message: message.get("result", 1) is None)
+    streamed.expect(lambda message: message.get("result", 1) is None)
     order = maker.new_order(SYMBOL, "SELL", "LIMIT", timeInForce="GTC", quantity="2", price="0.05")
-    expect(streamed, lambda message: message.get("a") and message["a"][0] == ["0.05000000", "2.00000000"])
-    taker.new_order(SYMBOL, "BUY", "LIMIT", timeInForce="IOC", quantity="0.5", price="0.05")
-    assert expect(streamed, lambda message: message.get("e") == "trade")["q"] == "0.50000000"
+    streamed.expect(lambda message: message.get("a") == [["0.05000000", "2.00000000"]])
+    taken = taker.new_order(SYMBOL, "BUY", "LIMIT", timeInForce="IOC", quantity="0.5", price="0.05")
+    assert taken["fills"][0]["commission"] == "0.00050000"
+    assert streamed.expect(lambda message: message.get("e") == "trade")["q"] == "0.50000000"
+    streamed.expect(lambda message: message.get("a") == [["0.05000000", "1.50000000"]])
     assert maker.get_order(SYMBOL, orderId=order["orderId"])["status"] == "PARTIALLY_FILLED"
     replaced = maker.cancel_and_replace(
         SYMBOL, "SELL", "LIMIT", "STOP_ON_FAILURE", cancelOrderId=order["orderId"], timeInForce="GTC",
         quantity="1.5", price="0.051",
     )  # fmt: skip
     assert replaced["newOrderResult"] == "SUCCESS"
-    taker.new_order(SYMBOL, "BUY", "MARKET", quantity="1")
+    new_id = replaced["newOrderResponse"]["orderId"]
+    assert [row["orderId"] for row in maker.get_open_orders(SYMBOL)] == [new_id]
+    assert taker.new_order(SYMBOL, "BUY", "MARKET", quantity="1")["status"] == "FILLED"
     assert maker.cancel_open_orders(SYMBOL)[0]["executedQty"] == "1.00000000"
+    streamed.expect(lambda message: ["0.05000000", "0.00000000"] in message.get("a", []))
     assert [fill["commission"] for fill in maker.my_trades(SYMBOL)] == ["0.00002500", "0.00005100"]
     try:
         maker.cancel_order(SYMBOL, orderId=order["orderId"])
@@ -52,24 +109,51 @@ def trade() -> None:
         assert (error.status_code, error.error_code) == (400, -2011)
     else:
         raise AssertionError("a canceled order was canceled again")
-    streams.stop()
 
-    replies: queue.Queue = queue.Queue()
+
+def trade_over_the_websocket_api(taker: Spot) -> None:
+    replies = Messages()
     api = SpotWebsocketAPIClient(
         stream_url=f"{SOCKET}/ws-api/v3", api_key=MAKER["apiKey"], api_secret=MAKER["secretKey"],
-        on_message=lambda _, text: replies.put(text),
+        on_message=replies.keep,
     )  # fmt: skip
-    api.new_order(symbol=SYMBOL, side="SELL", type="LIMIT", timeInForce="GTC", quantity=1.0, price=0.06)
-    placed = expect(replies, lambda message: True)
-    assert placed["status"] == 200, placed
-    api.cancel_order(symbol=SYMBOL, orderId=placed["result"]["orderId"])
-    assert expect(replies, lambda message: True)["result"]["status"] == "CANCELED"
-    api.stop()
-    for call in (maker.ping, maker.time, maker.exchange_info, maker.account, maker.ticker_24hr):
-        call()
-    maker.klines(SYMBOL, "1m")
-    maker.depth(SYMBOL)
+    sell = {"symbol": SYMBOL, "side": "SELL", "type": "LIMIT", "timeInForce": "GTC"}
+    with stopped_at_last(api):
+        api.new_order(**sell, quantity=1.0, price=0.06)
+        placed = replies.result()
+        taker.new_order(SYMBOL, "BUY", "LIMIT", timeInForce="GTC", quantity="0.25", price="0.06")
+        api.get_order(symbol=SYMBOL, orderId=placed["orderId"])
+        assert replies.result()["executedQty"] == "0.25000000"
+        api.cancel_replace_order(**sell, cancelReplaceMode="STOP_ON_FAILURE", cancelOrderId=placed["orderId"],
+                                 quantity=0.75, price=0.061)  # fmt: skip
+        new = replies.result()["newOrderResponse"]
+        api.cancel_order(symbol=SYMBOL, orderId=new["orderId"])
+        assert replies.result()["status"] == "CANCELED"
+        api.get_open_orders(symbol=SYMBOL)
+        assert replies.result() == []
+        api.my_trades(symbol=SYMBOL)
+        assert replies.result()[-1]["orderId"] == placed["orderId"]
+        api.account()
+        assert replies.result()["accountType"] == "SPOT"
 
 
-trade()
-print("ok")
+def read(spot: Spot) -> None:
+    """What everybody may ask."""
+    assert spot.ping() == {}
+    assert spot.time()["serverTime"] > 0
+    assert spot.exchange_info(symbol=SYMBOL)["symbols"][0]["symbol"] == SYMBOL
+    assert spot.depth(SYMBOL)["asks"] == []
+    assert spot.trades(SYMBOL)[-1]["price"] == "0.06000000"
+    assert spot.agg_trades(SYMBOL)[-1]["p"] == "0.06000000"
+    assert spot.klines(SYMBOL, "1m")[-1][4] == "0.06000000"
+    assert spot.ticker_24hr(SYMBOL)["lastPrice"] == "0.06000000"
+    assert spot.ticker_price(SYMBOL)["price"] == "0.06000000"
+    assert spot.book_ticker(SYMBOL)["askQty"] == "0.00000000"
+    assert spot.avg_price(SYMBOL)["mins"] == 5
+
+
+maker_client, taker_client = client(MAKER), client(TAKER)
+trade(maker_client, taker_client)
+trade_over_the_websocket_api(taker_client)
+read(maker_client)
+print("ok")  # noqa: T201
