@@ -39,11 +39,18 @@ def snippet(url: str, keys_file: Path, name: str) -> str:
     return SNIPPET.format(url=url, keys_file=json.dumps(str(keys_file), ensure_ascii=False), name=name)
 
 
+class _Terminal(Console):
+    """A console that leaves the cursor alone: a venue that is killed while it starts could not bring it back."""
+
+    def show_cursor(self, show: bool = True) -> bool:  # noqa: ARG002
+        return False
+
+
 class Progress:
     """The steps of one start. A context: leaving it ends the line that is being shown."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = _Terminal(highlight=False, soft_wrap=True)
         self._begun = time.monotonic()
         self._step = ""
         self._step_begun = 0.0

@@ -12,6 +12,7 @@ import websockets
 
 from holdfast.gateway.server import Limits, Request, Respond, Response, Routes, Server, ServerStartError
 from holdfast.gateway.server.certificates import DevelopmentCertificate, development_certificate, expires_ts_s
+from holdfast.gateway.server.server import check_address
 from holdfast.gateway.server.tls import server_context
 from tests.server.live import UPGRADE, live
 
@@ -78,6 +79,9 @@ async def test_a_port_in_use_is_one_clear_sentence() -> None:
         other = Server(Routes(), port=venue.port)
         with pytest.raises(ServerStartError) as problem:
             await other.start()
+        with pytest.raises(ServerStartError) as beforehand:
+            check_address("127.0.0.1", venue.port)
+    assert str(beforehand.value) == str(problem.value)
     sentence = f"Port {venue.port} on 127.0.0.1 is in use by another program; stop it, or choose another port."
     assert str(problem.value) == sentence
 

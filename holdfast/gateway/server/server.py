@@ -77,10 +77,10 @@ class Server:
         for mount in self._routes.mounts():
             await mount.start()
         try:
-            listening = socket.create_server((self.host, self.port), family=_family(self.host), backlog=BACKLOG)
-        except OSError as error:
+            listening = _listen(self.host, self.port)
+        except ServerStartError:
             await self._stop_mounts()
-            raise ServerStartError(self._start_problem(error)) from error
+            raise
         self.port = listening.getsockname()[1]
         self._door.wheel.start(loop)
         if self._tls is not None:
@@ -123,16 +123,26 @@ class Server:
         for mount in self._routes.mounts():
             await mount.stop()
 
-    def _start_problem(self, error: OSError) -> str:
-        if error.errno == errno.EADDRINUSE:
-            return f"Port {self.port} on {self.host} is in use by another program; stop it, or choose another port."
-        if error.errno == errno.EACCES:
-            return f"Port {self.port} on {self.host} needs rights that this user does not have; choose one above 1023."
-        return f"Cannot listen on {self.host}, port {self.port}: {error.strerror or error}."
+
+def check_address(host: str, port: int) -> None:
+    """Raise ServerStartError when nobody could listen there now, so that it is said before work that takes long."""
+    _listen(host, port).close()
 
 
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ServerStartError(_problem(host, port, error)) from error
+
+
+def _problem(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} on {host} is in use by another program; stop it, or choose another port."
+    if error.errno == errno.EACCES:
+        return f"Port {port} on {host} needs rights that this user does not have; choose one above 1023."
+    return f"Cannot listen on {host}, port {port}: {error.strerror or error}."
 
 
 def _fit_to_open_files(limits: Limits) -> Limits:
