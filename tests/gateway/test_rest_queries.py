@@ -88,6 +88,7 @@ def test_my_trades_have_every_documented_field(world: World) -> None:
         ({"limit": 1}, [3]),
         ({"fromId": 2}, [2, 3]),
         ({"fromId": 2, "limit": 1}, [2]),
+        ({"fromId": 0, "limit": 1}, [1]),
         ({"orderId": 2}, [2]),
         ({"orderId": 2, "fromId": 1}, [2]),
         ({"startTime": MS + 1000}, [2, 3]),

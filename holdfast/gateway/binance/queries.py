@@ -154,7 +154,7 @@ class Queries:
         values = call.values
         instrument = find_instrument(self._venue.reference, values)
         start_ns, end_ns = _interval(values)
-        from_id, limit = values.get("orderId", 0), values.get("limit", ROWS_DEFAULT)
+        from_id, limit = _from(values, "orderId"), values.get("limit", ROWS_DEFAULT)
         closed = self._venue.history.orders(call.account_id, instrument.instrument_id, from_id, start_ns, end_ns, limit)
         open_orders = [
             order
@@ -174,7 +174,7 @@ class Queries:
         fills = self._venue.history.fills(
             call.account_id,
             instrument.instrument_id,
-            from_trade_id=values.get("fromId", 0),
+            from_trade_id=_from(values, "fromId"),
             order_id=values.get("orderId", 0),
             start_ts_ns=start_ns,
             end_ts_ns=end_ns,
@@ -237,6 +237,11 @@ class Queries:
         """The account's rates, or the highest of any instrument where it has none of its own."""
         rates = [fee_rates(instrument, account) for instrument in self._venue.reference.instruments.values()]
         return (max(maker for maker, _ in rates), max(taker for _, taker in rates)) if rates else (0, 0)
+
+
+def _from(values: Values, name: str) -> int:
+    """The id to begin with, the first one for an id of 0, or 0 when none was given: the newest are meant then."""
+    return max(1, values[name]) if name in values else 0
 
 
 def _interval(values: Values) -> tuple[int, int]:
