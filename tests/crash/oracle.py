@@ -87,7 +87,7 @@ class AccountOracle:
         found = {row["orderId"]: row for row in _pages(rest, "/api/v3/allOrders", "orderId", "orderId", 1)}
         assert found == self._archive | self._open, f"the order history of {self.record.account} has changed"
         sums: Counter[int] = Counter()
-        for fill in _pages(rest, "/api/v3/myTrades", "fromId", "id", 0):
+        for fill in _pages(rest, "/api/v3/myTrades", "fromId", "id", 1):
             sums[fill["orderId"]] += Decimal(fill["qty"])  # type: ignore[assignment]
         assert sums == self._executed, f"the trade history of {self.record.account} has changed"
 
