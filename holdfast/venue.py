@@ -39,7 +39,7 @@ from holdfast.gateway.operator.token import new_token
 from holdfast.gateway.server.broadcast import Broadcaster
 from holdfast.gateway.server.certificates import development_certificate, expires_ts_s
 from holdfast.gateway.server.routes import Routes
-from holdfast.gateway.server.server import Server, ServerStartError
+from holdfast.gateway.server.server import Server, ServerStartError, check_address
 from holdfast.gateway.server.tls import server_context
 from holdfast.journal import retention
 from holdfast.journal.batch_writer import JournalSettings
@@ -126,6 +126,10 @@ class Venue:
 
     async def start(self, progress: Progress) -> None:
         """Bring everything up. Raises StartError or JournalError."""
+        try:
+            check_address(self._options.host, self._options.port)
+        except ServerStartError as error:
+            raise StartError(str(error)) from error
         progress.step("Compiling the engine (the first time a minute or two)")
         await asyncio.to_thread(Engine.warm_up)
         progress.step("Reading the journal")
