@@ -72,7 +72,8 @@ def check_settled(venue: VenueProcess, trader: Trader, symbols: dict[str, tuple[
         assert status == 200, account
     finally:
         rest.close()
-    assert {row["asset"]: Decimal(row["free"]) for row in account["balances"]} == expected
+    held = {row["asset"]: Decimal(row["free"]) for row in account["balances"]}
+    assert held == {**dict.fromkeys(held, Decimal(0)), **expected}
     assert {Decimal(row["locked"]) for row in account["balances"]} == {Decimal(0)}
     return count
 

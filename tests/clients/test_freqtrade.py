@@ -1,0 +1,122 @@
+"""freqtrade, unmodified, runs a strategy through one buy and one sell in the demo market.
+
+It trades for real as far as it can know: no dry run, an account of its own, the venue's books, candles and fees.
+"""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.environments import python_of
+from tests.clients.trader import Trader, check_settled, new_trader
+from tests.support.rest import Rest
+from tests.support.venue import VenueProcess
+
+pytestmark = pytest.mark.slow
+STRATEGIES = Path(__file__).parent / "strategies"
+SYMBOL = "BTCUSDT"
+START_SECONDS_MAX = 60
+ROUND_SECONDS_MAX = 60
+STOP_SECONDS_MAX = 20
+POLL_SECONDS = 0.1
+
+
+@pytest.fixture
+def venue(tmp_path: Path) -> Iterator[VenueProcess]:
+    with VenueProcess(tmp_path / "venue", "--demo") as running:
+        yield running
+
+
+def configuration(port: int, key: dict[str, str], directory: Path) -> dict[str, Any]:
+    http, socket = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
+    urls = {
+        "public": f"{http}/api/v3",
+        "private": f"{http}/api/v3",
+        "v1": f"{http}/api/v1",
+        "sapi": f"{http}/sapi/v1",
+        "ws": {"spot": f"{socket}/ws", "ws-api": {"spot": f"{socket}/ws-api/v3"}},
+    }
+    # The fifth price on the other side: crosses the spread even when the market moves meanwhile.
+    pricing = {"price_side": "other", "use_order_book": True, "order_book_top": 5}
+    return {
+        "dry_run": False,
+        "bot_name": "one round",
+        "initial_state": "running",
+        "strategy": "OneRound",
+        "stake_currency": "USDT",
+        "stake_amount": 500,
+        "max_open_trades": 1,
+        "entry_pricing": pricing,
+        "exit_pricing": pricing,
+        "pairlists": [{"method": "StaticPairList"}],
+        "internals": {"process_throttle_secs": 1},
+        "db_url": f"sqlite:///{directory / 'trades.sqlite'}",
+        "exchange": {
+            "name": "binance",
+            "key": key["apiKey"],
+            "secret": key["secretKey"],
+            "only_from_ccxt": True,  # Candles come from the venue, not from Binance's archive.
+            "pair_whitelist": ["BTC/USDT"],
+            "ccxt_config": {"urls": {"api": urls}, "options": {"fetchMarkets": {"types": ["spot"]}}},
+            "_ft_has_params": {"ohlcv_partial_candle": False},  # A new venue has only the candle of this minute.
+        },
+    }
+
+
+def wait_for(condition: Callable[[], bool], bot: subprocess.Popen[bytes], seconds_max: float) -> None:
+    deadline_s = time.monotonic() + seconds_max
+    while not condition():
+        assert bot.poll() is None, "freqtrade ended"
+        assert time.monotonic() < deadline_s, "it did not happen in time"
+        time.sleep(POLL_SECONDS)
+
+
+def test_freqtrade_buys_and_sells(venue: VenueProcess, tmp_path: Path) -> None:
+    trader = new_trader(venue, "freqtrade", USDT="2000")
+    directory, log = tmp_path / "freqtrade", tmp_path / "freqtrade.log"
+    directory.mkdir()
+    settings = directory / "config.json"
+    settings.write_text(json.dumps(configuration(venue.port, trader.key, directory)))
+    program = python_of("freqtrade").parent / "freqtrade"
+    options = ["--config", settings, "--user-data-dir", directory, "--strategy-path", STRATEGIES]
+    with log.open("wb") as output:
+        bot = subprocess.Popen([program, "trade", *options], stdout=output, stderr=subprocess.STDOUT)
+        try:
+            wait_for(lambda: "state='RUNNING'" in log.read_text(), bot, START_SECONDS_MAX)
+            # Told once it has accounted for the sale, its fees too.
+            wait_for(lambda: "{'type': exit_fill" in log.read_text(), bot, ROUND_SECONDS_MAX)
+            # And it goes on: the strategy is asked again, and keeps still.
+            wait_for(lambda: "User denied entry" in log.read_text(), bot, ROUND_SECONDS_MAX)
+            assert "ERROR" not in log.read_text()
+            bot.send_signal(signal.SIGINT)
+            bot.wait(STOP_SECONDS_MAX)
+        except BaseException:
+            print(log.read_text()[-6_000:])  # noqa: T201
+            raise
+        finally:
+            bot.kill()
+            bot.wait()
+    check_round(venue, trader)
+
+
+def check_round(venue: VenueProcess, trader: Trader) -> None:
+    """One buy and one sell, both filled, nothing left over but what the buy's fee made too small a step to sell."""
+    assert check_settled(venue, trader, {SYMBOL: ("BTC", "USDT")}) >= 2
+    rest = Rest(venue.port, trader.key)
+    try:
+        orders = rest.signed("GET", "/api/v3/allOrders", symbol=SYMBOL)[1]
+    finally:
+        rest.close()
+    assert [(order["side"], order["type"], order["status"]) for order in orders] == [
+        ("BUY", "LIMIT", "FILLED"),
+        ("SELL", "LIMIT", "FILLED"),
+    ]
+    bought, sold = (Decimal(order["executedQty"]) for order in orders)
+    assert 0 <= bought * Decimal("0.999") - sold < Decimal("0.00001")
