@@ -1,0 +1,65 @@
+"""All benchmarks, one table each:  python -m bench [--quick] [NAME ...]
+
+Each runs in a process of its own and says on which machine; where something is to be reached, the line below the table
+says whether it was. Everything takes a quarter of an hour, with --quick a few minutes and figures that say less. What
+is stored lies in the working directory.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from typing import NamedTuple
+
+from bench.load import ROOT
+
+
+class Bench(NamedTuple):
+    about: str
+    quick: tuple[str, ...] = ("--quick",)
+
+
+BENCHES = {
+    "match": Bench("the book alone, beside a plain C++ book", ()),
+    "engine": Bench("filters, funds, matching, fees, ledger, beside that book's matching alone"),
+    "recovery": Bench("replay, and a restart behind a snapshot"),
+    "journal": Bench("durable appends and reading, beside the bare system calls", ()),
+    "rest": Bench("orders over REST, beside an empty route"),
+    "ws_api": Bench("orders over the WebSocket API, beside an empty echo"),
+    "ws_echo": Bench("our WebSocket machinery, beside picows alone", ()),
+    "streams": Bench("2,000 depth subscribers, beside a bare loop of sends", ("4",)),
+    "snapshot": Bench("the slowest reply while a snapshot is written"),
+}
+
+
+def main() -> int:
+    names = "\n".join(f"  {name:9} {bench.about}" for name, bench in BENCHES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", epilog=f"benchmarks:\n{names}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these (default: all)")
+    parser.add_argument("--quick", action="store_true", help="smaller and shorter")
+    options = parser.parse_args()
+    unknown = [name for name in options.names if name not in BENCHES]
+    if unknown:
+        parser.error(f"there is no benchmark {', '.join(unknown)}")
+    failed = [name for name in options.names or BENCHES if not run(name, options.quick)]
+    if failed:
+        sys.stderr.write(f"These did not finish: {', '.join(failed)}\n")
+    return 1 if failed else 0
+
+
+def run(name: str, is_quick: bool) -> bool:
+    bench = BENCHES[name]
+    sys.stdout.write(f"\n{name}: {bench.about}\n")
+    sys.stdout.flush()
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", f"bench.{name}", *(bench.quick if is_quick else ())], cwd=ROOT, check=False
+    )
+    sys.stdout.write(f"{time.monotonic() - started:.0f} s\n")
+    return done.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
