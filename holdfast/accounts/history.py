@@ -76,10 +76,10 @@ class History:
             self._queries = Queries(path)
             self.begin_seq, cursor_seq = self._queries.progress()
         except sqlite3.OperationalError as error:
-            raise HistoryUnavailableError(f"the account history {path} cannot be opened: {error}") from error
+            raise HistoryUnavailableError(f"The account history {path} cannot be opened: {error}.") from error
         except sqlite3.DatabaseError as error:
             raise HistoryDamagedError(
-                f"{path} is not an account history ({error}); delete it, it is written anew from the journal"
+                f"{path} is not an account history ({error}); delete it, it is written anew from the journal."
             ) from error
         self._connection = connection
         self._backlog = Backlog(cursor_seq)

@@ -140,10 +140,10 @@ class Queries:
         try:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.OperationalError as error:
-            raise HistoryUnavailableError(f"the account history cannot be read now: {error}") from error
+            raise HistoryUnavailableError(f"The account history cannot be read now: {error}.") from error
         except sqlite3.DatabaseError as error:
             raise HistoryDamagedError(
-                f"{self._path} is damaged ({error}); stop the venue and delete it, it is written anew from the journal"
+                f"{self._path} is damaged ({error}); stop the venue and delete it, it is written anew from the journal."
             ) from error
 
 

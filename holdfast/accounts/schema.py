@@ -103,7 +103,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         )
         (version,) = connection.execute("SELECT schema_version FROM progress WHERE id = 1").fetchone()
         if version != SCHEMA_VERSION:
-            raise HistoryDamagedError(f"{path} has schema {version}, this release writes {SCHEMA_VERSION}; delete it")
+            raise HistoryDamagedError(f"{path} has schema {version}, this release writes {SCHEMA_VERSION}; delete it.")
         connection.execute("COMMIT")
     except BaseException:
         connection.close()

@@ -100,7 +100,7 @@ class Writer:
             if self._thread is None:
                 self.write_waiting()
             if self.failure:
-                raise HistoryUnavailableError(f"the account history cannot be written: {self.failure}")
+                raise HistoryUnavailableError(f"The account history cannot be written: {self.failure}.")
             time.sleep(0.002)
 
     def write_waiting(self) -> bool:
