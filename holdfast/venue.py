@@ -59,7 +59,7 @@ log = structlog.get_logger()
 
 IMAGE_SECONDS = 0.1  # Depth images, candles and tickers on streams.
 HOUSEKEEPING_SECONDS = 0.05
-STOP_SECONDS_MAX = 3.0
+STOP_SECONDS_MAX = 1.5  # For clients who do not answer a close; what is in hand takes milliseconds.
 STOPPING = "The venue is stopping; no new orders are taken."
 
 

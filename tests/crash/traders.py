@@ -3,6 +3,7 @@
 Their records are the oracle: nothing in here asks the venue what it thinks happened.
 """
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -67,6 +68,7 @@ class Trader(threading.Thread):
         self._random = random.Random(seed)
         self._stop_event = stop
         self._prefix = f"{seed:x}"
+        self._opened = contextlib.ExitStack()
 
     def run(self) -> None:
         try:
@@ -80,12 +82,9 @@ class Trader(threading.Thread):
         except BaseException as failure:  # Told by the harness, which owns this thread.
             self.failure = failure
         finally:
-            self.disconnect()
+            self._opened.close()
 
     def connect(self) -> None:
-        raise NotImplementedError
-
-    def disconnect(self) -> None:
         raise NotImplementedError
 
     def call(self, what: str, **parameters: Any) -> tuple[int, Any]:
@@ -168,10 +167,7 @@ class RestTrader(Trader):
     }
 
     def connect(self) -> None:
-        self._rest = Rest(self._port, self.record.key)
-
-    def disconnect(self) -> None:
-        self._rest.close()
+        self._rest = self._opened.enter_context(Rest(self._port, self.record.key))
 
     def call(self, what: str, **parameters: Any) -> tuple[int, Any]:
         return self._rest.signed(*self._paths[what], **parameters)
@@ -181,17 +177,13 @@ class WebSocketTrader(Trader):
     _methods: ClassVar = {"place": "order.place", "cancel": "order.cancel", "replace": "order.cancelReplace"}
 
     def connect(self) -> None:
-        self._socket: websockets.sync.client.ClientConnection | None = None
         try:
-            self._socket = websockets.sync.client.connect(f"ws://127.0.0.1:{self._port}/ws-api/v3")
+            connection = websockets.sync.client.connect(f"ws://127.0.0.1:{self._port}/ws-api/v3")
+            self._socket = self._opened.enter_context(connection)
         except (OSError, WebSocketException) as failure:
             raise UnansweredError(str(failure)) from failure
         self._id = 0
         self._logon()
-
-    def disconnect(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
 
     def _logon(self) -> None:
         parameters = {"apiKey": self.record.key["apiKey"], "timestamp": int(time.time() * 1000)}
@@ -207,7 +199,6 @@ class WebSocketTrader(Trader):
         )
 
     def _ask(self, method: str, parameters: dict[str, Any]) -> tuple[int, Any]:
-        assert self._socket is not None
         self._id += 1
         try:
             self._socket.send(json.dumps({"id": self._id, "method": method, "params": parameters}))

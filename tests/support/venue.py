@@ -58,6 +58,14 @@ class VenueProcess:
 
     def start(self) -> "VenueProcess":
         """Start it and return once it has said that it listens; raises with its output when it ends before."""
+        process = self.spawn()
+        if not self._listening.wait(START_SECONDS_MAX) or process.poll() is not None:
+            process.kill()
+            raise AssertionError("the venue did not start:\n" + "\n".join(self.log))
+        return self
+
+    def spawn(self) -> "subprocess.Popen[str]":
+        """Start it and do not wait; what it prints is in `log`."""
         command = [HOLDFAST, "run", "--data", self.data, "--port", str(self.port), *self.options]
         self._process = subprocess.Popen(
             [str(word) for word in command],
@@ -67,12 +75,10 @@ class VenueProcess:
             text=True,
             bufsize=1,
         )
-        listening = threading.Event()
-        threading.Thread(target=self._read, args=(self._process, listening), daemon=True).start()
-        if not listening.wait(START_SECONDS_MAX) or self._process.poll() is not None:
-            self._process.kill()
-            raise AssertionError("the venue did not start:\n" + "\n".join(self.log))
-        return self
+        self.log.clear()
+        self._listening = threading.Event()
+        threading.Thread(target=self._read, args=(self._process, self._listening), daemon=True).start()
+        return self._process
 
     def _read(self, process: subprocess.Popen[str], listening: threading.Event) -> None:
         assert process.stdout is not None
