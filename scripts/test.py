@@ -1,8 +1,8 @@
 """Every test, as `make test` and CI run them.
 
-    1. the kernels' tests three times: without the JIT, with bounds checks, and as shipped (in 3.)
-    2. the clients' environments
-    3. everything else, in one pytest run whose closing line is the result
+1. the kernels' tests three times: without the JIT, with bounds checks, and as shipped (in 3.)
+2. the clients' environments
+3. everything else, in one pytest run whose closing line is the result
 """
 
 import os
