@@ -79,7 +79,7 @@ class State:
         try:
             events = self.engine.apply(records)
         except AssertionError:
-            self.engine, events = apply_with_poison(records, rebuild)
+            self.engine, events = apply_with_poison(self.engine, records, rebuild)
         self._groups.feed(records, events.controls)
         self.market_data.on_replayed(events)
         self.seq = int(records[-1]["seq"])

@@ -192,7 +192,7 @@ class Replica:
             log.error(
                 "the engine failed; trying again from a snapshot", first_seq=int(commands[0]["seq"]), why=str(failure)
             )
-            self.engine, events = apply_with_poison(commands, self._rebuild)
+            self.engine, events = apply_with_poison(self.engine, commands, self._rebuild)
             return events
 
     def _publish(self, batch: Committed, events: Events) -> None:
@@ -270,13 +270,16 @@ class Replica:
         return self.engine.last_price_ticks(instrument_id)
 
 
-def apply_with_poison(commands: np.ndarray, rebuild: Callable[[int, frozenset[int]], Engine]) -> tuple[Engine, Events]:
-    """Apply a run on which an assertion failed, skipping each command that fails again.
+def apply_with_poison(
+    failed: Engine, commands: np.ndarray, rebuild: Callable[[int, frozenset[int]], Engine]
+) -> tuple[Engine, Events]:
+    """Apply a run on which an assertion failed in the engine `failed`, skipping each command that fails again.
 
     Returns the engine after the run and the run's events. Raises SuspectMachineError when everything passes now.
     """
     first_seq = int(commands[0]["seq"])
-    skip_seqs: frozenset[int] = frozenset()
+    known_seqs = frozenset(seq for seq, _instrument_id in failed.skipped)  # They would fail again while rebuilding.
+    skip_seqs = known_seqs
     while True:
         engine = rebuild(first_seq - 1, skip_seqs)
         parts: list[Events] = []
@@ -290,7 +293,7 @@ def apply_with_poison(commands: np.ndarray, rebuild: Callable[[int, frozenset[in
                 skip_seqs |= {seq}
                 break
         else:
-            if not skip_seqs:
+            if skip_seqs == known_seqs:
                 raise SuspectMachineError(
                     f"A command between {first_seq} and {first_seq + len(commands) - 1} failed and then passed from "
                     "the same state. Memory or processor are suspect: run `holdfast verify` on another machine."
