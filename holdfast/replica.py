@@ -15,6 +15,7 @@ same journal meets the same failure and decides the same.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -44,37 +45,35 @@ class SuspectMachineError(Exception):
 class Outcome(NamedTuple):
     """What one command led to, with the events of its seq in order."""
 
-    command: Command
+    seq: int
     orders: list[OrderEvent]
-    balances: list[BalanceEvent]
     controls: list[ControlEvent]
 
 
-class Applied(NamedTuple):
+class Applied:
     """One applied run of commands, as readers get it: the arrays, and the same rows with Python's own types."""
 
-    first_seq: int
-    last_seq: int
-    commands: np.ndarray  # command_dtype
-    events: Events
-    orders: list[OrderEvent]
-    balances: list[BalanceEvent]
-    book: list[BookEvent]
-    controls: list[ControlEvent]
+    def __init__(self, commands: np.ndarray, events: Events) -> None:
+        """The batch that `commands` (command_dtype), applied, led to."""
+        self.first_seq = int(commands[0]["seq"])
+        self.last_seq = self.first_seq + len(commands) - 1
+        self.commands = commands
+        self.events = events
+        self.orders = [OrderEvent._make(row) for row in events.orders.tolist()]
+        self.book = [BookEvent._make(row) for row in events.book.tolist()]
+        self.controls = [ControlEvent._make(row) for row in events.controls.tolist()]
 
-    @classmethod
-    def of(cls, commands: np.ndarray, events: Events) -> "Applied":
-        """The batch that `commands`, applied, led to."""
-        return cls(
-            int(commands[0]["seq"]),
-            int(commands[-1]["seq"]),
-            commands,
-            events,
-            [OrderEvent._make(row) for row in events.orders.tolist()],
-            [BalanceEvent._make(row) for row in events.balances.tolist()],
-            [BookEvent._make(row) for row in events.book.tolist()],
-            [ControlEvent._make(row) for row in events.controls.tolist()],
-        )
+    @cached_property
+    def balances(self) -> list[BalanceEvent]:
+        """Made for the first who asks: mostly nobody listens to an account."""
+        return [BalanceEvent._make(row) for row in self.events.balances.tolist()]
+
+
+class _Waiting(NamedTuple):
+    """A group that was submitted and is not yet applied."""
+
+    key: tuple[bytes, bytes]  # Of `Replica._on_the_way`.
+    done: Callable[[Outcome], None] | None
 
 
 class ControlGroups:
@@ -130,7 +129,7 @@ class Replica:
         self._rebuild = rebuild
         self._readers: list[Callable[[Applied], None]] = []
         self._groups = ControlGroups(directory)
-        self._waiting: dict[int, Callable[[Outcome], None]] = {}
+        self._waiting: dict[int, _Waiting] = {}  # By the first seq, rising.
         self._on_the_way: dict[tuple[bytes, bytes], int] = {}  # (account, client id) of records not yet applied
 
     # Write side.
@@ -143,9 +142,9 @@ class Replica:
         """
         assert len(records) % COMMAND_BYTES == 0
         seq = self.journal.append(records)
-        self._on_the_way[records[_ACCOUNT_BYTES], records[_CLIENT_ID_BYTES]] = seq
-        if done is not None:
-            self._waiting[seq] = done
+        key = records[_ACCOUNT_BYTES], records[_CLIENT_ID_BYTES]
+        self._on_the_way[key] = seq
+        self._waiting[seq] = _Waiting(key, done)
         return seq
 
     @property
@@ -153,12 +152,9 @@ class Replica:
         """Why new orders are not taken now, as a sentence for people; empty when they are."""
         if self.stopping or self.halted:
             return self.stopping or self.halted
-        status = self.journal.status()
-        if not status.is_accepting:
-            return status.reason
         if self.history.is_behind:
             return "The account history is catching up; new orders are taken again when it has."
-        return ""
+        return self.journal.refusal
 
     @property
     def accepting(self) -> bool:
@@ -196,7 +192,7 @@ class Replica:
             return events
 
     def _publish(self, batch: Committed, events: Events) -> None:
-        applied = Applied.of(batch.records, events)
+        applied = Applied(batch.records, events)
         self.batches_applied += 1
         if applied.controls:
             self._groups.feed(applied.commands, events.controls)
@@ -207,22 +203,22 @@ class Replica:
 
     def _reply(self, applied: Applied) -> None:
         orders = _Cursor(applied.orders)
-        balances = _Cursor(applied.balances)
         controls = _Cursor(applied.controls)
-        for row in applied.commands.tolist():
-            command = Command._make(row)
-            key = (command.account_id.to_bytes(4, "little", signed=True), command.client_id.ljust(36, b"\0"))
-            if self._on_the_way.get(key) == command.seq:
-                del self._on_the_way[key]
-            done = self._waiting.pop(command.seq, None)
+        waiting, on_the_way = self._waiting, self._on_the_way
+        for seq in range(applied.first_seq, applied.last_seq + 1):
+            submitted = waiting.pop(seq, None)
+            if submitted is None:
+                continue
+            key, done = submitted
+            if on_the_way.get(key) == seq:
+                del on_the_way[key]
             if done is None:
                 continue
-            outcome = Outcome(command, orders.of(command.seq), balances.of(command.seq), controls.of(command.seq))
             try:
-                done(outcome)
+                done(Outcome(seq, orders.of(seq), controls.of(seq)))
             except Exception:
                 # The command is durable and applied; a fault in telling one client must not stop the others.
-                log.exception("a reply failed", seq=command.seq)
+                log.exception("a reply failed", seq=seq)
 
     # Reads: from the engine's own state, which holds everything that was answered.
 

@@ -56,6 +56,7 @@ class FileJournal:
         soon: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self._settings = settings
+        self._pending_records_max = settings.pending_records_max
         self._on_committed = on_committed
         self._writer = BatchWriter(directory, clock, venue_id, rules_version, settings, files)
         self._soon = soon or _at_once
@@ -102,10 +103,15 @@ class FileJournal:
             self._taken_seq = taken[-1].first_seq + len(taken[-1].records) - 1
         return taken
 
+    @property
+    def refusal(self) -> str:
+        """See `Journal.refusal`."""
+        is_full = self._next_seq - 1 - self._taken_seq >= self._pending_records_max
+        return self._refusal or (QUEUE_FULL if is_full else "")
+
     def status(self) -> JournalStatus:
         """See `Journal.status`."""
-        is_full = self._next_seq - 1 - self._taken_seq >= self._settings.pending_records_max
-        reason = self._refusal or (QUEUE_FULL if is_full else "")
+        reason = self.refusal
         return JournalStatus(
             is_accepting=not reason,
             reason=reason,

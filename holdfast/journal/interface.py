@@ -65,6 +65,10 @@ class JournalStatus(NamedTuple):
 class Journal(Protocol):
     """One total order of commands."""
 
+    @property
+    def refusal(self) -> str:
+        """Why nothing can be appended now, as a sentence; empty when it can. `status` says the same and more."""
+
     def append(self, records: bytes) -> int:
         """Hand over one atomic group of n x 192 bytes; returns the first seq it gets, at once.
 

@@ -107,6 +107,10 @@ class Outcome(NamedTuple):
     balances: list[BalanceEvent]
     controls: list[ControlEvent]
 
+    @property
+    def seq(self) -> int:
+        return self.command.seq
+
 
 class Applied(NamedTuple):
     first_seq: int

@@ -35,6 +35,10 @@ class Outcome(NamedTuple):
     balances: list[Any]
     controls: list[ControlEvent]
 
+    @property
+    def seq(self) -> int:
+        return self.command.seq
+
 
 class FakeClock:
     def now_ns(self) -> int:

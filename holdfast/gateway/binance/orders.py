@@ -244,8 +244,6 @@ class Outcome(Protocol):
     """What a command led to; `holdfast.replica.Outcome`."""
 
     @property
-    def command(self) -> Command: ...
-    @property
     def orders(self) -> list[OrderEvent]: ...
 
 

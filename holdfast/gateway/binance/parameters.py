@@ -73,6 +73,8 @@ def parse_query_and_body(query: str, body: str) -> Pairs:
     """The pairs of both; what is sent in both counts as the query has it."""
     if not body:
         return parse_form(query)
+    if not query:
+        return parse_form(body)
     return {**parse_form(body), **parse_form(query)}
 
 

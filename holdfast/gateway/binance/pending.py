@@ -53,7 +53,7 @@ class Waiting:
 
     def done(self, outcome: Any) -> None:
         """The command is durable and applied."""
-        self._pending.resolve(self, outcome.command.seq)
+        self._pending.resolve(self, outcome.seq)
         if not self.call.is_answered:  # As pending, a while ago.
             self.call.attempt(lambda _: self._reply(outcome))
 

@@ -11,7 +11,7 @@ from holdfast.gateway.binance import errors
 from holdfast.gateway.binance.authentication import KeyTable, authorize, find_key, is_rest_signed
 from holdfast.gateway.binance.endpoints import Answer, Budget, Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError
-from holdfast.gateway.binance.parameters import Pairs, parse_form, parse_query_and_body
+from holdfast.gateway.binance.parameters import Pairs, parse_query_and_body
 from holdfast.gateway.binance.rate_limits import RateLimits
 from holdfast.gateway.server.messages import Handler, Request, Response
 
@@ -51,7 +51,7 @@ class RestAdapter:
         now_ns = request.received_ts_ns
         endpoint.charge(self._rate_limits, request.peer_ip, now_ns)
         body = "" if request.method == "GET" else request.body.decode("latin-1")
-        pairs = parse_query_and_body(request.query, body) if body else parse_form(request.query)
+        pairs = parse_query_and_body(request.query, body)
         unit = pairs.pop("timeUnit", "") or request.headers.get("x-mbx-time-unit", "")
         if unit:
             call.time_unit_ns = time_unit_ns(unit)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast import views
 from holdfast.codes import Limit
-from holdfast.commands import Command
-from holdfast.events import BalanceEvent, ControlEvent, OrderEvent
+from holdfast.events import ControlEvent
 from holdfast.gateway.operator.schemas import SnapshotState, VenueState
 from holdfast.instruments import Reference
 
@@ -19,11 +18,7 @@ if TYPE_CHECKING:
 
 class Outcome(Protocol):
     @property
-    def command(self) -> Command: ...
-    @property
-    def orders(self) -> list[OrderEvent]: ...
-    @property
-    def balances(self) -> list[BalanceEvent]: ...
+    def seq(self) -> int: ...
     @property
     def controls(self) -> list[ControlEvent]: ...
 
