@@ -37,8 +37,13 @@ class Collect(logging.Handler):
 logging.getLogger().addHandler(Collect(level=logging.WARNING))
 
 
+def secret_of(key: dict) -> dict[str, str]:
+    """What signs, as the SDK's configurations name it."""
+    return {"api_secret": key["secretKey"]} if "secretKey" in key else {"private_key": key["privateKey"]}
+
+
 def rest_client(key: dict) -> Any:
-    configuration = ConfigurationRestAPI(api_key=key["apiKey"], api_secret=key["secretKey"], base_path=URL)
+    configuration = ConfigurationRestAPI(api_key=key["apiKey"], base_path=URL, **secret_of(key))
     return Spot(config_rest_api=configuration).rest_api
 
 
@@ -159,12 +164,9 @@ def reported(order_id: int, execution: str, status: str) -> Callable[[Any], bool
     return lambda event: (type(event).__name__, *(getattr(event, name, None) for name in "ixX")) == wanted
 
 
-async def session(ed25519: bool) -> None:
-    """One order's life over the WebSocket API and the streams, the session logged on with either kind of key."""
-    secret = {"private_key": ED25519["privateKey"]} if ed25519 else {"api_secret": MAKER["secretKey"]}
-    configuration = ConfigurationWebSocketAPI(
-        api_key=(ED25519 if ed25519 else MAKER)["apiKey"], stream_url=f"{SOCKET}/ws-api/v3", **secret
-    )
+async def session(key: dict) -> None:
+    """One order's life over the WebSocket API and the streams, the session logged on with the maker's key."""
+    configuration = ConfigurationWebSocketAPI(api_key=key["apiKey"], stream_url=f"{SOCKET}/ws-api/v3", **secret_of(key))
     api = await Spot(config_ws_api=configuration).websocket_api.create_connection()
     streams = await Spot(
         config_ws_streams=ConfigurationWebSocketStreams(stream_url=SOCKET)
@@ -188,6 +190,9 @@ async def session(ed25519: bool) -> None:
                 await streams.mini_ticker(symbol=SYMBOL),
                 await streams.all_mini_ticker(),
                 await streams.avg_price(symbol=SYMBOL),
+                await streams.rolling_window_ticker(symbol=SYMBOL, window_size="1h"),
+                await streams.all_market_rolling_window_ticker(window_size="1h"),
+                await streams.kline_offset(symbol=SYMBOL, interval="1m"),
             )
         ]
 
@@ -261,7 +266,8 @@ async def session(ed25519: bool) -> None:
 
 
 trade()
-for with_ed25519 in (True, False):
-    asyncio.run(session(with_ed25519))
+assert read(rest_client(ED25519).get_account()).uid == read(rest_client(MAKER).get_account()).uid
+for maker_key in (ED25519, MAKER):
+    asyncio.run(session(maker_key))
 assert warnings == [], warnings
 print("ok")  # noqa: T201

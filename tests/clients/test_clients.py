@@ -32,10 +32,10 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VenueProcess]:
 @pytest.mark.parametrize(
     ("client", "script", "symbol", "base", "quote"),
     [
-        ("ccxt", "drive_ccxt.py", "BTCUSDT", "BTC", "USDT"),
-        ("python-binance", "drive_python_binance.py", "ETHUSDT", "ETH", "USDT"),
-        ("binance-sdk-spot", "drive_binance_sdk_spot.py", "SOLUSDT", "SOL", "USDT"),
-        ("binance-connector", "drive_binance_connector.py", "ETHBTC", "ETH", "BTC"),
+        pytest.param("ccxt", "drive_ccxt.py", "BTCUSDT", "BTC", "USDT", id="ccxt"),
+        pytest.param("python-binance", "drive_python_binance.py", "ETHUSDT", "ETH", "USDT", id="python-binance"),
+        pytest.param("binance-sdk-spot", "drive_binance_sdk_spot.py", "SOLUSDT", "SOL", "USDT", id="binance-sdk-spot"),
+        pytest.param("binance-connector", "drive_binance_connector.py", "ETHBTC", "ETH", "BTC", id="binance-connector"),
     ],
 )
 def test_an_unmodified_client_trades(
