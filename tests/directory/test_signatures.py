@@ -33,6 +33,13 @@ def test_hmac_signature_is_accepted_in_either_case() -> None:
     assert key(KeyType.HMAC, "secret").verify(PAYLOAD, signature.upper())
 
 
+@given(st.text("abcXYZ019", min_size=1, max_size=200), st.binary(max_size=300))
+def test_hmac_signature_is_the_standard_one_for_secrets_and_payloads_of_any_length(secret: str, payload: bytes) -> None:
+    signed = key(KeyType.HMAC, secret)
+    for _ in range(2):  # The second must not see what the first has hashed.
+        assert signed.verify(payload, hmac.new(secret.encode(), payload, hashlib.sha256).hexdigest())
+
+
 def test_hmac_signature_of_another_payload_or_secret_is_refused() -> None:
     signature = hmac.new(b"secret", PAYLOAD, hashlib.sha256).hexdigest()
     assert not key(KeyType.HMAC, "secret").verify(PAYLOAD + b"0", signature)
