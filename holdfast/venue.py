@@ -8,9 +8,11 @@ SIGINT): announce, refuse new orders, finish what is in hand, make it durable, l
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import ssl
+import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -60,6 +62,8 @@ log = structlog.get_logger()
 IMAGE_SECONDS = 0.1  # Depth images, candles and tickers on streams.
 HOUSEKEEPING_SECONDS = 0.05
 STOP_SECONDS_MAX = 1.5  # For clients who do not answer a close; what is in hand takes milliseconds.
+SWITCH_SECONDS = 0.0005  # The longest that the journal's thread waits for Python's lock.
+GC_THRESHOLDS = (20_000, 20, 50)
 STOPPING = "The venue is stopping; no new orders are taken."
 
 
@@ -92,6 +96,14 @@ async def _run(options: RunOptions, settings: Settings, data: DataDirectory, pro
     finally:
         await venue.stop()
     return 0
+
+
+def _settle() -> None:
+    """Tune Python for what follows, now that everything is loaded; see docs/performance.md."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()  # The compiler and the libraries: every full collection would visit all of it.
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 class Venue:
@@ -159,6 +171,7 @@ class Venue:
     async def serve(self) -> None:
         """Go on until `end`."""
         self._is_serving = True
+        _settle()
         self._every(IMAGE_SECONDS, lambda: self._streams.tick(self._clock.now_ns()))
         self._every(HOUSEKEEPING_SECONDS, self._keep_house)
         if self._demo is not None:
