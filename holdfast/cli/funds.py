@@ -5,16 +5,28 @@ from typing import Annotated
 import typer
 
 from holdfast.cli.client import Client, quoted
-from holdfast.cli.console import DEFAULT_DATA, Account, Data, show
+from holdfast.cli.console import DEFAULT_DATA, Account, Data, fail, show
+from holdfast.config import CLIENT_ID_BYTES
 
 withdrawals = typer.Typer(no_args_is_help=True, help="Withdrawals: request, list, approve, refuse, send.")
 fees = typer.Typer(no_args_is_help=True, help="Collected fees: list, withdraw.")
 
 Asset = Annotated[str, typer.Argument(help="As BTC.")]
 Amount = Annotated[str, typer.Argument(help="Decimal text, as 0.5.")]
+
+
+def _checked_reference(reference: str) -> str:
+    if not 1 <= len(reference) <= CLIENT_ID_BYTES or not (reference.isascii() and reference.isprintable()):
+        fail(f"A reference has 1 to {CLIENT_ID_BYTES} printable ASCII characters.")
+    return reference
+
+
 Reference = Annotated[
     str,
-    typer.Option(help="Of your own, 1 to 36 characters. The same reference is carried out once, however often given."),
+    typer.Option(
+        help="Of your own, 1 to 36 characters. The same reference is carried out once, however often given.",
+        callback=_checked_reference,
+    ),
 ]
 WithdrawalId = Annotated[int, typer.Argument(metavar="ID", min=1)]
 

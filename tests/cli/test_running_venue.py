@@ -127,6 +127,7 @@ def test_deposit_is_credited_once_per_reference(holdfast: CommandLine) -> None:
     assert holdfast.json("account", "show", "alice")["balances"][0]["free"] == "1.50000000"
     assert "used for something else" in holdfast.refusal("deposit", "alice", "BTC", "2", "--reference", "wire-1")
     assert "no such account" in holdfast.refusal("deposit", "bob", "BTC", "2", "--reference", "wire-2")
+    assert "1 to 36" in holdfast.refusal("deposit", "alice", "BTC", "2", "--reference", "w" * 37)
     assert "no asset XRP" in holdfast.refusal("deposit", "alice", "XRP", "2", "--reference", "wire-3")
 
 

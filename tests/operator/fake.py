@@ -86,12 +86,13 @@ class FakeReplica:
         return [control]
 
     def _apply(self, command: Command) -> ControlEvent:
-        name = (command.kind, command.account_id, command.client_id)
+        is_of_venue = command.kind == CommandKind.CREATE_KEY  # Its keys are the venue's, not the account's.
+        name = (command.kind, 0 if is_of_venue else command.account_id, command.client_id)
         content = command._replace(seq=0, ts_ns=0, received_ts_ns=0)
         if command.client_id and name in self._first:
             first, control = self._first[name]
             if first != content:
-                conflict = command.kind in (CommandKind.DEPOSIT, CommandKind.TRANSFER, CommandKind.CREATE_KEY)
+                conflict = command.kind in (CommandKind.DEPOSIT, CommandKind.TRANSFER)
                 reason = RejectReason.IDEMPOTENCY_CONFLICT if conflict else RejectReason.NAME_TAKEN
                 return self._control(command, ControlEventKind.COMMAND_REJECTED, reason=reason)
             return control._replace(kind=ControlEventKind.COMMAND_REPEATED, seq=command.seq, first_seq=control.seq)

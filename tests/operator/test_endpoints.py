@@ -96,6 +96,15 @@ async def test_key_is_shown_with_its_secret_once_and_again_to_the_same_request(o
     assert first["secretKey"] not in str(listed)
 
 
+async def test_key_request_repeated_for_another_account_is_told_so(operator: Operator) -> None:
+    await operator.account("alice")
+    await operator.account("bob")
+    body = {"type": "hmac", "permissions": ["read"]}
+    await operator.ask("POST", "/accounts/alice/keys", body, key="k", status=201)
+    problem = (await operator.ask("POST", "/accounts/bob/keys", body, key="k", status=409)).json()
+    assert problem["reason"] == "IDEMPOTENCY_CONFLICT"
+
+
 async def test_revoked_key_is_listed_as_such_and_its_secret_is_not_shown_again(operator: Operator) -> None:
     await operator.account("alice")
     await operator.ask("POST", "/accounts/alice/keys", {"type": "hmac"}, key="k", status=201)

@@ -3,12 +3,12 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from holdfast.codes import CommandKind, KeyPermission, KeyType
+from holdfast.codes import CommandKind, KeyPermission, KeyType, RejectReason
 from holdfast.commands import Command
 from holdfast.gateway.operator import schemas
 from holdfast.gateway.operator.call import Call
 from holdfast.gateway.operator.commands import carry_out, carry_out_group, done
-from holdfast.gateway.operator.problems import ProblemError, malformed
+from holdfast.gateway.operator.problems import ProblemError, malformed, refused
 from holdfast.gateway.operator.services import Services
 from holdfast.gateway.operator.texts import account_of, number_of, time_text
 
@@ -35,7 +35,12 @@ async def create(call: Call) -> schemas.NewKey:
         )
     except ValueError as error:
         raise malformed(str(error)) from None
-    control = await carry_out_group(services.replica, record)
+    try:
+        control = await carry_out_group(services.replica, record)
+    except ProblemError as error:
+        if error.problem.reason == RejectReason.NAME_TAKEN.name:  # A key's name is its request's key.
+            raise refused(RejectReason.IDEMPOTENCY_CONFLICT) from None
+        raise
     key = services.directory.key_by_id(control.id)
     if key is None or key.revoked:
         raise ProblemError(409, "The key that this request made was revoked.", "Ask for a new one with a new key.")
