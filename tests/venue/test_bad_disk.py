@@ -43,7 +43,7 @@ def order(rest: Rest, **more: Any) -> tuple[int, Any]:
 
 def orders_until_refused(rest: Rest, orders_max: int = 3_000) -> tuple[list[int], Any]:
     """Ids of the orders that were acknowledged, and the refusal that ended them. None of them rests."""
-    acknowledged = []
+    acknowledged: list[int] = []
     for _ in range(orders_max):
         status, reply = order(rest, timeInForce="IOC")
         if status == 504:  # It was on its way when the disk became full.
