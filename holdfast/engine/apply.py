@@ -30,6 +30,7 @@ from holdfast.engine.cancel import cancel, replace
 from holdfast.engine.emit import emit_control
 from holdfast.engine.ids import evict
 from holdfast.engine.jit import cold, entry, hot
+from holdfast.engine.look_ahead import look_ahead
 from holdfast.engine.mass_cancel import cancel_all, go_on_canceling
 from holdfast.engine.operations import done, move_money, reject, step_withdrawal
 from holdfast.engine.place import go_on_placing, place
@@ -78,6 +79,7 @@ def apply(handle, count, begun):
             if commands_spare == 0 or not has_room(state.book):
                 return i * STOP_REASONS + POOLS_FULL
             commands_spare -= 1
+            look_ahead(handle, i, count)
             begin(handle, i)
             kind = state.commands[i]["kind"]
             if kind == CommandKind.PLACE_ORDER:

@@ -119,9 +119,14 @@ def remember_open(handle, order):
 
 @cold
 def remember_refused(handle, order, deadline_ts_ns):
-    """An order was refused: its id counts until the deadline, if there is room to remember it."""
+    """An order was refused: its id counts until the deadline, if there is room to remember it.
+
+    Not if it counts already: a replacement that HALT refused may have had the id of an open order.
+    """
     state = views(handle)
     venue = state.venue[0]
+    if is_empty_text(order) or find_client_id(handle, np.int64(order["account_id"]), order) != NIL:
+        return
     evict(handle)
     if venue["refused_count"] >= venue["client_ids_max"]:
         return

@@ -1,4 +1,4 @@
-"""How kernels are compiled, and the one machine instruction they need that Python has no word for.
+"""How kernels are compiled, and the two machine instructions they need that Python has no word for.
 
     @entry  called from Python with integer handles and numbers; cached on disk; runs without Python's lock
     @hot    a small helper on the path of every order; merged into its caller, which is worth a factor of 3 to 8
@@ -15,13 +15,16 @@ order should be `cold`, or compiling takes minutes.
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import njit, types
-from numba.core import config
+from numba.core import cgutils, config
 from numba.extending import intrinsic
 
 IS_COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]  # Numba makes it when it is imported.
 
 row_type = np.uint32
+
+_CACHE_LINE_BYTES = 64
 
 # Only kernels call helpers, so nothing is compiled for calling them from Python or C.
 _helper: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -37,6 +40,9 @@ if not IS_COMPILED:
         word = int(word)
         return (word & -word).bit_length() - 1
 
+    def prefetch(array: Any, row: Any) -> None:
+        """Begin to bring a row of an array into the cache. Changes nothing; the row may be any number."""
+
 else:
 
     @intrinsic
@@ -48,3 +54,22 @@ else:
             return builder.cttz(arguments[0], builder.trunc(zero_is_undefined, zero_is_undefined.type))
 
         return types.int64(types.int64), code
+
+    @intrinsic
+    def prefetch(typing_context: Any, array: Any, row: Any) -> Any:  # noqa: ARG001
+        """Begin to bring a row of an array into the cache. Changes nothing; the row may be any number."""
+
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            rows = context.make_array(signature.args[0])(context, builder, arguments[0])
+            row_bytes = context.get_abi_sizeof(context.get_data_type(signature.args[0].dtype))
+            first = builder.bitcast(builder.gep(rows.data, [arguments[1]]), cgutils.voidptr_t)
+            flag = ir.IntType(32)
+            shape = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, flag, flag, flag])
+            instruction = builder.module.declare_intrinsic("llvm.prefetch", (cgutils.voidptr_t,), shape)
+            for_reading, keep, data = flag(0), flag(3), flag(1)
+            for offset in range(0, row_bytes, _CACHE_LINE_BYTES):
+                line = cgutils.pointer_add(builder, first, context.get_constant(types.intp, offset))
+                builder.call(instruction, [line, for_reading, keep, data])
+            return context.get_dummy_value()
+
+        return types.none(array, types.int64), code

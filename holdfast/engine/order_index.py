@@ -21,6 +21,7 @@ entry_dtype = np.dtype(
 )
 
 ENTRIES_PER_ORDER = 4
+LIKELY_ENTRIES = 4
 TAG_MASK = 2**31 - 1
 _SPREAD = 0x9E3779B1  # 2^32 divided by the golden ratio: neighbouring ids land far apart. tag x this is below 2^63.
 _SPREAD_SHIFT = 20
@@ -39,6 +40,25 @@ def find_order(book, order_id):
         if book.order_index[place]["tag"] == tag and book.orders[row]["order_id"] == order_id:
             return row
         place = (place + 1) & mask
+
+
+@hot
+def index_place(book, order_id):
+    """Where looking for an id begins."""
+    return home(order_id & TAG_MASK, (len(book.order_index) - 1) & TAG_MASK)
+
+
+@hot
+def likely_row(book, order_id):
+    """The row of the first entry that an id may have, without a look at the order; NIL if there is none near."""
+    mask = (len(book.order_index) - 1) & TAG_MASK
+    tag = order_id & TAG_MASK
+    place = home(tag, mask)
+    for _ in range(LIKELY_ENTRIES):
+        if book.order_index[place]["tag"] == tag:
+            return np.int64(book.order_index[place]["row"])
+        place = (place + 1) & mask
+    return np.int64(NIL)
 
 
 @hot

@@ -284,6 +284,9 @@ class Admission(State):
                 self.closed_ids.pop(0)
 
     def remember_refused(self, order: Order) -> None:
+        """Not an id that counts already: a replacement that HALT refused may have had that of an open order."""
+        if not order.client_id or self.first_of(order.account_id, order.client_id):
+            return
         self.forget_old_ids()
         if len(self.refused_ids) < self.limits[Limit.CLIENT_IDS_MAX]:
             deadline = self.command.deadline_ts_ns

@@ -1,0 +1,94 @@
+"""Look ahead: begin to bring into the cache what the next commands of a call will touch.
+
+commands → engine (LOOK AHEAD beside apply) → events
+
+An order that is canceled lies where the cache has long forgotten it, and a client id's place in its hash lies anywhere.
+Waiting for memory was half of the time of a command. In a batch the commands to come are known: those far ahead have
+their hash entries fetched, those near, whose entries are there by now, the rows behind them. That nothing is found
+here, or something that is gone when its command's turn comes, costs time and nothing else: nothing is decided or changed.
+"""
+
+import numpy as np
+
+from holdfast.codes import CommandKind
+from holdfast.config import PAGE_TICKS
+from holdfast.engine.book import best_level, price_key, side_row
+from holdfast.engine.ids import client_id_tag
+from holdfast.engine.jit import cold, hot, prefetch
+from holdfast.engine.ladder import KEY_MAX, leaf_page
+from holdfast.engine.order_index import index_place, likely_row
+from holdfast.engine.positions import find_position
+from holdfast.engine.risk import is_instrument
+from holdfast.engine.slots import home
+from holdfast.engine.state import NIL, views
+
+FARTHEST = 24  # How many commands ahead the command itself is fetched, and then what it leads to.
+FAR = 12
+NEAR = 8
+NEXT = 4
+
+
+@hot
+def look_ahead(handle, i, count):
+    """Before command number `i` of `count`."""
+    if i + FARTHEST < count:
+        look(handle, i)
+
+
+@cold
+def look(handle, i):
+    state = views(handle)
+    prefetch(state.commands, i + FARTHEST)
+    fetch_hash_entries(state, state.commands[i + FAR])
+    fetch_rows(state, state.commands[i + NEAR])
+    fetch_neighbours(state, state.commands[i + NEXT])
+
+
+@hot
+def is_placing(kind):
+    return kind == CommandKind.PLACE_ORDER or kind == CommandKind.REPLACE_ORDER
+
+
+@hot
+def is_removing(kind):
+    return kind == CommandKind.CANCEL_ORDER or kind == CommandKind.REPLACE_ORDER
+
+
+@hot
+def fetch_hash_entries(state, command):
+    if is_placing(command["kind"]):
+        slots = state.client_id_slots
+        prefetch(slots, home(slots, client_id_tag(state, np.int64(command["account_id"]), command)))
+    if is_removing(command["kind"]):
+        prefetch(state.book.order_index, index_place(state.book, command["order_id"]))
+
+
+@hot
+def fetch_rows(state, command):
+    if is_removing(command["kind"]) and command["order_id"] > 0:
+        row = likely_row(state.book, command["order_id"])
+        if row != NIL:
+            prefetch(state.details, row)
+            prefetch(state.book.orders, row)
+
+
+@hot
+def fetch_neighbours(state, command):
+    """The rows that those of the command point to."""
+    if is_removing(command["kind"]) and command["order_id"] > 0:
+        row = likely_row(state.book, command["order_id"])
+        if row != NIL:
+            prefetch(state.client_ids, np.int64(state.details[row]["client_id_row"]))
+            prefetch(state.details, np.int64(state.details[row]["older"]))
+            prefetch(state.details, np.int64(state.details[row]["younger"]))
+            prefetch(state.book.levels, np.int64(state.book.orders[row]["level"]))
+    instrument_id = np.int64(command["instrument_id"])
+    if is_placing(command["kind"]) and is_instrument(state, instrument_id):
+        side = side_row(instrument_id, command["side"])
+        best = np.int64(state.book.levels[best_level(state.book, side ^ 1)]["first"])
+        prefetch(state.details, best)
+        prefetch(state.book.orders, best)
+        key = price_key(side, command["price_ticks"] & KEY_MAX)
+        prefetch(state.book.page_slots, leaf_page(state.book, side, key) * PAGE_TICKS + (key & (PAGE_TICKS - 1)))
+        position = find_position(state, np.int64(command["account_id"]), instrument_id)
+        prefetch(state.details, state.positions[position]["last_order"])
