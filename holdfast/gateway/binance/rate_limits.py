@@ -12,6 +12,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from holdfast.config import ACCOUNTS_MAX
 from holdfast.gateway.binance import errors
 from holdfast.gateway.binance.errors import ApiError
@@ -128,6 +130,9 @@ class RateLimits:
         self._connections: Window[str] = Window(5 * MINUTE_NS, limits.connections_per_5_minutes, who_max)
         self._refusals: Window[str] = Window(MINUTE_NS, limits.refusals_before_ban, who_max)
         self._bans = Bans(limits)
+        self._weight_shown = _with_count("REQUEST_WEIGHT", "MINUTE", 1, self.weight.limit)
+        self._orders_10s_shown = _with_count("ORDERS", "SECOND", 10, self.orders_10s.limit)
+        self._orders_1d_shown = _with_count("ORDERS", "DAY", 1, self.orders_1d.limit)
 
     def charge(self, address: str, weight: int, now_ns: int) -> None:
         """Count a request. Raises 418 or 429 when the address may not make it; `weight` 0 only asks."""
@@ -192,9 +197,13 @@ class RateLimits:
             _shown("RAW_REQUESTS", "MINUTE", 5, limits.raw_requests_per_5_minutes),
         ]
 
-    def shown_weight(self, address: str, now_ns: int) -> dict[str, Any]:
-        window = self.weight
-        return _shown("REQUEST_WEIGHT", "MINUTE", 1, window.limit) | {"count": window.count(address, now_ns)}
+    def usage(self, address: str, account_id: int, now_ns: int) -> bytes:
+        """What has been used, as JSON, for the reply to one request; with an account also its orders."""
+        weight = self._weight_shown % self.weight.count(address, now_ns)
+        if not account_id:
+            return b"[%b]" % weight
+        short = self._orders_10s_shown % self.orders_10s.count(account_id, now_ns)
+        return b"[%b,%b,%b]" % (short, self._orders_1d_shown % self.orders_1d.count(account_id, now_ns), weight)
 
     def shown_orders(self, account_id: int, now_ns: int) -> list[dict[str, Any]]:
         short, day = self.orders_10s, self.orders_1d
@@ -214,3 +223,8 @@ class RateLimits:
 
 def _shown(kind: str, interval: str, interval_num: int, limit: int) -> dict[str, Any]:
     return {"rateLimitType": kind, "interval": interval, "intervalNum": interval_num, "limit": limit}
+
+
+def _with_count(kind: str, interval: str, interval_num: int, limit: int) -> bytes:
+    """The JSON of `_shown`, with a place for the count."""
+    return msgspec.json.encode(_shown(kind, interval, interval_num, limit))[:-1] + b',"count":%d}'

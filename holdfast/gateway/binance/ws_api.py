@@ -157,8 +157,7 @@ class Session:
             limits.charge_failed(call.peer_ip, 1, now_ns)
         shown = b""
         if exchange.shows_limits:
-            of = limits.shown_orders(call.account_id, now_ns) if is_order and call.account_id else []
-            shown = msgspec.json.encode([*of, limits.shown_weight(call.peer_ip, now_ns)])
+            shown = limits.usage(call.peer_ip, call.account_id if is_order else 0, now_ns)
         server_time = now_ns // self._unit_ns
         self._socket.send(ws_frames.write_reply(exchange.request_id, answer, shown, server_time, self._unit_ns))
         waiting, self._after_reply = self._after_reply, []
