@@ -53,10 +53,16 @@ class Harness:
     def prepare(self) -> None:
         """Accounts, keys and money."""
         self.venue.start()
-        for number in range(ACCOUNTS):
-            name = f"trader-{number}"
-            key = self.venue.trader(name, **{asset: str(amount) for asset, amount in START.items()})
-            self._accounts.append(AccountOracle(Record(name, key), START, self._trades, self._random.getrandbits(48)))
+        for _ in range(ACCOUNTS):
+            self.fresh_account()
+
+    def fresh_account(self) -> AccountOracle:
+        """One more account, with the money to begin with."""
+        name = f"trader-{len(self._accounts)}"
+        key = self.venue.trader(name, **{asset: str(amount) for asset, amount in START.items()})
+        account = AccountOracle(Record(name, key), START, self._trades, self._random.getrandbits(48))
+        self._accounts.append(account)
+        return account
 
     def round(self) -> None:
         """Load, a kill at a random moment, a start, and the checks."""

@@ -49,7 +49,8 @@ OPERATOR_PATHS = [
 ]
 NAMES = [
     "symbol", "symbols", "side", "type", "timeInForce", "quantity", "quoteOrderQty", "price", "newClientOrderId",
-    "orderId", "origClientOrderId", "newOrderRespType", "selfTradePreventionMode", "recvWindow", "limit", "startTime", "endTime",
+    "orderId", "origClientOrderId", "newOrderRespType", "selfTradePreventionMode", "recvWindow",
+    "limit", "startTime", "endTime",
     "fromId", "interval", "timeZone", "windowSize", "cancelReplaceMode", "cancelOrderId", "cancelOrigClientOrderId",
     "cancelRestrictions", "omitZeroBalances", "permissions", "timeUnit", "streams", "id", "method", "params",
 ]  # fmt: skip
