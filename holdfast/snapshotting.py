@@ -155,7 +155,7 @@ def main() -> None:
     os.nice(NICE)
     try:
         written = write(directory)
-    except JournalError as error:
+    except (JournalError, OSError) as error:
         sys.exit(str(error))
     sys.stdout.write(json.dumps(written._asdict()) + "\n")
 
