@@ -10,7 +10,8 @@ A reader with a cursor of its own (the history) must see each event after its cu
 only up to the slowest cursor.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -21,7 +22,7 @@ from holdfast.engine.engine import Engine
 from holdfast.events import Events
 from holdfast.journal import snapshots
 from holdfast.journal.file_operations import REAL_DISK
-from holdfast.journal.interface import JournalError
+from holdfast.journal.interface import Committed, JournalError
 from holdfast.journal.reader import read_committed
 from holdfast.journal.segments import list_segments
 from holdfast.market_data.market_data import MarketData
@@ -76,15 +77,24 @@ class State:
 
     def apply(self, records: np.ndarray, chain_hash: bytes, rebuild: "Rebuild") -> Events:
         """Go on by some committed commands; returns their events."""
+        events = self.run(records, rebuild)
+        self.show(records, events, chain_hash)
+        return events
+
+    def run(self, records: np.ndarray, rebuild: "Rebuild") -> Events:
+        """The first half of `apply`, which changes the engine alone."""
         try:
-            events = self.engine.apply(records)
+            return self.engine.apply(records)
         except AssertionError:
             self.engine, events = apply_with_poison(self.engine, records, rebuild)
+            return events
+
+    def show(self, records: np.ndarray, events: Events, chain_hash: bytes) -> None:
+        """The second half of `apply`, which leaves the engine alone."""
         self._groups.feed(records, events.controls)
         self.market_data.on_replayed(events)
         self.seq = int(records[-1]["seq"])
         self.chain_hash = chain_hash
-        return events
 
 
 Rebuild = Callable[[int, frozenset[int]], Engine]
@@ -151,9 +161,23 @@ def recover(directory: Path, reader: CursorReader | None, progress: Progress) ->
         state = files.oldest()
         if reader is not None and reader.cursor_seq == 0:
             reader.begin_after(state.seq)
-    for piece in read_committed(files.journal, state.seq + 1, after_hash=state.chain_hash):
-        events = state.apply(piece.records, piece.chain_hash, files.rebuild)
+    for piece, events in _run_ahead(files, state):
+        state.show(piece.records, events, piece.chain_hash)
         if reader is not None:
             reader.on_replayed(piece.first_seq, state.seq, piece.records, events)
         progress(state.seq)
     return state
+
+
+def _run_ahead(files: Journaled, state: State) -> Iterator[tuple[Committed, Events]]:
+    """Each piece of the rest of the journal with its events. The engine, which runs without Python's lock, is already
+    at the next piece, in a thread of its own, while the caller shows this one to everybody else."""
+    waiting: tuple[Committed, Events] | None = None
+    with ThreadPoolExecutor(1, "recovery") as thread:
+        for piece in read_committed(files.journal, state.seq + 1, after_hash=state.chain_hash):
+            running = thread.submit(state.run, piece.records, files.rebuild)
+            if waiting is not None:
+                yield waiting
+            waiting = piece, running.result()
+    if waiting is not None:
+        yield waiting

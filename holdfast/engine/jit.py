@@ -15,7 +15,7 @@ order should be `cold`, or compiling takes minutes.
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.core import cgutils, config
 from numba.extending import intrinsic

@@ -5,7 +5,7 @@ commands → engine (LOOK AHEAD beside apply) → events
 An order that is canceled lies where the cache has long forgotten it, and a client id's place in its hash lies anywhere.
 Waiting for memory was half of the time of a command. In a batch the commands to come are known: those far ahead have
 their hash entries fetched, those near, whose entries are there by now, the rows behind them. That nothing is found
-here, or something that is gone when its command's turn comes, costs time and nothing else: nothing is decided or changed.
+here, or something that is gone when its command's turn comes, costs time and nothing else: nothing is decided here.
 """
 
 import numpy as np
@@ -17,10 +17,10 @@ from holdfast.engine.ids import client_id_tag
 from holdfast.engine.jit import cold, hot, prefetch
 from holdfast.engine.ladder import KEY_MAX, leaf_page
 from holdfast.engine.order_index import index_place, likely_row
-from holdfast.engine.positions import find_position
+from holdfast.engine.positions import position_place
 from holdfast.engine.risk import is_instrument
-from holdfast.engine.slots import home
-from holdfast.engine.state import NIL, views
+from holdfast.engine.slots import home, row_of
+from holdfast.engine.state import views
 
 FARTHEST = 24  # How many commands ahead the command itself is fetched, and then what it leads to.
 FAR = 12
@@ -56,39 +56,60 @@ def is_removing(kind):
 
 @hot
 def fetch_hash_entries(state, command):
+    account_id = np.int64(command["account_id"])
+    prefetch(state.accounts, account_id)
+    prefetch(state.keys, np.int64(command["key_id"]))
+    prefetch(state.position_slots, position_place(state, account_id, np.int64(command["instrument_id"])))
     if is_placing(command["kind"]):
         slots = state.client_id_slots
-        prefetch(slots, home(slots, client_id_tag(state, np.int64(command["account_id"]), command)))
+        prefetch(slots, home(slots, client_id_tag(state, account_id, command)))
     if is_removing(command["kind"]):
         prefetch(state.book.order_index, index_place(state.book, command["order_id"]))
 
 
 @hot
 def fetch_rows(state, command):
-    if is_removing(command["kind"]) and command["order_id"] > 0:
+    prefetch(state.positions, likely_position(state, command))
+    if is_removing(command["kind"]):
         row = likely_row(state.book, command["order_id"])
-        if row != NIL:
-            prefetch(state.details, row)
-            prefetch(state.book.orders, row)
+        prefetch(state.details, row)
+        prefetch(state.book.orders, row)
+
+
+@hot
+def likely_position(state, command):
+    """The row of the first position that may be the command's, without a look at it."""
+    place = position_place(state, np.int64(command["account_id"]), np.int64(command["instrument_id"]))
+    return row_of(state.position_slots[place])
 
 
 @hot
 def fetch_neighbours(state, command):
     """The rows that those of the command point to."""
-    if is_removing(command["kind"]) and command["order_id"] > 0:
+    position = state.positions[likely_position(state, command)]
+    prefetch(state.balances, position["base_row"])
+    prefetch(state.balances, position["quote_row"])
+    if is_removing(command["kind"]):
         row = likely_row(state.book, command["order_id"])
-        if row != NIL:
-            prefetch(state.client_ids, np.int64(state.details[row]["client_id_row"]))
-            prefetch(state.details, np.int64(state.details[row]["older"]))
-            prefetch(state.details, np.int64(state.details[row]["younger"]))
-            prefetch(state.book.levels, np.int64(state.book.orders[row]["level"]))
+        order = state.details[row]
+        prefetch(state.client_ids, np.int64(order["client_id_row"]))
+        prefetch(state.details, np.int64(order["older"]))
+        prefetch(state.details, np.int64(order["younger"]))
+        prefetch(state.book.levels, np.int64(state.book.orders[row]["level"]))
+    if is_placing(command["kind"]):
+        prefetch(state.details, position["last_order"])
+        fetch_book(state, command)
+
+
+@hot
+def fetch_book(state, command):
+    """The order that a taker would meet, and the place of the level where one would rest."""
     instrument_id = np.int64(command["instrument_id"])
-    if is_placing(command["kind"]) and is_instrument(state, instrument_id):
-        side = side_row(instrument_id, command["side"])
-        best = np.int64(state.book.levels[best_level(state.book, side ^ 1)]["first"])
-        prefetch(state.details, best)
-        prefetch(state.book.orders, best)
-        key = price_key(side, command["price_ticks"] & KEY_MAX)
-        prefetch(state.book.page_slots, leaf_page(state.book, side, key) * PAGE_TICKS + (key & (PAGE_TICKS - 1)))
-        position = find_position(state, np.int64(command["account_id"]), instrument_id)
-        prefetch(state.details, state.positions[position]["last_order"])
+    if not is_instrument(state, instrument_id):
+        return
+    side = side_row(instrument_id, command["side"])
+    maker = np.int64(state.book.levels[best_level(state.book, side ^ 1)]["first"])
+    prefetch(state.details, maker)
+    prefetch(state.book.orders, maker)
+    key = price_key(side, command["price_ticks"] & KEY_MAX)
+    prefetch(state.book.page_slots, leaf_page(state.book, side, key) * PAGE_TICKS + (key & (PAGE_TICKS - 1)))

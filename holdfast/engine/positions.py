@@ -33,6 +33,12 @@ def find_position(state, account_id, instrument_id):
     return NIL
 
 
+@hot
+def position_place(state, account_id, instrument_id):
+    """Where looking for a position begins."""
+    return home(state.position_slots, tag_of_pair(state.venue[0]["hash_seed"], account_id, instrument_id))
+
+
 @cold
 def make_position(handle, account_id, instrument_id):
     """A new position and, where missing, its two balances; returns its row."""

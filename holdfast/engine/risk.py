@@ -262,7 +262,7 @@ def is_position_small(state, instrument_id, qty_lots):
         return True
     order = state.taker[0]
     instrument = state.instruments[instrument_id]
-    base = state.balances[find_balance(state, np.int64(order["account_id"]), instrument["base_asset"])]
+    base = state.balances[balance_row(state, order, instrument["base_asset"])]
     spare_units = maximum - base["free"] - base["locked"]
     if spare_units < 0:
         return False
@@ -336,12 +336,18 @@ def is_covered(handle):
 
 @hot
 def free_in_asset(state, order, asset_id):
+    return free_of(state, balance_row(state, order, asset_id))
+
+
+@hot
+def balance_row(state, order, asset_id):
+    """The balance of the order's account in one of its instrument's assets, which a position knows; or NIL."""
     position = np.int64(order["position"])
     if position == NIL:
-        return free_of(state, find_balance(state, np.int64(order["account_id"]), asset_id))
+        return find_balance(state, np.int64(order["account_id"]), asset_id)
     if asset_id == state.instruments[order["instrument_id"]]["base_asset"]:
-        return free_of(state, state.positions[position]["base_row"])
-    return free_of(state, state.positions[position]["quote_row"])
+        return state.positions[position]["base_row"]
+    return state.positions[position]["quote_row"]
 
 
 @hot

@@ -15,23 +15,44 @@ _BUY = int(Side.BUY)  # Comparing with an IntEnum's member costs as much as the 
 
 
 class Levels:
-    """One side. `changed` collects what changed since the last published image; None until the first one is made."""
+    """One side. `changed` collects what changed since the last published image; None until the first one is made.
 
-    __slots__ = ("changed", "keys", "lots", "sign")
+    Replay changes many levels at once and leaves their order to whoever asks for it first.
+    """
+
+    __slots__ = ("_sorted_keys", "changed", "lots", "sign")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
-        self.keys: list[int] = []
+        self._sorted_keys: list[int] | None = []
         self.lots: dict[int, int] = {}
         self.changed: dict[int, int] | None = None
 
+    @property
+    def keys(self) -> list[int]:
+        """Ascending, the best one last."""
+        if self._sorted_keys is None:
+            self._sorted_keys = sorted(self.lots)
+        return self._sorted_keys
+
+    def set_many(self, keys: list[int], lots: list[int]) -> None:
+        """The open lots of some levels, 0 for those that are gone."""
+        self.lots.update(zip(keys, lots, strict=True))
+        for key, open_lots in zip(keys, lots, strict=True):
+            if open_lots == 0:
+                del self.lots[key]
+        if self.changed is not None:
+            self.changed.update(zip(keys, lots, strict=True))
+        self._sorted_keys = None
+
     def set(self, key: int, lots: int) -> None:
         if lots == 0:
+            keys = self.keys
             del self.lots[key]
-            if self.keys[-1] == key:
-                self.keys.pop()
+            if keys[-1] == key:
+                keys.pop()
             else:
-                del self.keys[bisect_left(self.keys, key)]
+                del keys[bisect_left(keys, key)]
         else:
             if key not in self.lots:
                 keys = self.keys
@@ -104,6 +125,5 @@ class Book:
         book.update_id, book.ts_ns = update_id, ts_ns
         book.last_change = None if last_change is None else (last_change[0], last_change[1], last_change[2])
         for levels, dumped in ((book.bids, bids), (book.asks, asks)):
-            levels.keys = [key for key, _ in dumped]
-            levels.lots = dict(dumped)
+            levels.set_many([key for key, _ in dumped], [lots for _, lots in dumped])
         return book

@@ -51,11 +51,9 @@ def _replay_book(book: Book, rows: np.ndarray) -> None:
     newest_first = keys[::-1]
     unique, index = np.unique(newest_first, return_index=True)  # The first in reversed order is the last in order.
     lots = rows["lots"][::-1][index]
-    for key, open_lots in zip(unique.tolist(), lots.tolist(), strict=True):
-        levels = book.bids if key > 0 else book.asks
-        if open_lots or key in levels.lots:
-            levels.set(key, open_lots)
-    assert not book.is_crossed()
+    is_bid = unique > 0
+    book.bids.set_many(unique[is_bid].tolist(), lots[is_bid].tolist())
+    book.asks.set_many(unique[~is_bid].tolist(), lots[~is_bid].tolist())
     book.update_id += count
     book.ts_ns = int(rows["ts_ns"][-1])
     book.last_change = (int(rows["side"][-1]), int(keys[-1]), int(rows["lots"][-1]))

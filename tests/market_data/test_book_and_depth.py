@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from holdfast.codes import Side
 from holdfast.market_data import MarketData
+from holdfast.market_data.book import Levels
 from holdfast.market_data.depth import Depth
 from tests.market_data.session import BTCUSDT, REFERENCE, Batch, Session
 
@@ -115,3 +116,12 @@ def test_crossed_book_is_a_bug():
     market_data, session = MarketData(), Session()
     with pytest.raises(AssertionError):
         market_data.on_applied(Batch([], [session.level(Side.BUY, 99, 5), session.level(Side.SELL, 99, 5)]))
+
+
+def test_levels_that_replay_set_are_in_order_for_the_next_change():
+    levels = Levels(1)
+    levels.set_many([103, 101, 102, 99], [1, 2, 3, 0])
+    levels.set(102, 0)
+    levels.set(100, 5)
+    assert levels.keys == [100, 101, 103]
+    assert levels.top(2) == [(103, 1), (101, 2)]

@@ -16,6 +16,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from holdfast.codes import CommandKind
 from holdfast.commands import Command
 from holdfast.engine.engine import Engine
 from holdfast.events import BalanceEvent, BookEvent, Events, OrderEvent
@@ -141,3 +142,26 @@ def test_batches_and_snapshots_change_nothing(sequence: list[Step], sizes: list[
     assert whole.state_hash() == engine.state_hash()
     for family, pieces in zip(at_once, zip(*told, strict=True), strict=True):
         assert np.array_equal(family, np.concatenate(pieces))
+
+
+def test_a_refused_replacement_does_not_hide_the_open_order_whose_id_it_has() -> None:
+    """Found by thinking: a second entry of the same id, in an older row, was met first once the hash was rebuilt."""
+    session = Session()
+    order = Command(kind=CommandKind.PLACE_ORDER, account_id=1, instrument_id=1, side=1, order_type=1, time_in_force=1)
+    order = order._replace(price_ticks=100, qty_lots=1, client_id=b"x")
+    mode = Command(kind=CommandKind.SET_TRADING_MODE, instrument_id=1)
+    soon = session.model.command.clock_ts_ns + 10**6
+
+    def give(command: Command) -> None:
+        session.apply(stamped(command, session.model.command, 1_000))
+
+    give(order._replace(client_id=b"refused", qty_lots=10**8, deadline_ts_ns=soon))  # Takes the oldest row.
+    give(order)
+    session.apply(stamped(mode, session.model.command, 10**9))  # HALT; and that row is free again.
+    later = session.model.command.clock_ts_ns + 10**9
+    give(order._replace(kind=CommandKind.REPLACE_ORDER, order_id=1, deadline_ts_ns=later))
+    give(mode._replace(qty_lots=4))
+    session.engine = Engine.from_arrays(session.engine.arrays())
+    give(order._replace(client_id=b"", kind=CommandKind.CANCEL_ORDER, target_client_id=b"x"))
+    assert not session.model.open
+    session.compare_reads()
