@@ -17,25 +17,13 @@ from holdfast.engine.apply import DONE, POOLS_FULL, STOP_REASONS
 from holdfast.engine.apply import apply as apply_kernel
 from holdfast.engine.apply import skip as skip_kernel
 from holdfast.engine.audit import Audit, AuditResult
+from holdfast.engine.event_buffers import EventBuffers
 from holdfast.engine.handle import Memory
 from holdfast.engine.invariants import check_invariants
 from holdfast.engine.state import RULES_VERSION, SKIPPED_MAX
-from holdfast.events import (
-    Events,
-    balance_event_dtype,
-    book_event_dtype,
-    control_event_dtype,
-    order_event_dtype,
-)
+from holdfast.events import Events
 from holdfast.instruments import Reference
 from holdfast.views import Account, AssetTotals, Balance, Order, Withdrawal
-
-_FAMILIES = (
-    ("order_events", order_event_dtype),
-    ("balance_events", balance_event_dtype),
-    ("book_events", book_event_dtype),
-    ("control_events", control_event_dtype),
-)
 
 
 class Engine:
@@ -48,8 +36,7 @@ class Engine:
 
     def _take(self, memory: Memory) -> None:
         self._memory = memory
-        self._counts = memory["out_head"].view(np.int64)
-        self._buffers = [(memory[name].view(np.uint8), dtype.itemsize) for name, dtype in _FAMILIES]
+        self._buffers = EventBuffers(memory)
         self._audit = Audit(memory)
 
     @classmethod
@@ -77,36 +64,28 @@ class Engine:
         """
         assert commands.dtype == command_dtype
         self._memory.lend("commands", np.ascontiguousarray(commands).view(command_words_dtype))
-        pieces: list[list[np.ndarray]] = []
+        pieces: list[Events] = []
+        self._buffers.make_room(len(commands))
         begun = 0
         for stop in [i for i in range(len(commands)) if int(commands[i]["seq"]) in skip_seqs] if skip_seqs else ():
             self._run(begun, stop, pieces)
-            self._collect(pieces)
             skip_kernel(self._memory.handle, stop)
             begun = stop + 1
         self._run(begun, len(commands), pieces)
-        self._collect(pieces)
-        # Mostly there is one piece.
-        families = pieces[0] if len(pieces) == 1 else [np.concatenate(family) for family in zip(*pieces, strict=True)]
-        return Events(*(family.view(dtype) for family, (_, dtype) in zip(families, _FAMILIES, strict=True)))
+        pieces.append(self._buffers.hand_out())
+        return pieces[0] if len(pieces) == 1 else Events(*map(_joined, zip(*pieces, strict=True)))
 
-    def _run(self, begun: int, count: int, pieces: list[list[np.ndarray]]) -> None:
+    def _run(self, begun: int, count: int, pieces: list[Events]) -> None:
         """Call the kernel until it has done the commands before number `count`."""
         while True:
             begun, why = divmod(apply_kernel(self._memory.handle, count, begun), STOP_REASONS)
             if why == DONE:
                 return
-            self._collect(pieces)
             if why == POOLS_FULL:
                 pools.grow_pools(self._memory)
-
-    def _collect(self, pieces: list[list[np.ndarray]]) -> None:
-        """Copy the events out and make room for more. As bytes: NumPy copies rows of many fields one by one."""
-        counts = self._counts.tolist()
-        pieces.append(
-            [buffer[: count * size].copy() for (buffer, size), count in zip(self._buffers, counts, strict=True)]
-        )
-        self._counts[:] = 0
+            else:
+                pieces.append(self._buffers.hand_out())
+                self._buffers.make_room(count - begun)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything that a snapshot needs, as copies of what is in use."""
@@ -221,3 +200,8 @@ class Engine:
     def used(self) -> dict[str, tuple[int, int]]:
         """In use and limit, for each limit."""
         return reads.used(self._memory)
+
+
+def _joined(parts: tuple[np.ndarray, ...]) -> np.ndarray:
+    """One array of several, as bytes: NumPy copies rows of many fields one by one."""
+    return np.concatenate([part.view(np.uint8) for part in parts]).view(parts[0].dtype)

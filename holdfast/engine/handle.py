@@ -43,6 +43,7 @@ from numba.np import arrayobj
 from holdfast.engine.jit import IS_COMPILED
 
 CACHE_LINE_BYTES = 64
+RESERVE = 8  # Times what was asked for; memory that nobody has touched costs nothing.
 _TABLE_COLUMNS = 2  # Address, length in rows.
 
 
@@ -92,14 +93,22 @@ class Memory:
         self._position = {name: i for i, (name, _) in enumerate(layout.arrays)}
         self._table = np.zeros((len(layout.arrays), _TABLE_COLUMNS), np.int64)
         self._arrays = {name: _aligned_zeros(rows[name], dtype) for name, dtype in layout.arrays}
+        self._reserves: dict[str, np.ndarray] = {}
+        self._views: Any = None
         for name in self._arrays:
             self._enter(name)
         self.handle: int = self._table.ctypes.data
-        self.views = layout.bind(self._arrays)
         _memories[self.handle] = self
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._arrays[name]
+
+    @property
+    def views(self) -> Any:
+        """The NamedTuple over the arrays as they are now, for Python."""
+        if self._views is None:
+            self._views = self._layout.bind(self._arrays)
+        return self._views
 
     def handle_of(self, part: Layout) -> int:
         """The handle of a part of the layout: kernels that know only the part take this one."""
@@ -108,26 +117,31 @@ class Memory:
         return handle
 
     def grow(self, name: str, rows: int) -> None:
-        """Give an array more rows: the old ones copied, the new ones zero. Views taken from Python before are stale."""
+        """Give an array more rows: the old ones kept, the new ones zero. Views taken from Python before are stale.
+
+        What is taken from the system is RESERVE times as much, which costs nothing until it is used, so that most
+        growing copies nothing.
+        """
         old = self._arrays[name]
         assert rows >= len(old)
-        new = _aligned_zeros(rows, old.dtype)
-        new[: len(old)].view(np.uint8)[:] = old.view(np.uint8)  # NumPy copies rows of many fields one by one.
-        self._arrays[name] = new
+        if name not in self._reserves or rows > len(self._reserves[name]):
+            self._reserves[name] = _aligned_zeros(RESERVE * rows, old.dtype)
+            # NumPy copies rows of many fields one by one.
+            self._reserves[name][: len(old)].view(np.uint8)[:] = old.view(np.uint8)
+        self._arrays[name] = self._reserves[name][:rows]
         self._enter(name)
-        self.views = self._layout.bind(self._arrays)
 
     def lend(self, name: str, array: np.ndarray) -> None:
-        """Let the caller's array stand for one of the outermost layout, uncopied, until the next one is lent."""
+        """Let the caller's array stand for one, uncopied, until the next one is lent."""
         assert array.dtype == self._arrays[name].dtype
         assert array.flags.c_contiguous
         self._arrays[name] = array
         self._enter(name)
-        self.views = self.views._replace(**{name: array})
 
     def _enter(self, name: str) -> None:
         array = self._arrays[name]
         self._table[self._position[name]] = array.ctypes.data, len(array)
+        self._views = None
 
 
 _memories: WeakValueDictionary[int, Memory] = WeakValueDictionary()

@@ -1,8 +1,8 @@
 """Pools: the memory of a new state, and more of it when a call says that a pool has no room for another command.
 
-Pools double, between two commands and from Python. Capacities decide nothing: not what is refused (limits do that),
-not which row comes next, not a hash of the state. The hashes from keys to rows are rebuilt from the rows after growing
-and loading.
+Pools double and hashes grow fourfold, between two commands and from Python. Capacities decide nothing: not what is
+refused (limits do that), not which row comes next, not a hash of the state. The hashes from keys to rows are rebuilt
+from the rows after growing and loading.
 """
 
 from typing import NamedTuple
@@ -27,8 +27,7 @@ from holdfast.engine.state import (
     views,
 )
 
-EVENT_ROWS = 4096
-CONTROL_EVENT_ROWS = 512
+SLOTS_GROWTH = 4  # Entering all rows anew costs more than the room.
 
 
 class Pool(NamedTuple):
@@ -68,8 +67,7 @@ def new_memory() -> Memory:
     rows |= {pool.slots: _slots_rows(pool.first_rows) for pool in POOLS if pool.slots}
     rows |= book.first_rows(instruments=rows["instruments"])
     rows |= {name: rows[owner] * factor for name, owner, factor in COMPANIONS}
-    rows |= {"order_events": EVENT_ROWS, "balance_events": EVENT_ROWS, "book_events": EVENT_ROWS}
-    rows |= {"control_events": CONTROL_EVENT_ROWS, "out_head": 1}
+    rows |= {"order_events": 0, "balance_events": 0, "book_events": 0, "control_events": 0, "out_head": 1}
     rows |= {"commands": 0, "venue": 1, "taker": 2, "skipped": SKIPPED_MAX + 1, "step": 1}
     memory = Memory(STATE, **rows)
     venue = memory["venue"][0]
@@ -92,7 +90,7 @@ def grow_pools(memory: Memory) -> None:
         if len(memory[pool.name]) - 1 - count < ROWS_SPARE:
             memory.grow(pool.name, 2 * len(memory[pool.name]))
         if pool.slots and len(memory[pool.slots]) // ENTRIES_PER_ROW - count < ROWS_SPARE:
-            memory.grow(pool.slots, 2 * len(memory[pool.slots]))
+            memory.grow(pool.slots, SLOTS_GROWTH * len(memory[pool.slots]))
             rebuild_slots(memory, pool)
     book.grow(memory)
     grow_companions(memory)

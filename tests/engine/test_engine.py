@@ -7,7 +7,7 @@ import pytest
 
 from holdfast.codes import CommandKind, ControlEventKind, OrderEventKind, TradingMode
 from holdfast.config import STEP_ORDER_EVENTS_MAX
-from holdfast.engine import pools
+from holdfast.engine import event_buffers, pools
 from holdfast.engine.engine import Engine
 from holdfast.events import Events
 from tests.engine.scenario import MARKET, Session
@@ -61,11 +61,27 @@ def test_how_commands_are_batched_cannot_be_seen(commands: np.ndarray, reference
 def test_where_event_buffers_are_cut_cannot_be_seen(
     commands: np.ndarray, reference: tuple[Engine, Events], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pools, "EVENT_ROWS", 3 * STEP_ORDER_EVENTS_MAX)
-    monkeypatch.setattr(pools, "CONTROL_EVENT_ROWS", 8)
+    monkeypatch.setattr(event_buffers, "ROWS_PER_COMMAND", dict.fromkeys(event_buffers.ROWS_PER_COMMAND, 0))
+    monkeypatch.setattr(event_buffers, "BUFFER_ROWS", 0)
     engine = Engine()
     assert_same(engine.apply(commands), reference[1])
     assert engine.state_hash() == reference[0].state_hash()
+
+
+def test_events_that_somebody_keeps_are_never_written_again(
+    commands: np.ndarray, reference: tuple[Engine, Events], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_buffers, "BUFFER_ROWS", 0)
+    engine = Engine()
+    kept = [engine.apply(commands[i : i + 50]) for i in range(0, len(commands), 50)]
+    assert_same(concatenate(kept), reference[1])
+
+
+def test_event_buffers_that_nobody_keeps_are_used_again(commands: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_buffers, "BUFFER_ROWS", 0)
+    engine = Engine()
+    places = {engine.apply(commands[i : i + 50]).orders.ctypes.data for i in range(0, len(commands), 50)}
+    assert len(places) < len(commands) / 50 / 2
 
 
 def test_growing_changes_nothing(
@@ -136,8 +152,8 @@ def many_orders(count: int) -> Session:
 @pytest.fixture
 def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Event buffers with room for little more than a step, so that one that is too long is an IndexError."""
-    monkeypatch.setattr(pools, "EVENT_ROWS", 160)
-    monkeypatch.setattr(pools, "CONTROL_EVENT_ROWS", 8)
+    monkeypatch.setattr(event_buffers, "ROWS_PER_COMMAND", dict.fromkeys(event_buffers.ROWS_PER_COMMAND, 0))
+    monkeypatch.setattr(event_buffers, "BUFFER_ROWS", 0)
 
 
 @pytest.mark.usefixtures("small_buffers")
