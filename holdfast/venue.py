@@ -187,11 +187,15 @@ class Venue:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if hasattr(self, "_server"):
-            await self._server.stop(STOP_SECONDS_MAX, self._gateway.announce_shutdown)
+            await self._server.stop(STOP_SECONDS_MAX, self._announce_shutdown)
         if hasattr(self, "_snapshots"):
             await self._snapshots.stop()
         for close in reversed(self._closing):
             await asyncio.to_thread(close)
+
+    def _announce_shutdown(self) -> None:
+        self._gateway.announce_shutdown()
+        self._streams.announce_shutdown()
 
     def _unlock(self, state: State) -> None:
         path = master_key_path(str(self._data.venue_id))
