@@ -4,7 +4,6 @@ It trades for real as far as it can know: no dry run, an account of its own, the
 """
 
 import json
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +23,6 @@ STRATEGIES = Path(__file__).parent / "strategies"
 SYMBOL = "BTCUSDT"
 START_SECONDS_MAX = 60
 ROUND_SECONDS_MAX = 60
-STOP_SECONDS_MAX = 20
 POLL_SECONDS = 0.1
 
 
@@ -95,8 +93,6 @@ def test_freqtrade_buys_and_sells(venue: VenueProcess, tmp_path: Path) -> None:
             # And it goes on: the strategy is asked again, and keeps still.
             wait_for(lambda: "User denied entry" in log.read_text(), bot, ROUND_SECONDS_MAX)
             assert "ERROR" not in log.read_text()
-            bot.send_signal(signal.SIGINT)
-            bot.wait(STOP_SECONDS_MAX)
         except BaseException:
             print(log.read_text()[-6_000:])  # noqa: T201
             raise
