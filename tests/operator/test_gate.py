@@ -73,7 +73,7 @@ async def test_unknown_paths_and_methods_are_problems_too(operator: Operator) ->
     unknown = await operator.ask("GET", "/nothing", status=404)
     assert unknown.headers["content-type"] == "application/problem+json"
     wrong = await operator.ask("DELETE", "/venue", status=405)
-    assert wrong.headers["allow"] == "GET, HEAD"
+    assert set(wrong.headers["allow"].split(", ")) == {"GET", "HEAD"}
 
 
 @pytest.mark.parametrize("key", ["", "x" * 37, "two words", "é"])
