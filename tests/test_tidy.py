@@ -18,8 +18,8 @@ LANGUAGE = {"clock", "codes", "commands", "config", "events", "instruments", "vi
 # A gateway translates what market data shows, and so knows its shapes; it never changes anything there.
 STAGES_THAT_MAY_ALSO_IMPORT = {"gateway": {"market_data"}}
 STAGES = {"accounts", "directory", "engine", "gateway", "journal", "market_data", "participants"}
-# The package's own file names the directory of compiled kernels; the snapshot hashes bytes; reads unpack ids; buffers are
-# used again when nobody refers to them; two instructions are written in the compiler's own terms.
+# The package's own file names the directory of compiled kernels; the snapshot hashes bytes; reads unpack ids; buffers
+# are used again when nobody refers to them; two instructions are written in the compiler's own terms.
 ENGINE_MAY_IMPORT = {"collections", "holdfast", "numba", "numpy", "struct", "typing"}
 ENGINE_EXCEPTIONS = {
     "__init__.py": {"hashlib", "os", "pathlib"},
