@@ -21,8 +21,10 @@ class Bench(NamedTuple):
 
 BENCHES = {
     "match": Bench("the book alone, beside a plain C++ book", ()),
-    "engine": Bench("filters, funds, matching, fees, ledger, beside that book's matching alone"),
-    "recovery": Bench("replay, and a restart behind a snapshot"),
+    "engine": Bench(
+        "the whole engine, beside that book's matching alone", ("--commands", "300000", "--without-memory")
+    ),
+    "recovery": Bench("replay, and a restart behind a snapshot", ("--commands", "2000000", "--behind", "500000")),
     "journal": Bench("durable appends and reading, beside the bare system calls", ()),
     "rest": Bench("orders over REST, beside an empty route"),
     "ws_api": Bench("orders over the WebSocket API, beside an empty echo"),
