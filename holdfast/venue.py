@@ -218,6 +218,7 @@ class Venue:
             venue_id=self._data.venue_id.bytes,
             rules_version=Engine.RULES_VERSION,
             settings=JournalSettings.of_segments(self._settings.journal.segment_bytes),
+            soon=loop.call_soon,
         )
         self._closing.append(journal.close)
         return journal
