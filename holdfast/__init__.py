@@ -1,7 +1,7 @@
 """Holdfast: a crypto spot exchange that stays up.
 
 Importing the package costs nothing: the command line, which talks to a running venue, needs neither NumPy nor kernels.
-What kernels need before they are imported is in `holdfast.engine`.
+What kernels need before they are imported is in `holdfast.kernel_cache`.
 """
 
 if not __debug__:

@@ -1,25 +1,3 @@
-"""The exchange itself: a pure function of (state, commands) to (state, events).
+"""The exchange itself: a pure function of (state, commands) to (state, events)."""
 
-This runs before any kernel is imported, since importing `holdfast.engine.x` imports this package first. It names the
-directory of compiled kernels after everything that a kernel can see: Numba's own cache notices a change only in the
-file that defines a kernel, and would run yesterday's rules after a change in a helper.
-"""
-
-import hashlib
-import os
-from pathlib import Path
-from typing import Any
-
-import numba
-import numpy
-
-_engine = Path(__file__).parent
-_language = ["codes.py", "config.py", "commands.py", "events.py"]
-_sources = [_engine.parent / name for name in _language] + sorted(_engine.glob("*.py"))
-_seen = [source.read_bytes() for source in _sources]
-_config: Any = numba.config  # Numba makes its settings' names when it is imported.
-_mode = f"{numba.__version__} {numpy.__version__} boundscheck={_config.BOUNDSCHECK} jit={not _config.DISABLE_JIT}"
-
-CACHE_KEY = hashlib.blake2b(b"\0".join([*_seen, _mode.encode()]), digest_size=8).hexdigest()
-CACHE_ROOT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "holdfast"
-_config.CACHE_DIR = str(CACHE_ROOT / CACHE_KEY)
+from holdfast import kernel_cache  # noqa: F401  Before any kernel: importing `holdfast.engine.x` imports this first.
