@@ -14,7 +14,8 @@ instrument halted. If it passes the second time the machine is suspect, and this
 same journal meets the same failure and decides the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from holdfast.accounts.history import History
 from holdfast.clock import Clock
 from holdfast.codes import CommandFlag, CommandKind, ControlEventKind
 from holdfast.commands import COMMAND_BYTES, Command, payload_piece
+from holdfast.config import CLIENT_ID_BYTES
 from holdfast.directory.directory import Directory
 from holdfast.engine.engine import Engine
 from holdfast.events import BalanceEvent, BookEvent, ControlEvent, Events, OrderEvent
@@ -34,8 +36,8 @@ from holdfast.journal.interface import Committed, Journal
 
 log = structlog.get_logger()
 
-_ACCOUNT_BYTES = slice(60, 64)
-_CLIENT_ID_BYTES = slice(104, 140)
+_ACCOUNT_ID_OFFSET = 60  # Of a command's record.
+_CLIENT_ID_OFFSET = 104
 
 
 class SuspectMachineError(Exception):
@@ -80,12 +82,28 @@ class Applied:
     def balances(self) -> list[BalanceEvent]:
         return [BalanceEvent._make(row) for row in self.events.balances.tolist()]
 
+    def outcome(self, seq: int) -> Outcome:
+        """What the command `seq` of this run led to."""
+        orders = [OrderEvent._make(row) for row in _of_seq(self.events.orders, seq)]
+        controls = [ControlEvent._make(row) for row in _of_seq(self.events.controls, seq)]
+        return Outcome(seq, orders, controls)
+
+
+def _of_seq(rows: np.ndarray, seq: int) -> list[tuple]:  # type: ignore[type-arg]
+    """The rows of one command, of some that are ordered by seq."""
+    if not len(rows):
+        return []
+    seqs = rows["seq"]
+    begin, end = seqs.searchsorted(seq), seqs.searchsorted(seq, "right")
+    return rows[begin:end].tolist()  # type: ignore[no-any-return]
+
 
 class _Waiting(NamedTuple):
-    """A group that was submitted and is not yet applied."""
+    """A group, or a run of commands, that was submitted and is not yet applied."""
 
-    key: tuple[bytes, bytes]  # Of `Replica._on_the_way`.
-    done: Callable[[Outcome], None] | None
+    seq: int  # Of the first record.
+    records: bytes
+    done: Callable[["Applied", int], None] | None
 
 
 class ControlGroups:
@@ -141,8 +159,7 @@ class Replica:
         self._rebuild = rebuild
         self._readers: list[Callable[[Applied], None]] = []
         self._groups = ControlGroups(directory)
-        self._waiting: dict[int, _Waiting] = {}  # By the first seq, rising.
-        self._on_the_way: dict[tuple[bytes, bytes], int] = {}  # (account, client id) of records not yet applied
+        self._waiting: deque[_Waiting] = deque()  # In the order of seqs.
 
     # Write side.
 
@@ -152,11 +169,16 @@ class Replica:
         `done` is called when the group is durable, applied, and seen by every reader. Raises JournalUnavailableError at
         once, with the reason for people, when the journal cannot take it; then nothing was or will be done.
         """
+        if done is None:
+            return self.submit_run(records, None)
+        return self.submit_run(records, lambda applied, seq: done(applied.outcome(seq)))
+
+    def submit_run(self, records: bytes, done: Callable[[Applied, int], None] | None) -> int:
+        """The same for commands that have nothing to do with each other: `done(applied, first_seq)` finds them all in
+        one applied run."""
         assert len(records) % COMMAND_BYTES == 0
         seq = self.journal.append(records)
-        key = records[_ACCOUNT_BYTES], records[_CLIENT_ID_BYTES]
-        self._on_the_way[key] = seq
-        self._waiting[seq] = _Waiting(key, done)
+        self._waiting.append(_Waiting(seq, records, done))
         return seq
 
     @property
@@ -174,13 +196,20 @@ class Replica:
 
     def is_pending(self, account_id: int, client_id: str) -> bool:
         """Whether a command with this client id was submitted and is not yet decided."""
-        key = (account_id.to_bytes(4, "little"), client_id.encode("ascii").ljust(36, b"\0"))
-        return key in self._on_the_way
+        key = client_id.encode("ascii").ljust(CLIENT_ID_BYTES, b"\0")
+        account = account_id.to_bytes(4, "little")
+        return any(
+            record[_ACCOUNT_ID_OFFSET : _ACCOUNT_ID_OFFSET + 4] == account
+            and record[_CLIENT_ID_OFFSET : _CLIENT_ID_OFFSET + CLIENT_ID_BYTES] == key
+            for waiting in self._waiting
+            if key in waiting.records
+            for record in _split(waiting.records)
+        )
 
     @property
     def pending_count(self) -> int:
         """Commands submitted and not yet answered."""
-        return len(self._waiting)
+        return sum(len(waiting.records) for waiting in self._waiting) // COMMAND_BYTES
 
     # What the journal hands back.
 
@@ -214,20 +243,13 @@ class Replica:
         self._reply(applied)
 
     def _reply(self, applied: Applied) -> None:
-        orders = _Cursor(applied.orders)
-        controls = _Cursor(applied.controls)
-        waiting, on_the_way = self._waiting, self._on_the_way
-        for seq in range(applied.first_seq, applied.last_seq + 1):
-            submitted = waiting.pop(seq, None)
-            if submitted is None:
-                continue
-            key, done = submitted
-            if on_the_way.get(key) == seq:
-                del on_the_way[key]
+        waiting = self._waiting
+        while waiting and waiting[0].seq <= applied.last_seq:
+            seq, _, done = waiting.popleft()
             if done is None:
                 continue
             try:
-                done(Outcome(seq, orders.of(seq), controls.of(seq)))
+                done(applied, seq)
             except Exception:
                 # The command is durable and applied; a fault in telling one client must not stop the others.
                 log.exception("a reply failed", seq=seq)
@@ -314,19 +336,5 @@ def joined(parts: Sequence[Events]) -> Events:
     return Events._make(np.concatenate(family) for family in zip(*parts, strict=True))
 
 
-class _Cursor:
-    """Hands out the events of rising seqs from one ordered list."""
-
-    def __init__(self, events: list) -> None:  # type: ignore[type-arg]
-        self._events = events
-        self._next = 0
-
-    def of(self, seq: int) -> list:  # type: ignore[type-arg]
-        events, i, n = self._events, self._next, len(self._events)
-        while i < n and events[i].seq < seq:
-            i += 1
-        start = i
-        while i < n and events[i].seq == seq:
-            i += 1
-        self._next = i
-        return events[start:i]
+def _split(records: bytes) -> Iterator[bytes]:
+    return (records[at : at + COMMAND_BYTES] for at in range(0, len(records), COMMAND_BYTES))

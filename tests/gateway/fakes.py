@@ -29,7 +29,16 @@ from holdfast.codes import (
 from holdfast.commands import Command, command_dtype
 from holdfast.directory.keys import Key
 from holdfast.errors import JournalUnavailableError
-from holdfast.events import BalanceEvent, ControlEvent, OrderEvent
+from holdfast.events import (
+    BalanceEvent,
+    ControlEvent,
+    Events,
+    OrderEvent,
+    balance_event_dtype,
+    book_event_dtype,
+    control_event_dtype,
+    order_event_dtype,
+)
 from holdfast.gateway.binance.gateway import BinanceGateway, install
 from holdfast.gateway.binance.rate_limits import Limits
 from holdfast.gateway.server.messages import Request, Response
@@ -120,6 +129,21 @@ class Applied(NamedTuple):
     balances: list[BalanceEvent]
     controls: list[ControlEvent]
 
+    @property
+    def events(self) -> Events:
+        return Events(
+            np.array([tuple(event) for event in self.orders], order_event_dtype),
+            np.array([tuple(event) for event in self.balances], balance_event_dtype),
+            np.array([], book_event_dtype),
+            np.array([tuple(event) for event in self.controls], control_event_dtype),
+        )
+
+    def outcome(self, seq: int) -> Outcome:
+        """What `done` of a single command gets."""
+        command = Command._make(self.commands[seq - self.first_seq].tolist())
+        orders = [event for event in self.orders if event.seq == seq]
+        return Outcome(command, orders, [event for event in self.balances if event.seq == seq], [])
+
 
 class FakeDirectory:
     def __init__(self) -> None:
@@ -209,7 +233,7 @@ class FakeReplica:
         self.free = {(ACCOUNT_ID, BTC.asset_id): 10 * 10**8, (ACCOUNT_ID, USDT.asset_id): 10**6 * 10**8}
         self.accounts = {ACCOUNT_ID: Account(ACCOUNT_ID, 0, False, -1, -1, START_NS, 0)}
         self.submitted: list[Command] = []
-        self._queue: list[tuple[Command, Callable[[Outcome], None] | None]] = []
+        self._queue: list[tuple[list[Command], Callable[[Applied, int], None] | None]] = []
         self._open: dict[int, OrderEvent] = {}
         self._readers: list[Callable[[Applied], None]] = []
         self._seq = 0
@@ -222,25 +246,32 @@ class FakeReplica:
         return not self.refusal
 
     def submit(self, records: bytes, done: Callable[[Outcome], None] | None = None) -> int:
+        return self.submit_run(records, None if done is None else lambda applied, seq: done(applied.outcome(seq)))
+
+    def submit_run(self, records: bytes, done: Callable[[Applied, int], None] | None) -> int:
         if self.unavailable:
             raise JournalUnavailableError(self.unavailable)
-        command = Command._make(np.frombuffer(records, command_dtype)[0].tolist())
-        self._seq += 1
-        command = command._replace(seq=self._seq)
-        self.submitted.append(command)
-        self._queue.append((command, done))
-        return self._seq
+        first_seq = self._seq + 1
+        run = []
+        for row in np.frombuffer(records, command_dtype).tolist():
+            self._seq += 1
+            run.append(Command._make(row)._replace(seq=self._seq))
+        self.submitted += run
+        self._queue.append((run, done))
+        return first_seq
 
     def add_reader(self, reader: Callable[[Applied], None]) -> None:
         self._readers.append(reader)
 
     def commit(self, at_once: bool = False) -> None:
-        """Make durable, apply, show and answer everything submitted: command by command, or in one batch."""
+        """Make durable, apply, show and answer everything submitted: run by run, or in one batch."""
         batch = []
         while self._queue:
-            command, done = self._queue.pop(0)
-            command = command._replace(ts_ns=self.clock.ns, clock_ts_ns=self.clock.ns)
-            batch.append((Outcome(command, self._orders_of(command), [], []), done))
+            run, done = self._queue.pop(0)
+            for command in run:
+                decided = command._replace(ts_ns=self.clock.ns, clock_ts_ns=self.clock.ns)
+                is_first = command is run[0]
+                batch.append((Outcome(decided, self._orders_of(decided), [], []), done if is_first else None))
             if not at_once or not self._queue:
                 self._publish(batch)
                 batch = []
@@ -289,7 +320,9 @@ class FakeReplica:
 
     def is_pending(self, account_id: int, client_id: str) -> bool:
         return any(
-            command.account_id == account_id and command.client_id == client_id.encode() for command, _ in self._queue
+            command.account_id == account_id and command.client_id == client_id.encode()
+            for run, _ in self._queue
+            for command in run
         )
 
     # The engine, in miniature.
@@ -418,7 +451,7 @@ class FakeReplica:
         }
         return OrderEvent(**fields)  # type: ignore[arg-type]
 
-    def _publish(self, batch: list[tuple[Outcome, Callable[[Outcome], None] | None]]) -> None:
+    def _publish(self, batch: list[tuple[Outcome, Callable[[Applied, int], None] | None]]) -> None:
         outcomes = [outcome for outcome, _ in batch]
         seqs = [outcome.command.seq for outcome in outcomes]
         applied = Applied(
@@ -433,7 +466,7 @@ class FakeReplica:
             reader(applied)
         for outcome, done in batch:
             if done is not None:
-                done(outcome)
+                done(applied, outcome.seq)
 
 
 class Answer(NamedTuple):

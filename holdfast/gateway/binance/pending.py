@@ -29,15 +29,23 @@ class CommandSink(Protocol):
     def submit(self, records: bytes, done: Callable[[Any], None] | None = None) -> int: ...
 
 
+class Waiter(Protocol):
+    """What waits for an outcome, until `due_ts_ns` at most."""
+
+    @property
+    def due_ts_ns(self) -> int: ...
+
+    def time_out(self) -> None: ...
+
+
 class Waiting:
     """One command on its way."""
 
-    __slots__ = ("_pending", "_reply", "call", "client_id", "deadline_ts_ns", "due_ts_ns", "number")
+    __slots__ = ("_pending", "_reply", "call", "client_id", "deadline_ts_ns", "due_ts_ns")
 
     def __init__(
         self,
         pending: "Pending",
-        number: int,
         call: Call,
         client_id: str,
         deadline_ts_ns: int,
@@ -45,7 +53,6 @@ class Waiting:
     ) -> None:
         self._pending = pending
         self._reply = reply
-        self.number = number
         self.call = call
         self.client_id = client_id
         self.deadline_ts_ns = deadline_ts_ns
@@ -53,13 +60,19 @@ class Waiting:
 
     def done(self, outcome: Any) -> None:
         """The command is durable and applied."""
-        self._pending.resolve(self, outcome.seq)
+        self._pending.end(self)
+        self._pending.forget_cancel_id(outcome.seq)
         if not self.call.is_answered:  # As pending, a while ago.
             self.call.attempt(lambda _: self._reply(outcome))
 
     def time_out(self) -> None:
-        shown = {"clientOrderId": self.client_id, "resolvesBy": self.call.time(self.deadline_ts_ns)}
-        self.call.fail(ApiError(errors.TIMEOUT, data=shown))
+        tell_pending(self.call, self.client_id, self.deadline_ts_ns)
+
+
+def tell_pending(call: Call, client_id: str, deadline_ts_ns: int) -> None:
+    """Answer a request whose command is not decided yet."""
+    shown = {"clientOrderId": client_id, "resolvesBy": call.time(deadline_ts_ns)}
+    call.fail(ApiError(errors.TIMEOUT, data=shown))
 
 
 class Pending:
@@ -69,9 +82,8 @@ class Pending:
         self._sink = sink
         self._clock = clock
         self._call_later = call_later
-        self._waiting: dict[int, Waiting] = {}  # Oldest first.
+        self._waiting: dict[Waiter, None] = {}  # Oldest first.
         self._cancel_ids: dict[int, str] = {}  # By seq.
-        self._number = 0
         self._timer_runs = False
 
     def __len__(self) -> int:
@@ -95,24 +107,29 @@ class Pending:
         Raises ApiError at once when the journal cannot take it.
         """
         call.authorization.check_time(self._clock.now_ns())
-        self._number += 1
-        waiting = Waiting(self, self._number, call, client_id, deadline_ts_ns, reply)
+        waiting = Waiting(self, call, client_id, deadline_ts_ns, reply)
         try:
             seq = self._sink.submit(record, waiting.done)
         except JournalUnavailableError as error:
             raise ApiError(errors.UNAVAILABLE, error.reason) from error
-        self._waiting[waiting.number] = waiting
         if cancel_id:
             self._cancel_ids[seq] = cancel_id
-        if not self._timer_runs:
-            self._start_timer(waiting)
+        self.begin(waiting)
 
-    def resolve(self, waiting: Waiting, seq: int) -> None:
-        """The command is decided, whether or not somebody still waits to be told."""
-        self._waiting.pop(waiting.number, None)
+    def forget_cancel_id(self, seq: int) -> None:
         self._cancel_ids.pop(seq, None)
 
-    def _start_timer(self, oldest: Waiting) -> None:
+    def begin(self, waiter: Waiter) -> None:
+        """Let it be timed out when it is due, unless `end` comes first."""
+        self._waiting[waiter] = None
+        if not self._timer_runs:
+            self._start_timer(waiter)
+
+    def end(self, waiter: Waiter) -> None:
+        """It is decided, whether or not somebody still waits to be told."""
+        self._waiting.pop(waiter, None)
+
+    def _start_timer(self, oldest: Waiter) -> None:
         self._timer_runs = True
         delay_ns = max(oldest.due_ts_ns - self._clock.now_ns(), 0) + TIMER_SLACK_NS
         self._call_later(delay_ns / 1e9, self._on_timer)
@@ -121,9 +138,9 @@ class Pending:
         self._timer_runs = False
         now_ns = self._clock.now_ns()
         while self._waiting:
-            oldest = next(iter(self._waiting.values()))
+            oldest = next(iter(self._waiting))
             if oldest.due_ts_ns > now_ns:
                 self._start_timer(oldest)
                 return
-            del self._waiting[oldest.number]
+            del self._waiting[oldest]
             oldest.time_out()
