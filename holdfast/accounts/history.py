@@ -13,8 +13,7 @@ reply is out. Invariants:
 """
 
 import sqlite3
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -26,11 +25,10 @@ from holdfast.accounts.schema import HistoryDamagedError, HistoryUnavailableErro
 from holdfast.accounts.selection import Window, order_id_of
 from holdfast.accounts.tail import Backlog
 from holdfast.accounts.writer import Writer
-from holdfast.codes import OrderEventKind
-from holdfast.events import ControlEvent, Events, OrderEvent
+from holdfast.events import ControlEvent, Events
 from holdfast.views import Fill, Order, Withdrawal
 
-LAG_EVENTS_MAX = 100_000  # About 100 MB of tail at the worst.
+LAG_EVENTS_MAX = 100_000  # About 25 MB of tail.
 _INT64_MAX = 2**63 - 1
 
 
@@ -44,9 +42,7 @@ class AppliedBatch(Protocol):
     @property
     def commands(self) -> np.ndarray: ...
     @property
-    def orders(self) -> list[OrderEvent]: ...
-    @property
-    def controls(self) -> list[ControlEvent]: ...
+    def events(self) -> Events: ...
 
 
 class HistoryStatus(NamedTuple):
@@ -70,7 +66,6 @@ class History:
 
     def __init__(self, path: Path, lag_events_max: int = LAG_EVENTS_MAX, writes_by_itself: bool = True) -> None:
         self._lag_events_max = lag_events_max
-        self._is_behind = False
         try:
             connection = open_for_writing(path)
             self._queries = Queries(path)
@@ -82,7 +77,7 @@ class History:
                 f"{path} is not an account history ({error}); delete it, it is written anew from the journal."
             ) from error
         self._connection = connection
-        self._backlog = Backlog(cursor_seq)
+        self._backlog = Backlog(cursor_seq, lag_events_max)
         self._writer = Writer(path, connection, self._backlog)
         if writes_by_itself:
             self._writer.start()
@@ -91,25 +86,15 @@ class History:
 
     def on_applied(self, applied: AppliedBatch) -> None:
         """Take an applied batch; batches follow each other without a gap, and may repeat what was seen."""
-        self._take(applied.first_seq, applied.last_seq, applied.commands, applied.orders, applied.controls)
+        self._take(applied.first_seq, applied.last_seq, applied.commands, applied.events)
 
     def on_replayed(self, first_seq: int, last_seq: int, commands: np.ndarray, events: Events) -> None:
-        """The same from the engine's arrays, for the replay at start: only relevant rows become Python objects.
+        """The same for the replay at start.
 
         Waits when the writer is behind, so that a rebuild of any length runs in bounded memory; raises
         HistoryUnavailableError when it is behind because writing fails.
         """
-        if last_seq <= self._backlog.seen_seq:
-            return
-        kinds = events.orders["kind"]
-        relevant = (
-            (kinds == OrderEventKind.TRADE)
-            | (kinds == OrderEventKind.ORDER_CANCELED)
-            | (kinds == OrderEventKind.ORDER_EXPIRED)
-        ) & (events.orders["seq"] > self._backlog.seen_seq)
-        orders = [OrderEvent._make(row) for row in events.orders[relevant].tolist()]
-        controls = [ControlEvent._make(row) for row in events.controls.tolist()]
-        self._take(first_seq, last_seq, commands, orders, controls)
+        self._take(first_seq, last_seq, commands, events)
         self._writer.catch_up(lambda: self.is_behind)
 
     def begin_after(self, seq: int) -> None:
@@ -119,24 +104,19 @@ class History:
         self._writer.begin_after(seq)
         self.begin_seq = seq
 
-    def _take(
-        self,
-        first_seq: int,
-        last_seq: int,
-        commands: np.ndarray,
-        orders: Iterable[OrderEvent],
-        controls: Iterable[ControlEvent],
-    ) -> None:
+    def _take(self, first_seq: int, last_seq: int, commands: np.ndarray, events: Events) -> None:
         seen_seq = self._backlog.seen_seq
         if last_seq <= seen_seq:
             return
         assert first_seq <= seen_seq + 1, "the history missed commands"
+        orders = events.orders
         if first_seq <= seen_seq:
-            orders = [event for event in orders if event.seq > seen_seq]
-            controls = [event for event in controls if event.seq > seen_seq]
+            orders = orders.take(np.flatnonzero(orders["seq"] > seen_seq))
         moved: list[Movement] = []
-        for control in controls:
-            moved.extend(movements(control, commands, first_seq))
+        if len(events.controls):
+            for control in map(ControlEvent._make, events.controls.tolist()):
+                if control.seq > seen_seq:
+                    moved.extend(movements(control, commands, first_seq))
         self._backlog.add(last_seq, orders, moved)
         self._writer.wake()
 
@@ -164,9 +144,7 @@ class History:
     @property
     def is_behind(self) -> bool:
         """Whether new orders are to be refused: from more than the bound until half of it is reached."""
-        bound = self._lag_events_max // 2 if self._is_behind else self._lag_events_max
-        self._is_behind = self.lag_events > bound
-        return self._is_behind
+        return self._backlog.is_behind
 
     def status(self) -> HistoryStatus:
         return HistoryStatus(
@@ -178,16 +156,16 @@ class History:
     def order(self, account_id: int, order_id: int) -> Order | None:
         """A closed order of the account, or None."""
         for tail in self._backlog.tails():
-            event = tail.closed_by_id.get(order_id)
+            event = tail.order(account_id, min(order_id, _INT64_MAX))
             if event is not None:
-                return Order.from_event(event) if event.account_id == account_id else None
+                return Order.from_event(event)
         return self._queries.order(account_id, min(order_id, _INT64_MAX))
 
     def order_by_client_id(self, account_id: int, instrument_id: int, client_id: str) -> Order | None:
         """The newest closed order of that client id, or None."""
-        key = (account_id, instrument_id, client_id.encode("ascii", "replace"))
+        encoded = client_id.encode("ascii", "replace")
         for tail in reversed(self._backlog.tails()):
-            event = tail.closed_by_client_id.get(key)
+            event = tail.order_by_client_id(account_id, instrument_id, encoded)
             if event is not None:
                 return Order.from_event(event)
         return self._queries.order_by_client_id(account_id, instrument_id, client_id)
@@ -206,13 +184,11 @@ class History:
         The caller adds the open ones with `selection.merge_orders`.
         """
         window = _window(from_order_id, start_ts_ns, end_ts_ns, limit)
-        unwritten: list[OrderEvent] = []
+        orders: list[Order] = []
         for tail in self._backlog.tails():
-            events = tail.closed_by_market.get((account_id, instrument_id), ())
-            unwritten += [event for event in events if window.holds(event.order_id, event.created_ts_ns)]
-        chosen = window.choose(unwritten, lambda event: event.order_id)
-        orders = [Order.from_event(event) for event in chosen]
-        return window.choose([*self._queries.orders(account_id, instrument_id, window), *orders], order_id_of)
+            orders += map(Order.from_event, tail.orders(account_id, instrument_id, window))
+        orders += self._queries.orders(account_id, instrument_id, window)
+        return window.choose(orders, order_id_of)
 
     def fills(
         self,
@@ -226,14 +202,15 @@ class History:
     ) -> list[Fill]:
         """The account's fills in an instrument, ascending by trade id; with `order_id` those of one order."""
         window = _window(from_trade_id, start_ts_ns, end_ts_ns, limit)
-        market = (account_id, instrument_id)
+        order_id = min(order_id, _INT64_MAX)
+        wanted = {"account_id": account_id, "instrument_id": instrument_id} | (
+            {"order_id": order_id} if order_id else {}
+        )
         fills: list[Fill] = []
         for tail in self._backlog.tails():
-            events = tail.fills_by_order.get(order_id, ()) if order_id else tail.fills_by_market.get(market, ())
-            chosen = _choose_sorted(events, window)
-            fills += [Fill.from_event(e) for e in chosen if (e.account_id, e.instrument_id) == market]
+            fills += map(Fill.from_event, tail.fills(window, **wanted))
         if order_id:
-            fills += self._queries.fills_of_order(account_id, instrument_id, min(order_id, _INT64_MAX), window)
+            fills += self._queries.fills_of_order(account_id, instrument_id, order_id, window)
         else:
             fills += self._queries.fills(account_id, instrument_id, window)
         return window.choose(fills, _fill_key)
@@ -243,8 +220,7 @@ class History:
         window = _window(from_trade_id, 0, 0, limit)
         trades: list[Fill] = []
         for tail in self._backlog.tails():
-            events = tail.trades_by_instrument.get(instrument_id, ())
-            trades += [Fill.from_event(event) for event in _choose_sorted(events, window)]
+            trades += map(Fill.from_event, tail.fills(window, instrument_id=instrument_id, is_maker=0))
         trades += self._queries.market_trades(instrument_id, window)
         return window.choose(trades, _fill_key)
 
@@ -313,19 +289,6 @@ def _window(from_id: int, start_ts_ns: int, end_ts_ns: int, limit: int) -> Windo
     """Numbers that no client can mean are cut to what a column holds; nothing is found there either."""
     assert limit > 0
     return Window(min(from_id, _INT64_MAX), min(start_ts_ns, _INT64_MAX), min(end_ts_ns, _INT64_MAX), limit)
-
-
-def _choose_sorted(events: Sequence[OrderEvent], window: Window) -> Sequence[OrderEvent]:
-    """Fills of one instrument ascend by time and trade id, so the window is a slice. One more than the limit, since the
-    two sides of an account's trade with itself may stand in either order."""
-    first = bisect_left(events, window.from_id, key=lambda event: event.trade_id)
-    first = max(first, bisect_left(events, window.start_ts_ns, key=lambda event: event.ts_ns))
-    end = len(events)
-    if window.end_ts_ns:
-        end = bisect_right(events, window.end_ts_ns, key=lambda event: event.ts_ns)
-    if window.is_oldest_first:
-        return events[first : min(end, first + window.limit + 1)]
-    return events[max(first, end - window.limit - 1) : end]
 
 
 def _after(withdrawal: Withdrawal, step: WithdrawalStep | None) -> Withdrawal:

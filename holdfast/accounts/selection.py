@@ -7,6 +7,8 @@ ascends either way. So the answer over a union is the choice from the union of t
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
+import numpy as np
+
 from holdfast.views import Order
 
 LIMIT_MAX = 1000
@@ -30,6 +32,11 @@ class Window(NamedTuple):
         if record_id < self.from_id or ts_ns < self.start_ts_ns:
             return False
         return self.end_ts_ns == 0 or ts_ns <= self.end_ts_ns
+
+    def holds_each(self, ids: np.ndarray, ts_ns: np.ndarray) -> np.ndarray:
+        """`holds` for whole columns."""
+        held: np.ndarray = (ids >= self.from_id) & (ts_ns >= self.start_ts_ns)
+        return held & (ts_ns <= self.end_ts_ns) if self.end_ts_ns else held
 
     def choose(self, records: Iterable[T], key: Callable[[T], object]) -> list[T]:
         """At most `limit` of records that the window holds, each key once, ascending by key."""

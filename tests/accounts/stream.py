@@ -38,8 +38,9 @@ class Batch(NamedTuple):
     orders: list[OrderEvent]
     controls: list[ControlEvent]
 
+    @property
     def events(self) -> Events:
-        """The same as the engine's arrays."""
+        """As the engine's arrays."""
         return Events(
             np.array(self.orders, order_event_dtype),
             np.zeros(0, balance_event_dtype),

@@ -8,12 +8,14 @@ import random
 import sqlite3
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdfast.accounts import tail
 from holdfast.accounts.history import History
 from holdfast.accounts.schema import TABLES
 from holdfast.accounts.selection import merge_orders
@@ -114,7 +116,25 @@ def replay(history: History, batch: Batch, chance: random.Random) -> None:
     if chance.random() < 0.5:
         history.on_applied(batch)
     else:
-        history.on_replayed(batch.first_seq, batch.last_seq, batch.commands, batch.events())
+        history.on_replayed(batch.first_seq, batch.last_seq, batch.commands, batch.events)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 8), st.integers(1, 8))
+def test_reads_of_a_long_tail_in_many_blocks_equal_the_naive_list_too(seed, arrived_rows_max, block_rows_max):
+    chance, stream = random.Random(seed), Stream(seed)
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        patch.multiple(tail, ARRIVED_ROWS_MAX=arrived_rows_max, BLOCK_ROWS_MAX=block_rows_max),
+    ):
+        history = History(Path(directory, "history.sqlite"), writes_by_itself=False)
+        for _ in range(12):
+            history.on_applied(stream.batch(chance.randint(1, 5)))
+            if chance.random() < 0.5:
+                check_equals_naive(history, stream, chance)
+        assert history.write_waiting()
+        check_equals_naive(history, stream, chance)
+        history.close()
 
 
 def test_with_its_writer_thread_running_reads_equal_the_naive_list_too(tmp_path):
@@ -138,7 +158,7 @@ def test_two_restarts_and_a_rebuild_give_the_same_file(tmp_path):
         history.close()
     rebuilt = History(tmp_path / "rebuilt.sqlite", lag_events_max=10, writes_by_itself=False)
     for batch in batches:
-        rebuilt.on_replayed(batch.first_seq, batch.last_seq, batch.commands, batch.events())
+        rebuilt.on_replayed(batch.first_seq, batch.last_seq, batch.commands, batch.events)
     rebuilt.close()
     assert contents(path) == contents(tmp_path / "rebuilt.sqlite")
 

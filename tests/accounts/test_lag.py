@@ -7,6 +7,8 @@ import pytest
 
 from holdfast.accounts.history import History
 from holdfast.accounts.schema import HistoryDamagedError, HistoryUnavailableError
+from holdfast.codes import OrderEventKind
+from holdfast.events import OrderEvent
 from tests.accounts.stream import Stream
 from tests.accounts.test_history import check_equals_naive
 
@@ -28,6 +30,25 @@ def test_beyond_the_bound_it_is_behind_until_half_is_written(tmp_path):
     assert history.write_waiting()
     assert history.lag_events == 0
     assert not history.is_behind
+
+
+def test_what_the_history_does_not_keep_is_no_lag(tmp_path):
+    """Otherwise clients whose orders are refused could make the venue refuse everybody's."""
+    stream = Stream(6)
+    history = History(tmp_path / "history.sqlite", writes_by_itself=False)
+    while history.lag_events == 0:
+        history.on_applied(stream.batch(1))
+    kept = history.lag_events
+    batch = stream.batch(1)
+    refusals = [event._replace(seq=batch.last_seq) for event in refused(1_000)]
+    history.on_applied(batch._replace(orders=refusals, controls=[]))
+    assert history.lag_events == kept
+
+
+def refused(count: int) -> list[OrderEvent]:
+    kinds = [OrderEventKind.ORDER_REJECTED, OrderEventKind.CANCEL_REJECTED, OrderEventKind.ORDER_ACCEPTED]
+    blank = OrderEvent._make([0] * 32 + [b"", 0])
+    return [blank._replace(kind=kinds[i % 3]) for i in range(count)]
 
 
 def test_a_full_disk_keeps_everything_readable_and_is_written_when_there_is_room(tmp_path):
@@ -71,7 +92,7 @@ def test_a_rebuild_that_cannot_be_written_says_so_instead_of_filling_the_memory(
     intruder.execute("BEGIN IMMEDIATE")
     batch = Stream(4).batch(100)
     with pytest.raises(HistoryUnavailableError, match="locked"):
-        history.on_replayed(batch.first_seq, batch.last_seq, batch.commands, batch.events())
+        history.on_replayed(batch.first_seq, batch.last_seq, batch.commands, batch.events)
     intruder.close()
 
 
