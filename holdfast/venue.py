@@ -31,7 +31,8 @@ from holdfast.directory.people import FILE_NAME as PEOPLE_FILE
 from holdfast.directory.people import People
 from holdfast.engine.engine import Engine
 from holdfast.errors import StartError
-from holdfast.gateway.binance.gateway import install
+from holdfast.gateway.binance.gateway import BinanceGateway
+from holdfast.gateway.binance.lane import replies, requests
 from holdfast.gateway.binance.market_endpoints import MarketEndpoints
 from holdfast.gateway.binance.market_install import install_market
 from holdfast.gateway.binance.market_streams import MarketStreams
@@ -98,6 +99,13 @@ async def _run(options: RunOptions, settings: Settings, data: DataDirectory, pro
     return 0
 
 
+def _warm_up() -> None:
+    """Compile every kernel, or load it from the cache."""
+    Engine.warm_up()
+    requests.warm_up()
+    replies.warm_up()
+
+
 def _settle() -> None:
     """Tune Python for what follows, now that everything is loaded; see docs/performance.md."""
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -143,7 +151,7 @@ class Venue:
         except ServerStartError as error:
             raise StartError(str(error)) from error
         progress.step("Compiling the engine (the first time a minute or two)")
-        await asyncio.to_thread(Engine.warm_up)
+        await asyncio.to_thread(_warm_up)
         progress.step("Reading the journal")
         # First of all: opening it makes its end whole, and only then does reading it show all that will ever count.
         journal = self._open_journal()
@@ -270,7 +278,9 @@ class Venue:
 
     async def _open_front_door(self, state: State, history: History) -> None:
         options, routes, broadcaster = self._options, Routes(), Broadcaster()
-        self._gateway = install(routes, self._replica, Limits(**self._settings.rate_limits._asdict()))
+        loop = asyncio.get_running_loop()
+        limits = Limits(**self._settings.rate_limits._asdict())
+        self._gateway = BinanceGateway(routes, self._replica, limits, loop.call_later, loop.call_soon)
         market = MarketEndpoints(state.market_data, self._replica, history, self._clock.now_ns)
         self._gateway.add_public(market.rest, market.methods)
         self._streams: MarketStreams = install_market(

@@ -5,7 +5,8 @@ Time stands still unless a test moves it, and a command is decided when the test
 
 import hmac
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -39,7 +40,7 @@ from holdfast.events import (
     control_event_dtype,
     order_event_dtype,
 )
-from holdfast.gateway.binance.gateway import BinanceGateway, install
+from holdfast.gateway.binance.gateway import BinanceGateway
 from holdfast.gateway.binance.rate_limits import Limits
 from holdfast.gateway.server.messages import Request, Response
 from holdfast.gateway.server.routes import Routes
@@ -87,6 +88,27 @@ class Timers:
             for entry in due:
                 self._due.remove(entry)
                 entry[1]()
+
+
+class Turns:
+    """Stands for the event loop's `call_soon`: at once, or at the end of a turn that is held."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Callable[[], None]] | None = None
+
+    def soon(self, do: Callable[[], None]) -> None:
+        if self._waiting is None:
+            do()
+        else:
+            self._waiting.append(do)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self._waiting = []
+        yield
+        waiting, self._waiting = self._waiting, None
+        for do in waiting:
+            do()
 
 
 def instrument(
@@ -233,6 +255,7 @@ class FakeReplica:
         self.free = {(ACCOUNT_ID, BTC.asset_id): 10 * 10**8, (ACCOUNT_ID, USDT.asset_id): 10**6 * 10**8}
         self.accounts = {ACCOUNT_ID: Account(ACCOUNT_ID, 0, False, -1, -1, START_NS, 0)}
         self.submitted: list[Command] = []
+        self.runs: list[int] = []  # How many commands each time.
         self._queue: list[tuple[list[Command], Callable[[Applied, int], None] | None]] = []
         self._open: dict[int, OrderEvent] = {}
         self._readers: list[Callable[[Applied], None]] = []
@@ -257,6 +280,7 @@ class FakeReplica:
             self._seq += 1
             run.append(Command._make(row)._replace(seq=self._seq))
         self.submitted += run
+        self.runs.append(len(run))
         self._queue.append((run, done))
         return first_seq
 
@@ -271,7 +295,8 @@ class FakeReplica:
             for command in run:
                 decided = command._replace(ts_ns=self.clock.ns, clock_ts_ns=self.clock.ns)
                 is_first = command is run[0]
-                batch.append((Outcome(decided, self._orders_of(decided), [], []), done if is_first else None))
+                orders = [event._replace(seq=decided.seq) for event in self._orders_of(decided)]
+                batch.append((Outcome(decided, orders, [], []), done if is_first else None))
             if not at_once or not self._queue:
                 self._publish(batch)
                 batch = []
@@ -491,14 +516,16 @@ class World:
     def __init__(self, limits: Limits | None = None) -> None:
         self.clock = FakeClock()
         self.timers = Timers(self.clock)
+        self.turns = Turns()
         self.replica = FakeReplica(self.clock)
         self.key = self.replica.directory.add(API_KEY, SECRET)
         self.routes = Routes()
-        self.gateway: BinanceGateway = install(
+        self.gateway = BinanceGateway(
             self.routes,
             self.replica,
             limits or Limits(),
             self.timers.call_later,
+            self.turns.soon,
         )
 
     # REST.
@@ -538,7 +565,9 @@ class World:
     def sign(
         self, parameters: dict[str, Any], api_key: str = API_KEY, secret: str = SECRET
     ) -> tuple[str, dict[str, str]]:
-        query = urlencode({"timestamp": self.clock.ms} | parameters)
+        return self.sign_text(urlencode({"timestamp": self.clock.ms} | parameters), api_key, secret)
+
+    def sign_text(self, query: str, api_key: str = API_KEY, secret: str = SECRET) -> tuple[str, dict[str, str]]:
         return f"{query}&signature={signature(query, secret)}", {"x-mbx-apikey": api_key}
 
     def order(self, **parameters: object) -> Answer:

@@ -3,7 +3,6 @@
 A new endpoint is one row in its module's table and one row here.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -15,6 +14,7 @@ from holdfast.gateway.binance.cancels import Cancels
 from holdfast.gateway.binance.endpoints import Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError
 from holdfast.gateway.binance.general import General
+from holdfast.gateway.binance.lane.lane import Lane, Soon
 from holdfast.gateway.binance.orders import Orders, RequestNumbers
 from holdfast.gateway.binance.parameters import AnyParameters
 from holdfast.gateway.binance.pending import CallLater, Pending
@@ -84,6 +84,7 @@ class Venue(Protocol):
     @property
     def refusal(self) -> str: ...
     def submit(self, records: bytes, done: Callable[[Any], None] | None = None) -> int: ...
+    def submit_run(self, records: bytes, done: Callable[[Any, int], None] | None) -> int: ...
     def add_reader(self, reader: Callable[[Any], None]) -> None: ...
     def account(self, account_id: int) -> Account | None: ...
     def balances(self, account_id: int) -> list[Balance]: ...
@@ -93,13 +94,17 @@ class Venue(Protocol):
 
 
 class BinanceGateway:
-    """One gateway over one replica."""
+    """One gateway over one replica, whose paths it registers on `routes`.
 
-    def __init__(self, routes: Routes, venue: Venue, limits: Limits, call_later: CallLater) -> None:
+    `call_later` and `soon` are those of the event loop (`call_later`, `call_soon`).
+    """
+
+    def __init__(self, routes: Routes, venue: Venue, limits: Limits, call_later: CallLater, soon: Soon) -> None:
         self._routes = routes
         self.rate_limits = RateLimits(limits)
         self.pending = Pending(venue, venue.clock, call_later)
         numbers = RequestNumbers(venue.clock)
+        self._lane = Lane(venue, self.pending, self.rate_limits, numbers, soon)
         general = General(venue, self.rate_limits)
         self._shims = general.shims()
         self.methods: dict[str, Endpoint] = {
@@ -112,7 +117,13 @@ class BinanceGateway:
         self.user_streams = UserStreams(lambda: venue.reference, self.pending.cancel_id)
         self._sessions: dict[ws_api.Session, None] = {}
         self._shared = ws_api.Shared(
-            self.methods, venue.directory, self.rate_limits, venue.clock, self.user_streams, self._sessions
+            self.methods,
+            venue.directory,
+            self.rate_limits,
+            venue.clock,
+            self.user_streams,
+            self._lane,
+            self._sessions,
         )
         venue.add_reader(self._credit_first_fills)
         venue.add_reader(self.user_streams.on_applied)
@@ -121,7 +132,10 @@ class BinanceGateway:
 
     def _add_rest(self) -> None:
         for (http_method, path), method in REST_ROUTES.items():
-            self._routes.add(http_method, path, self.rest.handler(self.methods[method]))
+            endpoint = self.methods[method]
+            is_order = method == "order.place"
+            handler = self.rest.order_handler(endpoint, self._lane) if is_order else self.rest.handler(endpoint)
+            self._routes.add(http_method, path, handler)
         for path, endpoint in self._shims.items():
             self._routes.add("GET", path, self.rest.handler(endpoint))
         unsupported = self.rest.handler(Endpoint(AnyParameters(), _unsupported))
@@ -151,8 +165,3 @@ class BinanceGateway:
 
 def _unsupported(_call: Call) -> bytes:
     raise ApiError(errors.UNSUPPORTED_OPERATION)
-
-
-def install(routes: Routes, replica: Venue, limits: Limits, call_later: CallLater | None = None) -> BinanceGateway:
-    """Register every path of the gateway on `routes`. `call_later` is the running event loop's unless given."""
-    return BinanceGateway(routes, replica, limits, call_later or asyncio.get_running_loop().call_later)

@@ -231,8 +231,13 @@ class RequestNumbers:
         self._last = clock.now_ns()
 
     def next(self) -> int:
-        self._last += 1
-        return self._last
+        return self.reserve(1)
+
+    def reserve(self, count: int) -> int:
+        """The first of `count` numbers in a row."""
+        first = self._last + 1
+        self._last += count
+        return first
 
 
 def deadline_ts_ns(call: Call) -> int:

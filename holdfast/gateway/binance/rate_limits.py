@@ -8,9 +8,10 @@ Invariant: memory is bounded. A table of an interval is thrown away with the int
 `addresses_max` share one count.
 """
 
-from collections.abc import Hashable
+from collections import Counter
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -42,6 +43,14 @@ class Limits:
 
 
 Who = TypeVar("Who", bound=Hashable)
+
+
+class Used(NamedTuple):
+    """What an address and an account have used of their limits in the current intervals."""
+
+    weight: int
+    orders_10s: int
+    orders_1d: int
 
 
 class Window(Generic[Who]):
@@ -134,6 +143,9 @@ class RateLimits:
         self._orders_10s_shown = _with_count("ORDERS", "SECOND", 10, self.orders_10s.limit)
         self._orders_1d_shown = _with_count("ORDERS", "DAY", 1, self.orders_1d.limit)
 
+    def is_banned(self, address: str, now_ns: int) -> bool:
+        return self._bans.until_ns(address, now_ns) != 0
+
     def charge(self, address: str, weight: int, now_ns: int) -> None:
         """Count a request. Raises 418 or 429 when the address may not make it; `weight` 0 only asks."""
         until_ns = self._bans.until_ns(address, now_ns)
@@ -180,6 +192,36 @@ class RateLimits:
             day.add(account_id, -1, now_ns)
             window, interval = (short, "10 SECOND") if is_too_many else (day, "1 DAY")
             raise ApiError(errors.TOO_MANY_ORDERS, window.limit, interval, retry_at_ns=window.end_ns(now_ns))
+
+    def charge_orders(self, addresses: Iterable[str], account_ids: Iterable[int], now_ns: int) -> bool:
+        """Count orders, given by the address and the account of each, as `charge` (of weight 0) and `charge_order` do.
+
+        When one of them would be refused nothing is counted, and the answer is False.
+        """
+        by_address, by_account = Counter(addresses), Counter(account_ids)
+        short, day, raw = self.orders_10s, self.orders_1d, self._raw
+        for address, count in by_address.items():
+            if self._bans.until_ns(address, now_ns) or self.weight.is_used_up(address, now_ns):
+                return False
+            if raw.count(address, now_ns) + count > raw.limit:
+                return False
+        for account_id, count in by_account.items():
+            room = min(short.limit - short.count(account_id, now_ns), day.limit - day.count(account_id, now_ns))
+            if count > room:
+                return False
+        for address, count in by_address.items():
+            raw.add(address, count, now_ns)
+        for account_id, count in by_account.items():
+            short.add(account_id, count, now_ns)
+            day.add(account_id, count, now_ns)
+        return True
+
+    def used(self, address: str, account_id: int, now_ns: int) -> Used:
+        return Used(
+            self.weight.count(address, now_ns),
+            self.orders_10s.count(account_id, now_ns),
+            self.orders_1d.count(account_id, now_ns),
+        )
 
     def credit_first_fill(self, account_id: int, is_maker: bool, now_ns: int) -> None:
         """An order of the account has traded for the first time: it is not an unfilled one any more."""

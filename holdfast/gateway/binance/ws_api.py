@@ -2,6 +2,9 @@
 
 frame → weight → pairs → key (the request's own, or the session's) → values → endpoint → reply frame
 
+Once a session is logged on, its frames go through the lane, which takes ordinary orders in runs and hands the others
+back in their order.
+
 Invariants: every request gets exactly one reply, with its id as it was written; the reply to a subscription leaves
 before the first event of it.
 """
@@ -27,8 +30,10 @@ from holdfast.gateway.binance.authentication import (
 )
 from holdfast.gateway.binance.endpoints import Answer, Budget, Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError
+from holdfast.gateway.binance.lane import requests
+from holdfast.gateway.binance.lane.lane import Lane
 from holdfast.gateway.binance.parameters import AnyParameters, Pairs, Parameter, boolean, long, parse_form, signed
-from holdfast.gateway.binance.rate_limits import RateLimits
+from holdfast.gateway.binance.rate_limits import RateLimits, Used
 from holdfast.gateway.binance.rest import time_unit_ns
 from holdfast.gateway.binance.user_stream import Subscription, UserStreams, terminated
 from holdfast.gateway.server.messages import Request, Response
@@ -47,6 +52,7 @@ class Shared(NamedTuple):
     rate_limits: RateLimits
     clock: Clock
     streams: UserStreams
+    lane: Lane
     sessions: "dict[Session, None]"  # The open ones.
 
 
@@ -65,13 +71,16 @@ def open_session(shared: Shared, request: Request) -> "Session | Response":
 class Session:
     """One connection."""
 
+    form = requests.FORM_WEBSOCKET
+
     def __init__(self, shared: Shared, shows_limits: bool, unit_ns: int) -> None:
         self._shared = shared
-        self._shows_limits = shows_limits
-        self._unit_ns = unit_ns
+        self.shows_limits = shows_limits
+        self.time_unit_ns = unit_ns
         self._socket: OutgoingSocket
         self._connected_ns = shared.clock.now_ns()
         self._key: Key | None = None  # Logged on with.
+        self._may_trade = False
         self._authorized_ns = 0
         self._subscriptions: dict[int, Subscription] = {}
         self._logon_subscription: int | None = None  # The one that ends with the logon.
@@ -82,12 +91,14 @@ class Session:
 
     def on_open(self, socket: OutgoingSocket) -> None:
         self._socket = socket
+        self.peer_ip = socket.peer_ip
         self._shared.sessions[self] = None
 
     def on_text(self, data: bytes) -> None:
-        exchange = _Exchange(self)
-        call = Call(exchange.answer, self._socket.peer_ip, self._shared.clock.now_ns(), self._unit_ns)
-        call.attempt(lambda call: self._run(exchange, data, call))
+        if self._key is not None:
+            self._shared.lane.add(self, data)
+        else:
+            self.go_on(data, self._shared.clock.now_ns())
 
     def on_close(self, reason: str) -> None:  # noqa: ARG002
         for subscription in self._subscriptions.values():
@@ -96,8 +107,29 @@ class Session:
         self._shared.sessions.pop(self, None)
 
     def announce_shutdown(self) -> None:
-        now = self._shared.clock.now_ns() // self._unit_ns
+        now = self._shared.clock.now_ns() // self.time_unit_ns
         self._socket.send(b'{"event":{"e":"serverShutdown","E":%d}}' % now)
+
+    # What the lane calls.
+
+    @property
+    def trading_key(self) -> Key | None:
+        key = self._key
+        return None if key is None or not self._may_trade or key.revoked else key
+
+    def answer(self, reply: bytes, used: Used) -> None:  # noqa: ARG002 - the reply tells it
+        self._socket.send(reply)
+
+    def call(self, request_id: bytes, received_ts_ns: int) -> Call:
+        exchange = _Exchange(self)
+        exchange.request_id = request_id
+        exchange.budget = Budget.ORDER
+        return Call(exchange.answer, self.peer_ip, received_ts_ns, self.time_unit_ns)
+
+    def go_on(self, text: bytes, received_ts_ns: int) -> None:
+        exchange = _Exchange(self)
+        call = Call(exchange.answer, self.peer_ip, received_ts_ns, self.time_unit_ns)
+        call.attempt(lambda call: self._run(exchange, text, call))
 
     # One request.
 
@@ -135,7 +167,7 @@ class Session:
         return Authorization(key, *fresh_time(pairs, now_ns))
 
     def _signed_by(self, api_key: str, permission: KeyPermission | None, pairs: Pairs, now_ns: int) -> Authorization:
-        key = find_key(self._shared.keys, api_key, self._socket.peer_ip)
+        key = find_key(self._shared.keys, api_key, self.peer_ip)
         return authorize(key, permission, pairs, now_ns, is_websocket_signed(pairs))
 
     def _session_key(self) -> Key:
@@ -143,7 +175,7 @@ class Session:
         if self._key is None:
             raise ApiError(errors.UNAUTHORIZED)
         try:
-            check_key(self._key, self._socket.peer_ip)
+            check_key(self._key, self.peer_ip)
         except ApiError:
             self._log_out(self._shared.clock.now_ns())
             raise
@@ -158,8 +190,8 @@ class Session:
         shown = b""
         if exchange.shows_limits:
             shown = limits.usage(call.peer_ip, call.account_id if is_order else 0, now_ns)
-        server_time = now_ns // self._unit_ns
-        self._socket.send(ws_frames.write_reply(exchange.request_id, answer, shown, server_time, self._unit_ns))
+        server_time = now_ns // self.time_unit_ns
+        self._socket.send(ws_frames.write_reply(exchange.request_id, answer, shown, server_time, self.time_unit_ns))
         waiting, self._after_reply = self._after_reply, []
         for frame in waiting:
             self._socket.send(frame)
@@ -169,6 +201,7 @@ class Session:
     def log_on(self, call: Call, pairs: Pairs) -> bytes:
         authorization = self._signed_by(_named_key(pairs), None, pairs, call.received_ts_ns)
         self._key = authorization.key
+        self._may_trade = self._key.may(KeyPermission.TRADE)
         self._authorized_ns = call.received_ts_ns
         return self.status(call, pairs)
 
@@ -189,7 +222,7 @@ class Session:
                 "apiKey": key.api_key if key is not None else None,
                 "authorizedSince": call.time(self._authorized_ns) if key is not None else None,
                 "connectedSince": call.time(self._connected_ns),
-                "returnRateLimits": self._shows_limits,
+                "returnRateLimits": self.shows_limits,
                 "serverTime": call.time(self._shared.clock.now_ns()),
                 "userDataStream": bool(self._subscriptions),
             }
@@ -217,7 +250,8 @@ class Session:
             raise ApiError(errors.TOO_MANY_SUBSCRIPTIONS, SUBSCRIPTIONS_MAX)
         if self._subscription_ids >= SUBSCRIPTION_IDS_MAX:
             raise ApiError(errors.MAXIMUM_SUBSCRIPTION_IDS)
-        subscription = Subscription(self._subscription_ids, key, self._unit_ns, self._socket.send, self._end_revoked)
+        send, end = self._socket.send, self._end_revoked
+        subscription = Subscription(self._subscription_ids, key, self.time_unit_ns, send, end)
         self._subscription_ids += 1
         self._subscriptions[subscription.subscription_id] = subscription
         self._shared.streams.add(subscription)
@@ -255,7 +289,7 @@ class _Exchange:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.request_id = ws_frames.NO_ID
-        self.shows_limits = session._shows_limits
+        self.shows_limits = session.shows_limits
         self.budget = Budget.WEIGHT
 
     def answer(self, call: Call, answer: Answer) -> None:

@@ -1,0 +1,314 @@
+"""The lane: collects what one turn of the loop brings, and takes its ordinary orders to the journal as one run.
+
+requests → LANE → kernel reads → run of commands → replica … outcome → kernel writes → replies
+              └→ the general way, for everything that is not an ordinary order
+
+Invariants: what is collected is done in the order of its arrival, ordinary or not; an order is counted against the
+limits before it is submitted, once; each request gets exactly one reply.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+
+from holdfast.clock import Clock
+from holdfast.commands import COMMAND_BYTES, Command, command_dtype
+from holdfast.errors import JournalUnavailableError
+from holdfast.gateway.binance import errors
+from holdfast.gateway.binance.authentication import Key
+from holdfast.gateway.binance.endpoints import Call
+from holdfast.gateway.binance.errors import ApiError
+from holdfast.gateway.binance.formats import ResponseType
+from holdfast.gateway.binance.lane import replies, requests
+from holdfast.gateway.binance.orders import GATEWAY_ID, NewOrder, RequestNumbers, placed
+from holdfast.gateway.binance.pending import ANSWER_WITHIN_NS, Pending, tell_pending
+from holdfast.gateway.binance.rate_limits import RateLimits, Used
+from holdfast.instruments import Reference
+
+RUN_MAX = 1_024  # Requests that are read at once; more are more runs.
+REPLY_BYTES = 1_024  # Room for each at first; a call that fills it is followed by another.
+
+# Columns of what the kernel read.
+_IS_PLAIN, _RECORD, _RESPONSE, _ID_START, _ID_END = range(5)
+assert requests.read_dtype.names is not None
+assert requests.read_dtype.names[:5] == ("is_plain", "record", "response", "id_start", "id_end")
+
+Who = tuple[str, int]  # An address and an account.
+Soon = Callable[[Callable[[], None]], object]
+
+
+class Asked(Protocol):
+    """One request that may be an ordinary order, as the way it came by keeps it. One object may stand for many."""
+
+    form: int  # requests.FORM_WEBSOCKET or FORM_REST
+    peer_ip: str
+    time_unit_ns: int
+    shows_limits: bool  # Within the reply.
+
+    @property
+    def trading_key(self) -> Key | None:
+        """The key that the request is covered by and that may trade now; None: the general way finds out."""
+
+    def go_on(self, text: bytes, received_ts_ns: int) -> None:
+        """Do it the general way."""
+
+    def answer(self, reply: bytes, used: Used) -> None:
+        """The reply that the lane wrote, and what of the limits has been used."""
+
+    def call(self, request_id: bytes, received_ts_ns: int) -> Call:
+        """To answer it the general way, when it was an ordinary order that did not end as one."""
+
+
+class Applied(Protocol):
+    """`holdfast.replica.Applied`."""
+
+    @property
+    def events(self) -> Any: ...
+    def outcome(self, seq: int) -> Any: ...
+
+
+class Venue(Protocol):
+    """What the lane needs of a replica."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def reference(self) -> Reference: ...
+    @property
+    def accepting(self) -> bool: ...
+    def submit_run(self, records: bytes, done: Callable[[Any, int], None] | None) -> int: ...
+
+
+class Lane:
+    """Takes requests by `add`; `soon(do)` runs `do` when the loop has read what there is, like its `call_soon`."""
+
+    def __init__(
+        self, venue: Venue, pending: Pending, rate_limits: RateLimits, request_numbers: RequestNumbers, soon: Soon
+    ) -> None:
+        self.pending = pending
+        self.rate_limits = rate_limits
+        self.clock = venue.clock
+        self._venue = venue
+        self._request_numbers = request_numbers
+        self._soon = soon
+        self._asked: list[Asked] = []
+        self._texts: list[bytes] = []
+        self._records = np.zeros((RUN_MAX, COMMAND_BYTES), np.uint8)
+        self._read = np.zeros((RUN_MAX, requests.READ), np.int64)
+        self._out = np.zeros(RUN_MAX * REPLY_BYTES, np.uint8)
+        self._learn(venue.reference)
+
+    def add(self, asked: Asked, text: bytes) -> None:
+        self._asked.append(asked)
+        self._texts.append(text)
+        if len(self._asked) == 1:
+            self._soon(self._flush)
+
+    def _learn(self, reference: Reference) -> None:
+        """Make the kernels' tables of the instruments as they are now."""
+        self._reference = reference
+        self._markets_read = requests.MarketTable(reference)
+        self._markets_shown = replies.Markets(reference)
+
+    def _flush(self) -> None:
+        asked, texts = self._asked, self._texts
+        self._asked, self._texts = [], []
+        if self._venue.reference is not self._reference:
+            self._learn(self._venue.reference)
+        for begin in range(0, len(asked), RUN_MAX):
+            self._take(asked[begin : begin + RUN_MAX], texts[begin : begin + RUN_MAX])
+
+    def _take(self, asked: list[Asked], texts: list[bytes]) -> None:
+        """Read some requests, and do them in their order: runs of ordinary orders at once, the others one by one."""
+        now_ns = self.clock.now_ns()
+        keys = [each.trading_key for each in asked]
+        text, count = self._read_orders(asked, keys, texts, now_ns)
+        reading = self._read[: len(asked)].copy()
+        records = self._records[:count].tobytes()
+        if count == len(asked):
+            self._submit(_Run(self, asked, texts, text, reading, records, now_ns))
+            return
+        run_begin = 0
+        for i, is_plain in enumerate([*reading[:, _IS_PLAIN].tolist(), False]):
+            if is_plain and asked[i].trading_key is keys[i]:  # What came before it may have ended its session.
+                continue
+            if run_begin < i:
+                part = slice(run_begin, i)
+                first = int(reading[run_begin, _RECORD]) * COMMAND_BYTES
+                own = records[first : first + (i - run_begin) * COMMAND_BYTES]
+                self._submit(_Run(self, asked[part], texts[part], text, reading[part], own, now_ns))
+            if i < len(asked):
+                asked[i].go_on(texts[i], now_ns)
+            run_begin = i + 1
+
+    def _read_orders(
+        self, asked: list[Asked], keys: Sequence[Key | None], texts: list[bytes], now_ns: int
+    ) -> tuple[bytes, int]:
+        """What the kernel read from, and how many ordinary orders it found; an empty text is none."""
+        facts: list[int] = []
+        pieces = [text if key is not None else b"" for text, key in zip(texts, keys, strict=True)]
+        end = 0
+        for each, key, piece in zip(asked, keys, pieces, strict=True):
+            end += len(piece)
+            account_id, key_id = (key.account_id, key.key_id) if key is not None else (0, 0)
+            facts += (each.form, end, account_id, key_id, now_ns)
+        text = b"".join(pieces)
+        count = requests.read_orders(
+            np.frombuffer(text, np.uint8),
+            np.array(facts, np.int64).reshape(len(asked), requests.FACTS),
+            self._markets_read.slots,
+            GATEWAY_ID,
+            self._request_numbers.reserve(len(asked)),
+            now_ns,
+            self._records,
+            self._read,
+        )
+        return text, int(count)
+
+    def _submit(self, run: "_Run") -> None:
+        if not self._venue.accepting or not run.charge():
+            run.go_on()
+            return
+        try:
+            self._venue.submit_run(run.records, run.done)
+        except JournalUnavailableError as error:
+            run.fail(ApiError(errors.UNAVAILABLE, error.reason))
+        else:
+            self.pending.begin(run)
+
+    # Replies.
+
+    def write(self, wanted: np.ndarray, text: bytes, limits_text: bytes, events: Any) -> list[bytes]:
+        """The replies that `wanted` asks for; empty ones are left to the general way."""
+        ends = np.empty(len(wanted), np.int64)
+        written: list[bytes] = []
+        while len(written) < len(wanted):
+            start = len(written)
+            stop = replies.write_replies(
+                events.orders, wanted, text, limits_text, self._markets_shown, self._out, ends, start
+            )
+            out = self._out[: ends[stop - 1]].tobytes()
+            begin = 0
+            for end in ends[start:stop].tolist():
+                written.append(out[begin:end])
+                begin = end
+        return written
+
+    def new_order(self, command: Command, response: int) -> NewOrder:
+        """The order of a record, as the general way knows it."""
+        return NewOrder(
+            self._venue.reference.instruments[command.instrument_id],
+            command.side,
+            command.order_type,
+            command.time_in_force,
+            command.self_trade_prevention,
+            command.price_ticks,
+            command.qty_lots,
+            command.quote_units,
+            command.client_id.decode("ascii"),
+            ResponseType(response),
+        )
+
+
+class _Run:
+    """Ordinary orders that were submitted together, and what is needed to answer them."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        asked: list[Asked],
+        texts: list[bytes],
+        text: bytes,
+        reading: np.ndarray,
+        records: bytes,
+        received_ts_ns: int,
+    ) -> None:
+        """`reading` and `records` are what the kernel made of `texts`; its spans are of `text`."""
+        self.text = text
+        self.records = records
+        self.received_ts_ns = received_ts_ns
+        self.due_ts_ns = received_ts_ns + ANSWER_WITHIN_NS
+        self._lane = lane
+        self._asked = asked
+        self._texts = texts
+        self._reading = reading
+        self._is_answered = False  # As pending, a while ago.
+        accounts = np.frombuffer(records, command_dtype)["account_id"].tolist()
+        self._who = list(zip([each.peer_ip for each in asked], accounts, strict=True))
+
+    def charge(self) -> bool:
+        """Count them against the limits; False, and none counted, when one is too many."""
+        addresses, account_ids = zip(*self._who, strict=True)
+        return self._lane.rate_limits.charge_orders(addresses, account_ids, self.received_ts_ns)
+
+    def go_on(self) -> None:
+        """The general way, one by one."""
+        for asked, text in zip(self._asked, self._texts, strict=True):
+            asked.go_on(text, self.received_ts_ns)
+
+    def fail(self, error: ApiError) -> None:
+        """Answer all with an error."""
+        for i, command in enumerate(self._commands()):
+            self._call(i, command).fail(error)
+
+    def time_out(self) -> None:
+        self._is_answered = True
+        for i, command in enumerate(self._commands()):
+            tell_pending(self._call(i, command), command.client_id.decode("ascii"), command.deadline_ts_ns)
+
+    def done(self, applied: Applied, first_seq: int) -> None:
+        """All are durable and applied."""
+        self._lane.pending.end(self)
+        if self._is_answered:
+            return
+        used, limits_text, wanted = self._want(first_seq)
+        written = self._lane.write(wanted, self.text, limits_text, applied.events)
+        for i, (asked, who, reply) in enumerate(zip(self._asked, self._who, written, strict=True)):
+            if reply:
+                asked.answer(reply, used[who])
+            else:
+                self._answer_generally(i, applied.outcome(first_seq + i))
+
+    def _want(self, first_seq: int) -> tuple[dict[Who, Used], bytes, np.ndarray]:
+        """What of the limits has been used, the same as JSON one after the other, and a row for each reply."""
+        limits = self._lane.rate_limits
+        now_ns = self._lane.clock.now_ns()
+        used: dict[Who, Used] = {}
+        spans: dict[Who, tuple[int, int]] = {}
+        shown = b""
+        for who in dict.fromkeys(self._who):
+            used[who] = limits.used(*who, now_ns)
+            begin = len(shown)
+            shown += limits.usage(*who, now_ns)
+            spans[who] = (begin, len(shown))
+        facts: list[int] = []
+        for asked, who in zip(self._asked, self._who, strict=True):
+            begin, end = spans[who] if asked.shows_limits else (0, 0)
+            facts += (asked.form, asked.time_unit_ns, begin, end)
+        wanted = np.empty((len(self._asked), replies.COLUMNS), np.int64)
+        wanted[:, replies.SEQ] = range(first_seq, first_seq + len(wanted))
+        wanted[:, replies.RESPONSE] = self._reading[:, _RESPONSE]
+        wanted[:, replies.ID_START] = self._reading[:, _ID_START]
+        wanted[:, replies.ID_END] = self._reading[:, _ID_END]
+        wanted[:, _FACTS] = np.array(facts, np.int64).reshape(len(wanted), len(_FACTS))
+        return used, shown, wanted
+
+    def _answer_generally(self, i: int, outcome: Any) -> None:
+        command = self._commands()[i]
+        order = self._lane.new_order(command, int(self._reading[i, _RESPONSE]))
+        unit_ns = self._asked[i].time_unit_ns
+        self._call(i, command).attempt(lambda _: msgspec.json.encode(placed(order, outcome, unit_ns)))
+
+    def _call(self, i: int, command: Command) -> Call:
+        start, end = self._reading[i, [_ID_START, _ID_END]].tolist()
+        call = self._asked[i].call(self.text[start:end], self.received_ts_ns)
+        call.account_id, call.key_id = command.account_id, command.key_id
+        return call
+
+    def _commands(self) -> list[Command]:
+        return [Command._make(row) for row in np.frombuffer(self.records, command_dtype).tolist()]
+
+
+_FACTS = [replies.FORM, replies.UNIT_NS, replies.LIMITS_START, replies.LIMITS_END]
