@@ -23,11 +23,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import uvloop
 
 from bench.machine import show
 from holdfast.codes import Side, TradingMode
-from holdfast.events import BookEvent, OrderEvent
+from holdfast.events import (
+    Events,
+    balance_event_dtype,
+    book_event_dtype,
+    control_event_dtype,
+    order_event_dtype,
+)
 from holdfast.gateway.binance.market_install import install_market
 from holdfast.gateway.binance.market_messages import MICROSECOND_NS, depth_update
 from holdfast.gateway.server.broadcast import Broadcaster
@@ -49,11 +56,12 @@ PATH = "/ws/btcusdt@depth@100ms?timeUnit=MICROSECOND"
 
 _BASE, _QUOTE = Asset(1, "BTC", 8), Asset(2, "USDT", 8)
 MARKET = Instrument(1, "BTCUSDT", _BASE, _QUOTE, 1_000_000, 1_000, 10, TradingMode.TRADING, {})
+_DTYPES = (order_event_dtype, balance_event_dtype, book_event_dtype, control_event_dtype)
+_NOTHING = Events(*(np.zeros(0, dtype) for dtype in _DTYPES))
 
 
 class Batch(NamedTuple):
-    orders: list[OrderEvent]
-    book: list[BookEvent]
+    events: Events
 
 
 class Round(NamedTuple):
@@ -80,8 +88,8 @@ class Venue:
         for i in range(CHANGES_PER_TICK):
             self._update_id += 1
             side, price = (Side.BUY, 4_000_000 - i) if i % 2 else (Side.SELL, 4_000_100 + i)
-            events.append(BookEvent(0, 0, 0, 1, self._update_id, price, 1 + self._update_id % 9_000, side))
-        batch = Batch([], events)
+            events.append((0, 0, 0, 1, self._update_id, price, 1 + self._update_id % 9_000, side))
+        batch = Batch(_NOTHING._replace(book=np.array(events, book_event_dtype)))
         self.data.on_applied(batch)
         for reader in self._readers:
             reader(batch)

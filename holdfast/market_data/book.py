@@ -12,12 +12,13 @@ from holdfast.codes import Side
 from holdfast.events import BookEvent
 
 _BUY = int(Side.BUY)  # Comparing with an IntEnum's member costs as much as the rest of `apply`.
+SORT_FROM_SHARE = 8  # Levels are sorted anew when more than an eighth of them changes at once.
 
 
 class Levels:
     """One side. `changed` collects what changed since the last published image; None until the first one is made.
 
-    Replay changes many levels at once and leaves their order to whoever asks for it first.
+    When many levels change at once, their order is left to whoever asks for it first.
     """
 
     __slots__ = ("_sorted_keys", "changed", "lots", "sign")
@@ -36,14 +37,19 @@ class Levels:
         return self._sorted_keys
 
     def set_many(self, keys: list[int], lots: list[int]) -> None:
-        """The open lots of some levels, 0 for those that are gone."""
-        self.lots.update(zip(keys, lots, strict=True))
-        for key, open_lots in zip(keys, lots, strict=True):
-            if open_lots == 0:
-                del self.lots[key]
+        """The open lots of some levels, 0 for those that are gone, which need not have been there."""
+        if len(keys) * SORT_FROM_SHARE < len(self.lots) and self._sorted_keys is not None:
+            for key, open_lots in zip(keys, lots, strict=True):
+                if open_lots or key in self.lots:
+                    self.set(key, open_lots)
+        else:
+            self.lots.update(zip(keys, lots, strict=True))
+            for key, open_lots in zip(keys, lots, strict=True):
+                if open_lots == 0:
+                    del self.lots[key]
+            self._sorted_keys = None
         if self.changed is not None:
             self.changed.update(zip(keys, lots, strict=True))
-        self._sorted_keys = None
 
     def set(self, key: int, lots: int) -> None:
         if lots == 0:

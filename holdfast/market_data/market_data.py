@@ -5,34 +5,46 @@ journal → engine → events → MARKET DATA → REST, streams
 A function of the events alone: no clock, `now` is an argument where a view depends on it, and equal events give equal
 dumps. What is published (the 100 ms images) is not part of that state; it starts with the first `publish_images` or
 `image`.
+
+Following costs about a microsecond a batch: the events wait as bytes until somebody asks, an image is due, or there are
+many. They are then taken in one by one, or at once by `replay` when that is cheaper, with the same outcome.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import msgspec
+import numpy as np
 
-from holdfast.codes import OrderEventKind, Side
-from holdfast.events import BookEvent, Events, OrderEvent
+from holdfast.codes import OrderEventKind
+from holdfast.events import (
+    BookEvent,
+    Events,
+    balance_event_dtype,
+    book_event_dtype,
+    control_event_dtype,
+    order_event_dtype,
+)
 from holdfast.instruments import Instrument
 from holdfast.market_data.book import Book
 from holdfast.market_data.depth import Depth, DepthDiff
 from holdfast.market_data.klines import Klines
 from holdfast.market_data.replay import replay
-from holdfast.market_data.trades import PublicTrade, Trades
+from holdfast.market_data.trades import Trades, public_trades, taker_rows
 
 DUMP_FORMAT = 1
+WAITING_ROWS_MAX = 4_096
+REPLAY_FROM_ROWS = 100  # Of each instrument.
 _TRADE = int(OrderEventKind.TRADE)
-_BUY = int(Side.BUY)
+_NO_BALANCES = np.zeros(0, balance_event_dtype)
+_NO_CONTROLS = np.zeros(0, control_event_dtype)
 
 
 class AppliedEvents(Protocol):
     """The part of an applied batch that market data reads."""
 
     @property
-    def orders(self) -> list[OrderEvent]: ...
-    @property
-    def book(self) -> list[BookEvent]: ...
+    def events(self) -> Events: ...
 
 
 class PublishedDiff(NamedTuple):
@@ -57,51 +69,68 @@ class MarketData:
     def __init__(self) -> None:
         self._markets: dict[int, Market] = {}
         self._touched: set[int] = set()  # Instruments whose book changed since the last images.
+        self._waiting_orders: list[bytes] = []  # Of batches with trades.
+        self._waiting_book: list[bytes] = []
+        self._waiting_rows = 0
 
     def on_applied(self, applied: AppliedEvents) -> None:
-        """Take in one applied batch. Runs on the event loop: a few microseconds per event."""
-        for event in applied.orders:
-            if event.kind == _TRADE and not event.is_maker:
-                self._on_trade(event)
-        if applied.book:
-            self._on_book(applied.book)
+        """Follow one applied batch. Runs on the event loop."""
+        orders, book = applied.events.orders, applied.events.book
+        if _TRADE in orders["kind"].tobytes():
+            self._waiting_orders.append(orders.tobytes())
+            self._waiting_rows += len(orders)
+        if len(book):
+            self._waiting_book.append(book.tobytes())
+            self._waiting_rows += len(book)
+        if self._waiting_rows > WAITING_ROWS_MAX:
+            self._settle()
 
     def on_replayed(self, events: Events) -> None:
         """Take in a piece of the journal at once; the outcome is that of `on_applied` with the same events."""
+        self._settle()
         replay(self, events)
 
     def touch(self, instrument_id: int) -> None:
         """The instrument's book has changed, and its next image will differ."""
         self._touched.add(instrument_id)
 
-    def _on_trade(self, event: OrderEvent) -> None:
-        """One trade, told by its taker's event."""
-        market = self._markets.get(event.instrument_id) or self.market(event.instrument_id)
-        market.trades.add(trade_of(event))
-        market.klines.on_trade(
-            event.ts_ns,
-            event.last_price_ticks,
-            event.last_lots,
-            event.last_quote_units,
-            event.side == _BUY,
-            event.trade_id,
-        )
-
-    def _on_book(self, events: list[BookEvent]) -> None:
-        instrument_id = 0
-        touched = set()
-        for event in events:
-            if event.instrument_id != instrument_id:
-                instrument_id = event.instrument_id
-                book = self.market(instrument_id).book
-                touched.add(instrument_id)
-            book.apply(event)
-        for instrument_id in touched:
+    def _settle(self) -> None:
+        """Take in what waits."""
+        if not self._waiting_rows:
+            return
+        takers = taker_rows(np.frombuffer(b"".join(self._waiting_orders), order_event_dtype))
+        book = np.frombuffer(b"".join(self._waiting_book), book_event_dtype)
+        self._waiting_orders, self._waiting_book, self._waiting_rows = [], [], 0
+        instrument_ids = np.unique(np.concatenate((takers["instrument_id"], book["instrument_id"]))).tolist()
+        if len(takers) + len(book) >= REPLAY_FROM_ROWS * len(instrument_ids):
+            replay(self, Events(takers, _NO_BALANCES, book, _NO_CONTROLS))
+        else:
+            self._take_trades(takers)
+            self._take_book(book)
+        for instrument_id in instrument_ids:
             assert not self._markets[instrument_id].book.is_crossed(), instrument_id
-        self._touched |= touched
+
+    def _take_trades(self, takers: np.ndarray) -> None:
+        """Trade by trade."""
+        for instrument_id, trade in zip(takers["instrument_id"].tolist(), public_trades(takers), strict=True):
+            market = self.market(instrument_id)
+            market.trades.add(trade)
+            market.klines.on_trade(
+                trade.ts_ns, trade.price_ticks, trade.lots, trade.quote_units, not trade.buyer_is_maker, trade.trade_id
+            )
+
+    def _take_book(self, rows: np.ndarray) -> None:
+        """Change by change."""
+        for event in map(BookEvent._make, rows.tolist()):
+            self.market(event.instrument_id).book.apply(event)
+            self.touch(event.instrument_id)
 
     def market(self, instrument_id: int) -> Market:
-        """The views of an instrument, empty ones when nothing happened in it yet."""
+        """The views of an instrument as they are now, empty ones when nothing happened in it yet.
+
+        After the next applied batch they may lag behind, until it is asked for again.
+        """
+        self._settle()
         market = self._markets.get(instrument_id)
         if market is None:
             market = self._markets[instrument_id] = Market()
@@ -116,6 +145,7 @@ class MarketData:
 
     def publish_images(self, instruments: Mapping[int, Instrument]) -> list[PublishedDiff]:
         """Move the images of all changed books up to now; returns their diffs, by instrument id. Once every 100 ms."""
+        self._settle()
         published = []
         for instrument_id in sorted(self._touched):
             instrument = instruments[instrument_id]
@@ -128,6 +158,7 @@ class MarketData:
 
     def dump(self) -> bytes:
         """The state as bytes; equal state, equal bytes."""
+        self._settle()
         markets = [
             [instrument_id, market.book.dump(), market.trades.dump(), market.klines.dump()]
             for instrument_id, market in sorted(self._markets.items())
@@ -148,21 +179,3 @@ class MarketData:
             market.trades = Trades.load(*trades)
             market.klines = Klines.load(klines)
         return market_data
-
-
-def trade_of(event: OrderEvent) -> PublicTrade:
-    """The public side of a taker's TRADE event."""
-    return PublicTrade(
-        event.trade_id,
-        event.aggregate_trade_id,
-        event.last_price_ticks,
-        event.last_lots,
-        event.last_quote_units,
-        event.ts_ns,
-        event.side != _BUY,
-    )
-
-
-def trades_of(orders: Iterable[OrderEvent]) -> list[tuple[int, PublicTrade]]:
-    """(instrument_id, trade) of every trade among the events of a batch, in order."""
-    return [(e.instrument_id, trade_of(e)) for e in orders if e.kind == _TRADE and not e.is_maker]

@@ -9,6 +9,10 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
+
+from holdfast.codes import OrderEventKind, Side
+
 TRADES_KEPT = 2_000
 AGGREGATES_KEPT = 2_000
 
@@ -59,6 +63,18 @@ class AggregateTrade(NamedTuple):
             self.ts_ns,
             self.buyer_is_maker,
         )
+
+
+def taker_rows(orders: np.ndarray) -> np.ndarray:
+    """The order events that tell the public trades: a copy of the takers' side of each."""
+    return orders.take(np.flatnonzero((orders["kind"] == OrderEventKind.TRADE) & (orders["is_maker"] == 0)))
+
+
+def public_trades(takers: np.ndarray) -> list[PublicTrade]:
+    """The trades that such rows tell."""
+    fields = ("trade_id", "aggregate_trade_id", "last_price_ticks", "last_lots", "last_quote_units", "ts_ns")
+    buyer_is_maker = (takers["side"] != Side.BUY).tolist()
+    return list(map(PublicTrade, *(takers[field].tolist() for field in fields), buyer_is_maker))
 
 
 def aggregate(trades: list[PublicTrade]) -> list[AggregateTrade]:

@@ -2,8 +2,18 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from holdfast.codes import OrderEventKind, Side, TradingMode
-from holdfast.events import BookEvent, OrderEvent
+from holdfast.events import (
+    BookEvent,
+    Events,
+    OrderEvent,
+    balance_event_dtype,
+    book_event_dtype,
+    control_event_dtype,
+    order_event_dtype,
+)
 from holdfast.instruments import Asset, Instrument, Reference, units_per_tick_lot
 
 SECOND_NS = 1_000_000_000
@@ -28,6 +38,16 @@ REFERENCE = Reference([BTC, USDT, ETH], [BTCUSDT, ETHUSDT, HALTED])
 class Batch(NamedTuple):
     orders: list[OrderEvent]
     book: list[BookEvent]
+
+    @property
+    def events(self) -> Events:
+        """As the engine's arrays."""
+        return Events(
+            np.array([tuple(event) for event in self.orders], order_event_dtype),
+            np.zeros(0, balance_event_dtype),
+            np.array([tuple(event) for event in self.book], book_event_dtype),
+            np.zeros(0, control_event_dtype),
+        )
 
 
 class Session:

@@ -108,14 +108,16 @@ def test_first_image_after_a_start_knows_the_last_change_and_no_other():
 def test_gap_in_update_ids_is_a_bug():
     market_data, session = MarketData(), Session()
     session.update_id = 1
+    market_data.on_applied(Batch([], [session.level(Side.BUY, 99, 5)]))
     with pytest.raises(AssertionError, match="no gaps"):
-        market_data.on_applied(Batch([], [session.level(Side.BUY, 99, 5)]))
+        market_data.market(1)
 
 
 def test_crossed_book_is_a_bug():
     market_data, session = MarketData(), Session()
+    market_data.on_applied(Batch([], [session.level(Side.BUY, 99, 5), session.level(Side.SELL, 99, 5)]))
     with pytest.raises(AssertionError):
-        market_data.on_applied(Batch([], [session.level(Side.BUY, 99, 5), session.level(Side.SELL, 99, 5)]))
+        market_data.market(1)
 
 
 def test_levels_that_replay_set_are_in_order_for_the_next_change():
@@ -125,3 +127,14 @@ def test_levels_that_replay_set_are_in_order_for_the_next_change():
     levels.set(100, 5)
     assert levels.keys == [100, 101, 103]
     assert levels.top(2) == [(103, 1), (101, 2)]
+
+
+def test_few_changes_at_once_among_many_levels_keep_them_in_order():
+    levels = Levels(1)
+    levels.set_many(list(range(0, 200, 2)), [1] * 100)
+    assert levels.best() == (198, 1)
+    levels.changed = {}
+    levels.set_many([50, 51, 53, 199], [0, 7, 0, 8])  # One goes, two come, and one has come and gone meanwhile.
+    assert levels.keys == sorted([*range(0, 50, 2), *range(51, 52), *range(52, 200, 2), 199])
+    assert levels.top(2) == [(199, 8), (198, 1)]
+    assert levels.changed == {50: 0, 51: 7, 53: 0, 199: 8}

@@ -225,12 +225,12 @@ def test_rows_keep_sums_beyond_64_bits_and_the_newest_only():
 
 def test_candles_whose_beginning_is_no_longer_kept_are_not_shown():
     market_data, session = MarketData(), Session(ts_ns=1_700_000_000 * SECOND_NS)
-    klines = market_data.market(1).klines
-    klines.rows["8h"] = bars.Rows(2)
+    market_data.market(1).klines.rows["8h"] = bars.Rows(2)
     for _ in range(12):
         session.step(session.ts_ns + 8 * 3600 * SECOND_NS)
         market_data.on_applied(Batch(session.trade(Side.BUY, 100, 1), []))
     now_s = session.ts_ns // SECOND_NS
+    klines = market_data.market(1).klines
     days = klines.candles(INTERVALS["1d"], now_s, 1000, offset_s=8 * 3600)
     assert days[-1].count <= 3
     assert all(day.count == 3 for day in days[:-1])

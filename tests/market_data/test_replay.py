@@ -1,21 +1,15 @@
-"""Recovery takes in whole pieces of the journal at once; it must end in the very state that following it live has."""
+"""Events may be taken in one by one or in whole pieces, at any time: it must end in the very same state."""
 
-import numpy as np
+from unittest.mock import patch
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.codes import Side
 from holdfast.config import NOTIONAL_MAX
-from holdfast.events import (
-    Events,
-    balance_event_dtype,
-    book_event_dtype,
-    control_event_dtype,
-    order_event_dtype,
-)
-from holdfast.market_data import MarketData, replay, trades
-from tests.market_data.session import BTCUSDT, ETHUSDT, SECOND_NS, Batch, Session
+from holdfast.market_data import MarketData, book, market_data, replay, trades
+from tests.market_data.session import BTCUSDT, ETHUSDT, REFERENCE, SECOND_NS, Batch, Session
 
 # A step: instrument, milliseconds later, trade or level, side, price's distance, lots, same aggregate, piece ends.
 steps = st.lists(
@@ -52,13 +46,12 @@ def batches(chosen):
             yield Batch([], [session.level(side, price, lots)]), ends
 
 
-def as_events(orders, book):
-    return Events(
-        np.array([tuple(event) for event in orders], order_event_dtype),
-        np.zeros(0, balance_event_dtype),
-        np.array([tuple(event) for event in book], book_event_dtype),
-        np.zeros(0, control_event_dtype),
-    )
+def events_of(orders, book):
+    return Batch(orders, book).events
+
+
+def one_by_one():
+    return patch.object(market_data, "REPLAY_FROM_ROWS", 10**9)
 
 
 @settings(max_examples=200, deadline=None)
@@ -67,15 +60,55 @@ def test_replayed_pieces_lead_to_the_same_state_as_following_live(chosen):
     live, replayed = MarketData(), MarketData()
     orders, book = [], []
     for batch, ends in batches(chosen):
-        live.on_applied(batch)
+        with one_by_one():
+            live.on_applied(batch)
+            live.market(1)
         # A piece holds whole commands, so none ends within an aggregate; here they end after changes of a level.
         orders += batch.orders
         book += batch.book
         if ends and not batch.orders:
-            replayed.on_replayed(as_events(orders, book))
+            replayed.on_replayed(events_of(orders, book))
             orders, book = [], []
-    replayed.on_replayed(as_events(orders, book))
+    replayed.on_replayed(events_of(orders, book))
     assert replayed.dump() == live.dump()
+
+
+@settings(max_examples=200, deadline=None)
+@given(steps, st.integers(0, 20), st.integers(0, 8), st.sampled_from([0, 2, 8]), st.randoms(use_true_random=False))
+def test_what_waits_leads_to_the_same_state_and_images_whoever_asks_whenever(chosen, waiting, from_rows, share, chance):
+    live, lazy = MarketData(), MarketData()
+    for each in (live, lazy):
+        each.image(BTCUSDT)
+    orders, changes = [], []
+    for batch, ends in batches(chosen):
+        orders += batch.orders
+        changes += batch.book
+        if not ends or batch.orders:
+            continue  # A batch holds whole commands.
+        whole, orders, changes = Batch(orders, changes), [], []
+        with one_by_one():
+            live.on_applied(whole)
+            live.market(1)
+        with (
+            patch.multiple(market_data, WAITING_ROWS_MAX=waiting, REPLAY_FROM_ROWS=from_rows),
+            patch.object(book, "SORT_FROM_SHARE", share),
+        ):
+            lazy.on_applied(whole)
+            asked = chance.randrange(8)
+            if asked == 0:
+                assert published(lazy) == published(live)
+            elif asked == 1:
+                assert lazy.dump() == live.dump()
+            elif asked == 2:
+                assert lazy.market(2).trades.last == live.market(2).trades.last
+            elif asked == 3:
+                assert lazy.market(1).book.bids.top(3) == live.market(1).book.bids.top(3)
+    assert lazy.dump() == live.dump()
+    assert published(lazy) == published(live)
+
+
+def published(of):
+    return [(each.instrument, each.diff) for each in of.publish_images(REFERENCE.instruments)]
 
 
 def test_rings_and_sums_hold_beyond_their_bounds(monkeypatch):
@@ -89,8 +122,9 @@ def test_rings_and_sums_hold_beyond_their_bounds(monkeypatch):
             event._replace(last_quote_units=NOTIONAL_MAX) for event in session.trade(Side.BUY, 100 + i // 2, 7, i % 2)
         ]
         live.on_applied(Batch(events, []))
+        live.market(1)
         orders += events
-    replayed.on_replayed(as_events(orders, []))
+    replayed.on_replayed(events_of(orders, []))
     assert replayed.dump() == live.dump()
     assert live.market(1).klines.since(session.ts_ns // SECOND_NS // 60 * 60).quote == 20 * NOTIONAL_MAX
     assert len(live.market(1).trades.trades) == 5
@@ -100,4 +134,4 @@ def test_gap_in_a_replayed_book_is_a_bug():
     session = Session()
     book = [session.level(Side.BUY, 99, 5), session.level(Side.BUY, 98, 5)._replace(update_id=3)]
     with pytest.raises(AssertionError, match="no gaps"):
-        MarketData().on_replayed(as_events([], book))
+        MarketData().on_replayed(events_of([], book))

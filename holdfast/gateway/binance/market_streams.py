@@ -10,16 +10,18 @@ limit.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
-from holdfast.events import BookEvent, OrderEvent
+import numpy as np
+
+from holdfast.events import Events
 from holdfast.gateway.binance.market_messages import SECOND_NS
 from holdfast.gateway.binance.market_topics import Source, Topic, topic_of
 from holdfast.gateway.server.routes import OutgoingSocket
 from holdfast.instruments import Instrument, Reference
-from holdfast.market_data.market_data import MarketData, trades_of
-from holdfast.market_data.trades import PublicTrade
+from holdfast.market_data.market_data import MarketData
+from holdfast.market_data.trades import public_trades, taker_rows
 
 # Sends that wait when a tick makes nothing new, about as many as are made in 100 ms: a slow machine gets fewer images
 # with more in each, not a growing queue.
@@ -94,11 +96,12 @@ class Stream:
                 socket.close(TRY_AGAIN_LATER, "the venue cannot keep up")
 
 
+Index = dict[int, tuple[Stream, ...]]  # By instrument. Tuples: sending may end with somebody leaving.
+
+
 class AppliedEvents(Protocol):
     @property
-    def orders(self) -> list[OrderEvent]: ...
-    @property
-    def book(self) -> list[BookEvent]: ...
+    def events(self) -> Events: ...
 
 
 class MarketStreams:
@@ -117,7 +120,9 @@ class MarketStreams:
         self._reference = reference
         self._broadcast = broadcast
         self._streams: dict[tuple[str, int], Stream] = {}
-        self._by_instrument: dict[int, tuple[Stream, ...]] = {}  # Tuples: sending may end with somebody leaving.
+        self._by_instrument: Index = {}
+        self._hearing_trades: Index = {}
+        self._hearing_book: Index = {}
         self._names_of: Reference | None = None  # The reference data that `_by_lower_symbol` is of.
         self._by_lower_symbol: dict[str, Instrument] = {}
         self._polled_s = now_ns() // SECOND_NS
@@ -137,10 +142,10 @@ class MarketStreams:
         stream.remove(listener)
         if not len(stream):
             del self._streams[name, unit_ns]
-            if stream.topic is not None and stream.topic.instrument is not None:
-                instrument_id = stream.topic.instrument.instrument_id
-                others = tuple(each for each in self._by_instrument[instrument_id] if each is not stream)
-                self._by_instrument[instrument_id] = others
+            for instrument_id, index in self._indexes_of(stream):
+                index[instrument_id] = tuple(each for each in index[instrument_id] if each is not stream)
+                if not index[instrument_id]:
+                    del index[instrument_id]
 
     def regroup(self, name: str, unit_ns: int) -> None:
         """A listener of this stream has changed its mind about combined frames."""
@@ -172,25 +177,36 @@ class MarketStreams:
         return topic_of(name, Source(self._market_data, self._reference, unit_ns), self._by_lower_symbol)
 
     def _index(self, stream: Stream) -> None:
-        if stream.topic is not None and stream.topic.instrument is not None:
-            instrument_id = stream.topic.instrument.instrument_id
-            self._by_instrument[instrument_id] = (*self._by_instrument.get(instrument_id, ()), stream)
+        for instrument_id, index in self._indexes_of(stream):
+            index[instrument_id] = (*index.get(instrument_id, ()), stream)
+
+    def _indexes_of(self, stream: Stream) -> Iterator[tuple[int, Index]]:
+        """The indexes that the stream is in, each with its key there."""
+        topic = stream.topic
+        if topic is not None and topic.instrument is not None:
+            instrument_id = topic.instrument.instrument_id
+            yield instrument_id, self._by_instrument
+            if topic.hears_trades:
+                yield instrument_id, self._hearing_trades
+            if topic.hears_book:
+                yield instrument_id, self._hearing_book
 
     # What there is to tell.
 
     def on_applied(self, applied: AppliedEvents) -> None:
-        """Tell the trades and best prices of one applied batch."""
-        if not self._by_instrument:
-            return
-        trades: dict[int, list[PublicTrade]] = {}
-        for instrument_id, trade in trades_of(applied.orders):
-            trades.setdefault(instrument_id, []).append(trade)
-        for instrument_id, done in trades.items():
-            for stream in self._by_instrument.get(instrument_id, ()):
-                self._tell(stream, _topic(stream).on_trades(done, self.now_ns()))
-        for instrument_id in sorted({event.instrument_id for event in applied.book}):
-            for stream in self._by_instrument.get(instrument_id, ()):
-                self._tell(stream, [_topic(stream).on_book()])
+        """Tell the trades and best prices of one applied batch to those who listen to them."""
+        orders, book = applied.events.orders, applied.events.book
+        if self._hearing_trades:
+            takers = taker_rows(orders)
+            instrument_ids = takers["instrument_id"]
+            for instrument_id in sorted(self._hearing_trades.keys() & instrument_ids.tolist()):
+                trades = public_trades(takers.take(np.flatnonzero(instrument_ids == instrument_id)))
+                for stream in self._hearing_trades.get(instrument_id, ()):
+                    self._tell(stream, _topic(stream).on_trades(trades, self.now_ns()))
+        if self._hearing_book:
+            for instrument_id in sorted(self._hearing_book.keys() & book["instrument_id"].tolist()):
+                for stream in self._hearing_book.get(instrument_id, ()):
+                    self._tell(stream, [_topic(stream).on_book()])
 
     def tick(self, now_ns: int) -> None:
         """Publish the images; every second also what is told once a second. Called every 100 ms."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from holdfast.gateway.binance import market_messages as messages
 from holdfast.instruments import Instrument, Reference
 from holdfast.market_data.bars import Bar
+from holdfast.market_data.book import Book
 from holdfast.market_data.depth import Depth, DepthDiff
 from holdfast.market_data.intervals import INTERVALS, Interval
 from holdfast.market_data.market_data import Market, MarketData
@@ -26,10 +27,15 @@ _DAY_MINUTES = 1440
 
 
 class Topic:
-    """The calls that most topics do not answer. `period_s` is how often `poll` is asked; 0: never."""
+    """The calls that most topics do not answer. `period_s` is how often `poll` is asked; 0: never.
+
+    What `hears_trades` or `hears_book` is told so after each applied batch.
+    """
 
     instrument: Instrument | None = None
     period_s = 0
+    hears_trades = False
+    hears_book = False
 
     def initial(self, _now_ns: int) -> str | None:
         """What a new subscriber is sent first, the state as of the last broadcast."""
@@ -148,6 +154,8 @@ class PartialDepth(Topic):
 
 
 class TradeTopic(Topic):
+    hears_trades = True
+
     def __init__(self, source: Source, instrument: Instrument) -> None:
         self.instrument: Instrument = instrument
         self._unit_ns = source.unit_ns
@@ -158,6 +166,8 @@ class TradeTopic(Topic):
 
 class AggregateTopic(Topic):
     """One message per aggregate: all its trades come from one command, so they are in one batch."""
+
+    hears_trades = True
 
     def __init__(self, source: Source, instrument: Instrument) -> None:
         self.instrument: Instrument = instrument
@@ -170,20 +180,32 @@ class AggregateTopic(Topic):
 class BookTicker(Topic):
     """The best bid and ask after every batch that changed them."""
 
+    hears_book = True
+
     def __init__(self, source: Source, instrument: Instrument) -> None:
         self.instrument: Instrument = instrument
-        self._book = source.market(instrument).book
-        self._sent = (self._book.bids.best(), self._book.asks.best())
+        self._source = source
+        self._sent = _best(self._book)
+
+    @property
+    def _book(self) -> Book:
+        return self._source.market(self.instrument).book
 
     def initial(self, _now_ns: int) -> str | None:
-        return messages.book_ticker_event(self.instrument, self._book) if self._book.update_id else None
+        book = self._book
+        return messages.book_ticker_event(self.instrument, book) if book.update_id else None
 
     def on_book(self) -> str | None:
-        best = (self._book.bids.best(), self._book.asks.best())
+        book = self._book
+        best = _best(book)
         if best == self._sent:
             return None
         self._sent = best
-        return messages.book_ticker_event(self.instrument, self._book)
+        return messages.book_ticker_event(self.instrument, book)
+
+
+def _best(book: Book) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+    return book.bids.best(), book.asks.best()
 
 
 class Kline(Topic):
@@ -195,7 +217,6 @@ class Kline(Topic):
         self._source = source
         self._interval = interval
         self._offset_s = offset_s
-        self._klines = source.market(instrument).klines
         self._open_s: int | None = None  # The candle that has not been told as closed; None before the first trade.
         self._sent = (0, 0)
 
@@ -210,7 +231,7 @@ class Kline(Topic):
         current_s = self._interval.start_of((now_ns - KLINE_CLOSE_GRACE_NS) // messages.SECOND_NS, self._offset_s)
         if self._open_s is None or self._open_s >= current_s:
             return []
-        closed = self._klines.candles(
+        closed = self._source.market(self.instrument).klines.candles(
             self._interval,
             now_ns // messages.SECOND_NS,
             _MISSED_CANDLES_MAX,
@@ -231,11 +252,13 @@ class Kline(Topic):
     def _first(self, now_ns: int) -> int | None:
         """Where the first candle begins, for a market that had no trade when the first listener came."""
         now_s = now_ns // messages.SECOND_NS
-        candles = self._klines.candles(self._interval, now_s, 1, start_s=0, offset_s=self._offset_s)
+        klines = self._source.market(self.instrument).klines
+        candles = klines.candles(self._interval, now_s, 1, start_s=0, offset_s=self._offset_s)
         return candles[0].start_s if candles else None
 
     def _current(self, now_ns: int) -> Bar | None:
-        bar = self._klines.candle(self._interval, now_ns // messages.SECOND_NS, self._offset_s)
+        klines = self._source.market(self.instrument).klines
+        bar = klines.candle(self._interval, now_ns // messages.SECOND_NS, self._offset_s)
         if bar is not None and self._open_s is None:
             self._open_s = bar.start_s
         return bar
@@ -288,25 +311,27 @@ class TickerTopic(Topic):
         self.instrument: Instrument = instrument
         self._source = source
         self._kind = kind
-        self._market = source.market(instrument)
         self._sent: object = None
 
     def initial(self, now_ns: int) -> str | None:
-        shown = self._ticker(now_ns)
-        return self._kind.message(self.instrument, shown, self._market, now_ns, self._source.unit_ns)
+        market = self._source.market(self.instrument)
+        return self._message(self._ticker(market, now_ns), market, now_ns)
 
     def poll(self, now_ns: int) -> str | None:
-        shown = self._ticker(now_ns)
-        book = self._market.book
-        state = (shown, book.bids.best(), book.asks.best()) if self._kind.shows_book else shown
+        market = self._source.market(self.instrument)
+        shown = self._ticker(market, now_ns)
+        state = (shown, _best(market.book)) if self._kind.shows_book else shown
         if state == self._sent:
             return None
         self._sent = state
-        return self._kind.message(self.instrument, shown, self._market, now_ns, self._source.unit_ns)
+        return self._message(shown, market, now_ns)
 
-    def _ticker(self, now_ns: int) -> Ticker:
+    def _ticker(self, market: Market, now_ns: int) -> Ticker:
         start_s = window_start_s(now_ns // messages.SECOND_NS, self._kind.minutes)
-        return ticker(self._market.klines, self._market.trades, start_s)
+        return ticker(market.klines, market.trades, start_s)
+
+    def _message(self, shown: Ticker, market: Market, now_ns: int) -> str:
+        return self._kind.message(self.instrument, shown, market, now_ns, self._source.unit_ns)
 
 
 class TickerArray(Topic):
@@ -343,7 +368,6 @@ class AveragePrice(Topic):
     def __init__(self, source: Source, instrument: Instrument) -> None:
         self.instrument: Instrument = instrument
         self._source = source
-        self._market = source.market(instrument)
         self._sent = (0, 0)
 
     def initial(self, now_ns: int) -> str | None:
@@ -358,7 +382,8 @@ class AveragePrice(Topic):
 
     def _state(self, now_ns: int) -> tuple[int, int]:
         """(average price, time of the last trade)"""
-        market, last = self._market, self._market.trades.last
+        market = self._source.market(self.instrument)
+        last = market.trades.last
         per_tick_lot = self.instrument.units_per_tick_lot
         price_ticks = average_price_ticks(market.klines, market.trades, per_tick_lot, now_ns // messages.SECOND_NS)
         return price_ticks, last.ts_ns if last is not None else 0
