@@ -26,7 +26,6 @@ class Applied(NamedTuple):
     last_seq: int
     commands: Any
     events: Events
-    controls: list[ControlEvent]
 
 
 def applied_batch() -> Applied:
@@ -40,8 +39,9 @@ def applied_batch() -> Applied:
     refused = ControlEvent(
         3, 0, 0, ControlEventKind.COMMAND_REJECTED, CommandKind.DEPOSIT, RejectReason.ASSET_UNKNOWN, 0, 0, 0, 0, 0, 0, 0
     )
-    empty = [np.zeros(0, dtype) for dtype in (balance_event_dtype, book_event_dtype, control_event_dtype)]
-    return Applied(3, commands, Events(orders, *empty), [refused])
+    no_balances, no_book = np.zeros(0, balance_event_dtype), np.zeros(0, book_event_dtype)
+    controls = np.array([tuple(refused)], control_event_dtype)
+    return Applied(3, commands, Events(orders, no_balances, no_book, controls))
 
 
 def test_applied_commands_are_counted_by_kind_and_reason() -> None:

@@ -68,6 +68,9 @@ REST_UNSUPPORTED = (
 )
 
 
+_TRADE = int(OrderEventKind.TRADE)
+
+
 class Venue(Protocol):
     """What the gateway needs of a replica."""
 
@@ -158,9 +161,12 @@ class BinanceGateway:
 
     def _credit_first_fills(self, applied: AppliedBatch) -> None:
         """An order that trades for the first time is taken off its account's unfilled ones."""
-        for event in applied.orders:
-            if event.kind == OrderEventKind.TRADE and event.executed_lots == event.last_lots:
-                self.rate_limits.credit_first_fill(event.account_id, bool(event.is_maker), event.ts_ns)
+        orders = applied.events.orders
+        if _TRADE not in orders["kind"].tobytes():
+            return
+        is_first = (orders["kind"] == _TRADE) & (orders["executed_lots"] == orders["last_lots"])
+        fills = zip(orders["account_id"][is_first].tolist(), orders["is_maker"][is_first].tolist(), strict=True)
+        self.rate_limits.credit_first_fills(fills, int(orders["ts_ns"][-1]))
 
 
 def _unsupported(_call: Call) -> bytes:

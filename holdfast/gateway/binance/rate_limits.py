@@ -9,7 +9,7 @@ Invariant: memory is bounded. A table of an interval is thrown away with the int
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -84,6 +84,18 @@ class Window(Generic[Who]):
             return self._others
         count = counts[who] = max(counts.get(who, 0) + amount, 0)
         return count
+
+    def take_off(self, amounts: Mapping[Who, int], now_ns: int) -> None:
+        """What `add` does with negative amounts."""
+        if now_ns >= self._end_ns:
+            self._turn(now_ns)
+        counts, is_full = self._counts, len(self._counts) >= self._who_max
+        for who, amount in amounts.items():
+            if who in counts:
+                rest = counts[who] - amount
+                counts[who] = rest if rest > 0 else 0
+            elif is_full:
+                self._others = max(self._others - amount, 0)
 
     def is_used_up(self, who: Who, now_ns: int) -> bool:
         return self.count(who, now_ns) >= self.limit
@@ -223,11 +235,13 @@ class RateLimits:
             self.orders_1d.count(account_id, now_ns),
         )
 
-    def credit_first_fill(self, account_id: int, is_maker: bool, now_ns: int) -> None:
-        """An order of the account has traded for the first time: it is not an unfilled one any more."""
-        credit = self.limits.maker_fill_credit if is_maker else 1
-        self.orders_10s.add(account_id, -credit, now_ns)
-        self.orders_1d.add(account_id, -credit, now_ns)
+    def credit_first_fills(self, fills: Iterable[tuple[int, int]], now_ns: int) -> None:
+        """Orders have traded for the first time, and are not unfilled ones any more: (account, is maker) of each."""
+        amounts: dict[int, int] = {}
+        for account_id, is_maker in fills:
+            amounts[account_id] = amounts.get(account_id, 0) + (self.limits.maker_fill_credit if is_maker else 1)
+        self.orders_10s.take_off(amounts, now_ns)
+        self.orders_1d.take_off(amounts, now_ns)
 
     def shown_limits(self) -> list[dict[str, Any]]:
         """As exchangeInfo tells them."""

@@ -8,13 +8,13 @@ when the key that opened it is revoked.
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 
 from holdfast.codes import CommandKind, OrderEventKind
-from holdfast.events import BalanceEvent, OrderEvent
+from holdfast.events import BalanceEvent, Events, OrderEvent
 from holdfast.gateway.binance import formats
 from holdfast.gateway.binance.authentication import Key
 from holdfast.gateway.binance.formats import Shown
@@ -31,9 +31,7 @@ class AppliedBatch(Protocol):
     @property
     def commands(self) -> np.ndarray: ...
     @property
-    def orders(self) -> list[OrderEvent]: ...
-    @property
-    def balances(self) -> list[BalanceEvent]: ...
+    def events(self) -> Events: ...
 
 
 class Subscription(NamedTuple):
@@ -75,18 +73,24 @@ class UserStreams:
 
     def on_applied(self, applied: AppliedBatch) -> None:
         """A reader of the replica."""
-        listened = self._subscriptions
-        if not listened:
+        if not self._subscriptions:
             return
         steps: dict[tuple[int, int], _Step] = {}  # (seq, account)
-        for order in applied.orders:
-            if order.account_id in listened:
-                steps.setdefault((order.seq, order.account_id), _Step([], [])).orders.append(order)
-        for balance in applied.balances:
-            if balance.account_id in listened:
-                steps.setdefault((balance.seq, balance.account_id), _Step([], [])).balances.append(balance)
+        for order in map(OrderEvent._make, self._listened(applied.events.orders)):
+            steps.setdefault((order.seq, order.account_id), _Step([], [])).orders.append(order)
+        for balance in map(BalanceEvent._make, self._listened(applied.events.balances)):
+            steps.setdefault((balance.seq, balance.account_id), _Step([], [])).balances.append(balance)
         for seq, account_id in sorted(steps):
             self._tell(account_id, steps[seq, account_id], applied.commands[seq - applied.first_seq])
+
+    def _listened(self, rows: np.ndarray) -> list[Any]:
+        """Those of accounts that somebody listens to. The others' never become Python's objects."""
+        listened, account_ids = self._subscriptions, rows["account_id"].tolist()
+        if listened.keys().isdisjoint(account_ids):
+            return []
+        index = [i for i, account_id in enumerate(account_ids) if account_id in listened]
+        found: list[Any] = rows.take(index).tolist()
+        return found
 
     def _tell(self, account_id: int, step: _Step, command: np.void) -> None:
         shown: dict[int, list[bytes]] = {}  # By time unit.
