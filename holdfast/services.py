@@ -92,7 +92,6 @@ class VenueServices:
             refusal=self.replica.refusal,
             is_killed=engine.is_killed,
             applied_seq=engine.last_seq,
-            state_hash="",
             journal=schemas.JournalState(
                 status.is_accepting,
                 status.reason,

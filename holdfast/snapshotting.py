@@ -11,8 +11,10 @@ two machines or memories is not to be trusted; the venue then stops taking order
 
 import argparse
 import asyncio
+import ctypes
 import json
 import os
+import signal
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
@@ -27,6 +29,7 @@ log = structlog.get_logger()
 
 NICE = 15  # The venue's own threads come first.
 HASHES_KEPT = 65_536
+_PR_SET_PDEATHSIG = 1
 
 
 class Written(NamedTuple):
@@ -148,11 +151,21 @@ def write(directory: Path) -> Written:
     return Written(state.seq, state.engine.state_hash(), state.engine.events_hash, str(path))
 
 
+def die_with_parent() -> None:
+    """Let the kernel kill this process when the one that started it has gone, where the system can do that."""
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            sys.exit("the venue has gone")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write a snapshot of a data directory, also beside a running venue.")
     parser.add_argument("directory", type=Path)
     directory = parser.parse_args().directory
     os.nice(NICE)
+    die_with_parent()
     try:
         written = write(directory)
     except (JournalError, OSError) as error:

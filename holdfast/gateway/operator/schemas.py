@@ -300,7 +300,6 @@ class VenueState(Told):
     refusal: str
     is_killed: bool
     applied_seq: int
-    state_hash: str
     """Empty when it is too dear to compute now."""
     journal: JournalState
     readers: list[ReaderState]
