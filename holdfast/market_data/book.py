@@ -106,6 +106,10 @@ class Book:
         self.ts_ns = event.ts_ns
         self.last_change = (side, key, lots)
 
+    @property
+    def level_count(self) -> int:
+        return len(self.bids.lots) + len(self.asks.lots)
+
     def is_crossed(self) -> bool:
         return bool(self.bids.keys) and bool(self.asks.keys) and self.bids.keys[-1] >= -self.asks.keys[-1]
 

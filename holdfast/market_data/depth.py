@@ -97,6 +97,15 @@ class Depth:
         self.diff = DepthDiff(self.diff.last_update_id + 1, book.update_id, book.ts_ns, bids, asks)
         return self.diff
 
+    @property
+    def changes_waiting(self) -> int:
+        """Levels that have changed since the image."""
+        return len(self._book.bids.changed or ()) + len(self._book.asks.changed or ())
+
+    def stop(self) -> None:
+        """Collect no more changes: this image is not used any more."""
+        self._book.bids.changed = self._book.asks.changed = None
+
     def bids(self, depth: int) -> str:
         """The best `depth` bids as JSON pairs joined by commas, best first."""
         return self._bids.top(depth)

@@ -10,7 +10,7 @@ Following costs about a microsecond a batch: the events wait as bytes until some
 many. They are then taken in one by one, or at once by `replay` when that is cheaper, with the same outcome.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -56,19 +56,22 @@ class PublishedDiff(NamedTuple):
 class Market:
     """The views of one instrument."""
 
-    __slots__ = ("book", "depth", "klines", "trades")
+    __slots__ = ("book", "depth", "image_number", "klines", "trades")
 
     def __init__(self) -> None:
         self.book = Book()
         self.trades = Trades()
         self.klines = Klines()
         self.depth: Depth | None = None
+        self.image_number = 0  # When the image was moved last without a listener.
 
 
 class MarketData:
     def __init__(self) -> None:
         self._markets: dict[int, Market] = {}
         self._touched: set[int] = set()  # Instruments whose book changed since the last images.
+        self._heard: Collection[int] = ()  # Instruments whose images are published each time.
+        self._image_number = 0
         self._waiting_orders: list[bytes] = []  # Of batches with trades.
         self._waiting_book: list[bytes] = []
         self._waiting_rows = 0
@@ -137,24 +140,43 @@ class MarketData:
         return market
 
     def image(self, instrument: Instrument) -> Depth:
-        """The book as it was published last."""
+        """The book as it was published last; when nobody hears its images, as it is now, and so until the next ones."""
         market = self.market(instrument.instrument_id)
         if market.depth is None:
             market.depth = Depth(instrument, market.book)
+        elif instrument.instrument_id not in self._heard and market.image_number != self._image_number:
+            market.depth.publish()
+        market.image_number = self._image_number
         return market.depth
 
-    def publish_images(self, instruments: Mapping[int, Instrument]) -> list[PublishedDiff]:
-        """Move the images of all changed books up to now; returns their diffs, by instrument id. Once every 100 ms."""
-        self._settle()
+    def publish_images(self, heard: Mapping[int, Instrument]) -> list[PublishedDiff]:
+        """Move the images of the instruments that are heard up to now; returns the diffs of those that changed, by id.
+
+        Once every 100 ms. The images of the others are made when somebody asks.
+        """
+        self._heard = heard.keys()
+        self._image_number += 1
         published = []
+        if heard:
+            self._settle()
         for instrument_id in sorted(self._touched):
-            instrument = instruments[instrument_id]
-            depth = self.image(instrument)
-            diff = depth.publish()
-            if diff is not None:
-                published.append(PublishedDiff(instrument, depth, diff))
+            if instrument_id in heard:
+                instrument = heard[instrument_id]
+                depth = self.image(instrument)
+                diff = depth.publish()
+                if diff is not None:
+                    published.append(PublishedDiff(instrument, depth, diff))
+            else:
+                self._forget_costly_image(self._markets[instrument_id])
         self._touched.clear()
         return published
+
+    @staticmethod
+    def _forget_costly_image(market: Market) -> None:
+        """Nobody has asked for a while, and making the image anew has become cheaper than bringing it up to date."""
+        if market.depth is not None and market.depth.changes_waiting > market.book.level_count:
+            market.depth.stop()
+            market.depth = None
 
     def dump(self) -> bytes:
         """The state as bytes; equal state, equal bytes."""

@@ -89,6 +89,48 @@ def test_image_stays_as_published_until_the_next_one():
     assert depth.last_update_id == 1
 
 
+@settings(deadline=None)
+@given(changes, st.randoms(use_true_random=False))
+def test_listener_who_comes_and_goes_has_every_change_from_its_first_image_on(steps, chance):
+    market_data, session = MarketData(), Session()
+    heard_id = None  # The update id up to which the listener is; None: there is no listener.
+    ids_shown = set()  # Since the last tick.
+    for batch, _ in batches(steps, session):
+        market_data.on_applied(batch)
+        what = chance.choice(["ask", "come", "go", "tick", "nothing"])
+        if what == "tick":
+            published = market_data.publish_images({} if heard_id is None else {1: BTCUSDT})
+            ids_shown = set()
+            if heard_id is not None and published:
+                assert published[0].diff.first_update_id == heard_id + 1
+                heard_id = published[0].diff.last_update_id
+            if heard_id is not None:
+                assert heard_id == session.update_id
+        elif what in ("ask", "come"):
+            depth = market_data.image(BTCUSDT)
+            ids_shown.add(depth.last_update_id)
+            assert len(ids_shown) == 1, "an image stays until the next tick"
+            if what == "come" and heard_id is None:
+                heard_id = depth.last_update_id
+            if heard_id is not None:
+                assert depth.last_update_id == heard_id
+        elif what == "go":
+            heard_id = None
+
+
+def test_image_that_nobody_asks_for_is_made_anew_once_that_is_cheaper():
+    market_data, session = MarketData(), Session()
+    first = market_data.image(BTCUSDT)
+    for price in range(90, 94):
+        market_data.on_applied(Batch([], [session.level(Side.BUY, price, 5), session.level(Side.BUY, price, 0)]))
+    market_data.market(1)
+    market_data.publish_images({})
+    market_data.on_applied(Batch([], [session.level(Side.BUY, 99, 7)]))
+    again = market_data.image(BTCUSDT)
+    assert again is not first
+    assert (again.last_update_id, again.bids(10)) == (9, '["0.99000000","0.00007000"]')
+
+
 def test_quiet_book_publishes_nothing():
     market_data, session = MarketData(), Session()
     market_data.image(BTCUSDT)

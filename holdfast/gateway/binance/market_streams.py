@@ -120,7 +120,7 @@ class MarketStreams:
         self._reference = reference
         self._broadcast = broadcast
         self._streams: dict[tuple[str, int], Stream] = {}
-        self._by_instrument: Index = {}
+        self._hearing_images: Index = {}
         self._hearing_trades: Index = {}
         self._hearing_book: Index = {}
         self._names_of: Reference | None = None  # The reference data that `_by_lower_symbol` is of.
@@ -185,7 +185,8 @@ class MarketStreams:
         topic = stream.topic
         if topic is not None and topic.instrument is not None:
             instrument_id = topic.instrument.instrument_id
-            yield instrument_id, self._by_instrument
+            if topic.hears_images:
+                yield instrument_id, self._hearing_images
             if topic.hears_trades:
                 yield instrument_id, self._hearing_trades
             if topic.hears_book:
@@ -213,8 +214,10 @@ class MarketStreams:
         if self._broadcast.backlog >= CONFLATE_FROM_SENDS:
             return
         self._resolve_new_names()
-        for instrument, depth, diff in self._market_data.publish_images(self._reference().instruments):
-            for stream in self._by_instrument.get(instrument.instrument_id, ()):
+        instruments = self._reference().instruments
+        heard = {instrument_id: instruments[instrument_id] for instrument_id in self._hearing_images}
+        for instrument, depth, diff in self._market_data.publish_images(heard):
+            for stream in self._hearing_images.get(instrument.instrument_id, ()):
                 self._tell(stream, [_topic(stream).on_diff(depth, diff, now_ns)])
         second = now_ns // SECOND_NS
         is_new_second, self._polled_s = second != self._polled_s, second

@@ -29,11 +29,12 @@ _DAY_MINUTES = 1440
 class Topic:
     """The calls that most topics do not answer. `period_s` is how often `poll` is asked; 0: never.
 
-    What `hears_trades` or `hears_book` is told so after each applied batch.
+    What `hears_images` is told of each new image of its book, `hears_trades` and `hears_book` of each applied batch.
     """
 
     instrument: Instrument | None = None
     period_s = 0
+    hears_images = False
     hears_trades = False
     hears_book = False
 
@@ -74,6 +75,8 @@ class Source(NamedTuple):
 class DiffDepth(Topic):
     """Every image's diff. A new subscriber gets the last one again: it is true, and the next one continues it."""
 
+    hears_images = True
+
     def __init__(self, source: Source, instrument: Instrument) -> None:
         self.instrument: Instrument = instrument
         self._source = source
@@ -89,6 +92,7 @@ class DiffDepth(Topic):
 class SlowDiffDepth(Topic):
     """The diffs of a second in one."""
 
+    hears_images = True
     period_s = 1
 
     def __init__(self, source: Source, instrument: Instrument) -> None:
@@ -131,6 +135,8 @@ def _depth_update(instrument: Instrument, diff: DepthDiff, now_ns: int, unit_ns:
 
 class PartialDepth(Topic):
     """The best levels of every image; or, with `period_s` 1, of the image at each second that has a new one."""
+
+    hears_images = True
 
     def __init__(self, source: Source, instrument: Instrument, levels: int, period_s: int) -> None:
         self.instrument: Instrument = instrument
