@@ -10,8 +10,9 @@ A reader with a cursor of its own (the history) must see each event after its cu
 only up to the slowest cursor.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -23,9 +24,10 @@ from holdfast.events import Events
 from holdfast.journal import snapshots
 from holdfast.journal.file_operations import REAL_DISK
 from holdfast.journal.interface import Committed, JournalError
-from holdfast.journal.reader import read_committed
+from holdfast.journal.reader import committed_seq, read_committed
 from holdfast.journal.segments import list_segments
 from holdfast.market_data.market_data import MarketData
+from holdfast.market_data.replay import Replay
 from holdfast.replica import ControlGroups, apply_with_poison
 
 Progress = Callable[[int], None]  # The seq reached.
@@ -50,8 +52,18 @@ class State:
         self.chain_hash = b""
         self.engine = Engine()
         self.directory = Directory()
-        self.market_data = MarketData()
+        self._take_market_data(MarketData())
         self._groups = ControlGroups(self.directory)
+
+    def _take_market_data(self, market_data: MarketData) -> None:
+        self._market_data = market_data
+        self._replay = Replay(market_data)
+
+    @property
+    def market_data(self) -> MarketData:
+        """As it is after all that was shown."""
+        self._replay.finish()
+        return self._market_data
 
     @classmethod
     def of_snapshot(cls, snapshot: snapshots.Snapshot) -> "State":
@@ -61,7 +73,7 @@ class State:
         state.chain_hash = snapshot.chain_hash
         state.engine = Engine.from_arrays(snapshot.arrays)
         state.directory.load(snapshot.documents["directory"])
-        state.market_data = MarketData.load(snapshot.documents["market_data"])
+        state._take_market_data(MarketData.load(snapshot.documents["market_data"]))
         return state
 
     def write_snapshot(self, directory: Path) -> Path:
@@ -92,13 +104,14 @@ class State:
     def show(self, records: np.ndarray, events: Events, chain_hash: bytes) -> None:
         """The second half of `apply`, which leaves the engine alone."""
         self._groups.feed(records, events.controls)
-        self.market_data.on_replayed(events)
+        self._replay.feed(events)
         self.seq = int(records[-1]["seq"])
         self.chain_hash = chain_hash
 
 
 Rebuild = Callable[[int, frozenset[int]], Engine]
 _NEWEST = 2**62
+AHEAD_MAX = 3  # Pieces that the engine may be ahead of everybody else.
 
 
 class Journaled(NamedTuple):
@@ -118,6 +131,7 @@ class Journaled(NamedTuple):
         """The engine as it was right after `upto_seq`; for `apply_with_poison`."""
         state = self.base(upto_seq)
         if state.seq < upto_seq:
+            state.engine.expect(upto_seq - state.seq)
             pieces = read_committed(self.journal, state.seq + 1, after_hash=state.chain_hash, upto_seq=upto_seq)
             for piece in pieces:
                 records = piece.records[piece.records["seq"] <= upto_seq]
@@ -171,13 +185,18 @@ def recover(directory: Path, reader: CursorReader | None, progress: Progress) ->
 
 def _run_ahead(files: Journaled, state: State) -> Iterator[tuple[Committed, Events]]:
     """Each piece of the rest of the journal with its events. The engine, which runs without Python's lock, is already
-    at the next piece, in a thread of its own, while the caller shows this one to everybody else."""
-    waiting: tuple[Committed, Events] | None = None
-    with ThreadPoolExecutor(1, "recovery") as thread:
+    some pieces further, in a thread of its own, while the caller shows this one to everybody else."""
+    state.engine.expect(committed_seq(files.journal) - state.seq)
+    running: deque[tuple[Committed, Future[Events]]] = deque()
+    thread = ThreadPoolExecutor(1, "recovery")
+    try:
         for piece in read_committed(files.journal, state.seq + 1, after_hash=state.chain_hash):
-            running = thread.submit(state.run, piece.records, files.rebuild)
-            if waiting is not None:
-                yield waiting
-            waiting = piece, running.result()
-    if waiting is not None:
-        yield waiting
+            running.append((piece, thread.submit(state.run, piece.records, files.rebuild)))
+            if len(running) > AHEAD_MAX:
+                done, events = running.popleft()
+                yield done, events.result()
+        while running:
+            done, events = running.popleft()
+            yield done, events.result()
+    finally:
+        thread.shutdown(cancel_futures=True)

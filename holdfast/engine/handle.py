@@ -122,13 +122,21 @@ class Memory:
         What is taken from the system is RESERVE times as much, which costs nothing until it is used, so that most
         growing copies nothing.
         """
-        old = self._arrays[name]
-        assert rows >= len(old)
+        assert rows >= len(self._arrays[name])
         if name not in self._reserves or rows > len(self._reserves[name]):
-            self._reserves[name] = _aligned_zeros(RESERVE * rows, old.dtype)
-            # NumPy copies rows of many fields one by one.
-            self._reserves[name][: len(old)].view(np.uint8)[:] = old.view(np.uint8)
+            self.reserve(name, RESERVE * rows)
         self._arrays[name] = self._reserves[name][:rows]
+        self._enter(name)
+
+    def reserve(self, name: str, rows: int) -> None:
+        """See to it that growing up to so many rows copies nothing. Views taken from Python before are stale."""
+        old = self._arrays[name]
+        if rows <= len(self._reserves.get(name, old)):
+            return
+        reserve = self._reserves[name] = _aligned_zeros(rows, old.dtype)
+        # NumPy copies rows of many fields one by one.
+        reserve[: len(old)].view(np.uint8)[:] = old.view(np.uint8)
+        self._arrays[name] = reserve[: len(old)]
         self._enter(name)
 
     def lend(self, name: str, array: np.ndarray) -> None:

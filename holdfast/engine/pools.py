@@ -96,6 +96,19 @@ def grow_pools(memory: Memory) -> None:
     grow_companions(memory)
 
 
+def expect(memory: Memory, commands: int) -> None:
+    """Prepare for many commands, of which each may bring a client id and half usually do: growing its pool copies
+    nothing then, and entering all of them anew into a larger hash is rare."""
+    pool = next(pool for pool in POOLS if pool.name == "client_ids")
+    count = int(memory["venue"][0][pool.count_field])
+    most = min(count + commands, 2 * int(memory["venue"][0]["client_ids_max"]))
+    memory.reserve(pool.name, most + 1 + ROWS_SPARE)
+    slots = _slots_rows(count + commands // 2)
+    if slots > len(memory[pool.slots]):
+        memory.grow(pool.slots, slots)
+        rebuild_slots(memory, pool)
+
+
 def grow_companions(memory: Memory) -> None:
     """Bring the arrays that go with others to their size."""
     for name, owner, factor in COMPANIONS:
