@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-KERNEL_TESTS = ("tests/engine", "tests/model")
+KERNEL_TESTS = ("tests/engine", "tests/model", "tests/gateway/lane")
 
 
 def run(title: str, command: list[str], **environment: str) -> None:
