@@ -6,7 +6,7 @@ The journal is the truth and the cursor tells where to go on, so a transaction i
 is written twice. When an attempt fails (disk full, file locked, disk error) the tail stays in memory, the failure is
 shown, and the writer tries again with growing pauses; the lag's bound makes the venue refuse new orders if that lasts.
 
-Rows go in by 256 a statement, from columns, and become Python's objects only then: `executemany` gives Python's lock up
+Rows go in by 128 a statement, from columns, and become Python's objects only then: `executemany` gives Python's lock up
 and takes it again for every row, and beside a busy loop thread each of those is a wait. A multi-row INSERT is one such
 wait, and holds the lock for less than 1 µs a row.
 """
@@ -26,7 +26,7 @@ from holdfast.accounts.schema import TABLES, HistoryError, HistoryUnavailableErr
 from holdfast.accounts.tail import Backlog, Tail, is_closing, is_fill
 from holdfast.views import Withdrawal
 
-ROWS_PER_STATEMENT = 256
+ROWS_PER_STATEMENT = 128
 PAUSE_S = 0.2  # Between transactions: large ones touch each page once for many rows. Readers see the tail meanwhile.
 RETRY_PAUSE_S_MIN = 0.1
 RETRY_PAUSE_S_MAX = 5.0
