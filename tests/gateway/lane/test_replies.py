@@ -300,6 +300,7 @@ FILLED = RESTING._replace(
     fee_units=500,
     trade_id=9,
 )
+REFUSED = RESTING._replace(kind=OrderEventKind.ORDER_REJECTED, reason=RejectReason.INSUFFICIENT_BALANCE)
 MAKER = FILLED._replace(index=1, order_id=11, client_id=b"somebody-else", side=Side.SELL)
 
 
@@ -386,19 +387,21 @@ def test_the_longest_numbers_fit() -> None:
     events = [longest._replace(kind=OrderEventKind.ORDER_ACCEPTED), *[longest] * 20]
     shown = body(*events, unit_ns=1)
     assert shown["origQuoteOrderQty"] == "92233720368.54775807"
-    (reply,) = write(events, [Want(7, unit_ns=1)], ONE_MARKET)
-    for room in range(0, 2 * len(reply), 99):
-        assert write(events, [Want(7, unit_ns=1)], ONE_MARKET, room) in ([reply], [b""])
+    for own in (events, events[:1]):
+        (reply,) = write(own, [Want(7, unit_ns=1)], ONE_MARKET)
+        for room in range(0, 2 * len(reply), 99):
+            assert write(own, [Want(7, unit_ns=1)], ONE_MARKET, room) in ([reply], [b""])
 
 
 @pytest.mark.parametrize(
     "events",
     [
-        [RESTING._replace(kind=OrderEventKind.ORDER_REJECTED, reason=RejectReason.INSUFFICIENT_BALANCE)],
+        [REFUSED],
+        [REFUSED, RESTING],
         [MAKER],
         [],
     ],
-    ids=["refused", "no acceptance", "skipped"],
+    ids=["refused", "refused first", "no acceptance", "skipped"],
 )
 def test_what_was_not_accepted_is_left(events: list[OrderEvent]) -> None:
     accepted = [RESTING._replace(seq=8)]
