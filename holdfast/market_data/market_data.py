@@ -7,7 +7,7 @@ dumps. What is published (the 100 ms images) is not part of that state; it start
 `image`.
 
 Following costs about a microsecond a batch: the events wait as bytes until somebody asks, an image is due, or there are
-many. They are then taken in one by one, or at once by `replay` when that is cheaper, with the same outcome.
+many. They are then taken in one by one, or by `replay` at once when that is cheaper, with the same outcome.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,27 +17,18 @@ import msgspec
 import numpy as np
 
 from holdfast.codes import OrderEventKind
-from holdfast.events import (
-    BookEvent,
-    Events,
-    balance_event_dtype,
-    book_event_dtype,
-    control_event_dtype,
-    order_event_dtype,
-)
+from holdfast.events import BookEvent, Events, book_event_dtype, order_event_dtype
 from holdfast.instruments import Instrument
 from holdfast.market_data.book import Book
 from holdfast.market_data.depth import Depth, DepthDiff
 from holdfast.market_data.klines import Klines
-from holdfast.market_data.replay import replay
+from holdfast.market_data.replay import Replay, replay
 from holdfast.market_data.trades import Trades, public_trades, taker_rows
 
 DUMP_FORMAT = 1
 WAITING_ROWS_MAX = 4_096
 REPLAY_FROM_ROWS = 100  # Of each instrument.
 _TRADE = int(OrderEventKind.TRADE)
-_NO_BALANCES = np.zeros(0, balance_event_dtype)
-_NO_CONTROLS = np.zeros(0, control_event_dtype)
 
 
 class AppliedEvents(Protocol):
@@ -75,6 +66,7 @@ class MarketData:
         self._waiting_orders: list[bytes] = []  # Of batches with trades.
         self._waiting_book: list[bytes] = []
         self._waiting_rows = 0
+        self._replay: Replay | None = None  # Where trades wait.
 
     def on_applied(self, applied: AppliedEvents) -> None:
         """Follow one applied batch. Runs on the event loop."""
@@ -86,7 +78,7 @@ class MarketData:
             self._waiting_book.append(book.tobytes())
             self._waiting_rows += len(book)
         if self._waiting_rows > WAITING_ROWS_MAX:
-            self._settle()
+            self._take_in()
 
     def on_replayed(self, events: Events) -> None:
         """Take in a piece of the journal at once; the outcome is that of `on_applied` with the same events."""
@@ -98,16 +90,29 @@ class MarketData:
         self._touched.add(instrument_id)
 
     def _settle(self) -> None:
-        """Take in what waits."""
+        """Take in all that waits."""
+        self._take_in()
+        self._finish_replay()
+
+    def _finish_replay(self) -> None:
+        replaying, self._replay = self._replay, None
+        if replaying is not None:
+            replaying.finish()
+
+    def _take_in(self) -> None:
+        """Take in what waits as bytes. Trades may then wait in a replay, which makes their objects for who asks."""
         if not self._waiting_rows:
             return
         takers = taker_rows(np.frombuffer(b"".join(self._waiting_orders), order_event_dtype))
         book = np.frombuffer(b"".join(self._waiting_book), book_event_dtype)
         self._waiting_orders, self._waiting_book, self._waiting_rows = [], [], 0
-        instrument_ids = np.unique(np.concatenate((takers["instrument_id"], book["instrument_id"]))).tolist()
+        instrument_ids = set(takers["instrument_id"].tolist()) | set(book["instrument_id"].tolist())
         if len(takers) + len(book) >= REPLAY_FROM_ROWS * len(instrument_ids):
-            replay(self, Events(takers, _NO_BALANCES, book, _NO_CONTROLS))
+            replaying, self._replay = self._replay or Replay(self), None  # It asks for markets as they are so far.
+            replaying.take_in(takers, book)
+            self._replay = replaying
         else:
+            self._finish_replay()
             self._take_trades(takers)
             self._take_book(book)
         for instrument_id in instrument_ids:
@@ -116,7 +121,7 @@ class MarketData:
     def _take_trades(self, takers: np.ndarray) -> None:
         """Trade by trade."""
         for instrument_id, trade in zip(takers["instrument_id"].tolist(), public_trades(takers), strict=True):
-            market = self.market(instrument_id)
+            market = self._market(instrument_id)
             market.trades.add(trade)
             market.klines.on_trade(
                 trade.ts_ns, trade.price_ticks, trade.lots, trade.quote_units, not trade.buyer_is_maker, trade.trade_id
@@ -125,7 +130,7 @@ class MarketData:
     def _take_book(self, rows: np.ndarray) -> None:
         """Change by change."""
         for event in map(BookEvent._make, rows.tolist()):
-            self.market(event.instrument_id).book.apply(event)
+            self._market(event.instrument_id).book.apply(event)
             self.touch(event.instrument_id)
 
     def market(self, instrument_id: int) -> Market:
@@ -134,6 +139,9 @@ class MarketData:
         After the next applied batch they may lag behind, until it is asked for again.
         """
         self._settle()
+        return self._market(instrument_id)
+
+    def _market(self, instrument_id: int) -> Market:
         market = self._markets.get(instrument_id)
         if market is None:
             market = self._markets[instrument_id] = Market()
@@ -141,7 +149,8 @@ class MarketData:
 
     def image(self, instrument: Instrument) -> Depth:
         """The book as it was published last; when nobody hears its images, as it is now, and so until the next ones."""
-        market = self.market(instrument.instrument_id)
+        self._take_in()
+        market = self._market(instrument.instrument_id)
         if market.depth is None:
             market.depth = Depth(instrument, market.book)
         elif instrument.instrument_id not in self._heard and market.image_number != self._image_number:
@@ -158,7 +167,7 @@ class MarketData:
         self._image_number += 1
         published = []
         if heard:
-            self._settle()
+            self._take_in()
         for instrument_id in sorted(self._touched):
             if instrument_id in heard:
                 instrument = heard[instrument_id]

@@ -107,6 +107,20 @@ def test_what_waits_leads_to_the_same_state_and_images_whoever_asks_whenever(cho
     assert published(lazy) == published(live)
 
 
+def test_trades_that_wait_in_a_replay_come_before_those_taken_in_one_by_one():
+    live, lazy, session = MarketData(), MarketData(), Session()
+    with patch.multiple(market_data, WAITING_ROWS_MAX=0, REPLAY_FROM_ROWS=3):
+        for trades_at_once in (3, 1, 4, 5, 2):
+            session.step()
+            batch = Batch([event for _ in range(trades_at_once) for event in session.trade(Side.BUY, 100, 7)], [])
+            lazy.on_applied(batch)
+            with one_by_one():
+                live.on_applied(batch)
+                live.market(1)
+    assert [trade.trade_id for trade in lazy.market(1).trades.trades] == list(range(1, 16))
+    assert lazy.dump() == live.dump()
+
+
 def published(of):
     return [(each.instrument, each.diff) for each in of.publish_images(REFERENCE.instruments)]
 
