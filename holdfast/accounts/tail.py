@@ -12,7 +12,8 @@ when the tail is written, or when many wait; the rows of a tail are searched as 
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,22 +25,45 @@ from holdfast.events import OrderEvent, order_event_dtype
 _TRADE = int(OrderEventKind.TRADE)
 _KEPT_KINDS = (_TRADE, int(OrderEventKind.ORDER_CANCELED), int(OrderEventKind.ORDER_EXPIRED))
 _CLOSED = (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.EXPIRED_IN_MATCH)
-_is_kept_kind = np.isin(np.arange(128), _KEPT_KINDS)
-_is_closed_status = np.isin(np.arange(128), _CLOSED)
 ARRIVED_ROWS_MAX = 16_384  # About 3.4 MB.
 BLOCK_ROWS_MAX = 16_384
 
 
-def is_fill(rows: np.ndarray) -> np.ndarray:
-    """Which of a tail's rows are fills."""
-    found: np.ndarray = rows["kind"] == _TRADE
-    return found
+class Wanted(NamedTuple):
+    """Rows of which a field has one of some values."""
+
+    field: str
+    is_wanted: np.ndarray  # By value.
+
+    def among(self, rows: np.ndarray) -> np.ndarray:
+        """A copy of the rows."""
+        return rows.take(np.flatnonzero(self.is_wanted[rows[self.field]]))
 
 
-def is_closing(rows: np.ndarray) -> np.ndarray:
-    """Which of a tail's rows closed their order; a TRADE that fills it is a fill too."""
-    found: np.ndarray = _is_closed_status[rows["status"]]
-    return found
+def _wanted(field: str, values: Collection[int]) -> Wanted:
+    return Wanted(field, np.isin(np.arange(128), list(values)))
+
+
+_KEPT = _wanted("kind", _KEPT_KINDS)
+FILLS = _wanted("kind", (_TRADE,))
+CLOSINGS = _wanted("status", _CLOSED)  # Among what is kept. A TRADE that fills its order is a fill, too.
+
+
+class Block:
+    """Rows, and copies of the columns that were looked at, which are searched ten times as fast as within the rows."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self.rows = rows
+        self._columns: dict[str, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, field: str) -> np.ndarray:
+        column = self._columns.get(field)
+        if column is None:
+            column = self._columns[field] = self.rows[field].copy()
+        return column
 
 
 class Tail:
@@ -48,7 +72,7 @@ class Tail:
     def __init__(self) -> None:
         self.last_seq = 0
         self.movements: list[Movement] = []
-        self.blocks: list[np.ndarray] = []  # order_event_dtype
+        self.blocks: list[Block] = []
         self._arrived: list[bytes] = []  # Not in the blocks yet, and not only what is kept.
         self._arrived_rows = 0
         self._kept = 0
@@ -72,16 +96,16 @@ class Tail:
             return
         rows = _joined(self._arrived)
         self._arrived, self._arrived_rows = [], 0
-        block, blocks = rows.take(np.flatnonzero(_is_kept_kind[rows["kind"]])), self.blocks
+        block, blocks = _KEPT.among(rows), self.blocks
         while blocks and len(blocks[-1]) <= min(2 * len(block), BLOCK_ROWS_MAX):
-            block = _joined([blocks.pop(), block])
-        blocks.append(block)
+            block = _joined([blocks.pop().rows, block])
+        blocks.append(Block(block))
 
     # Reads, of a tail that is settled.
 
     def order(self, account_id: int, order_id: int) -> OrderEvent | None:
         """What closed the order."""
-        found = self._closing(Window(limit=1), account_id=account_id, order_id=order_id)
+        found = self._closing(Window(limit=1), order_id=order_id, account_id=account_id)
         return found[-1] if found else None
 
     def order_by_client_id(self, account_id: int, instrument_id: int, client_id: bytes) -> OrderEvent | None:
@@ -96,31 +120,31 @@ class Tail:
 
     def fills(self, window: Window, **equal: int) -> list[OrderEvent]:
         """The fills in the window whose fields have these values, ascending by trade id."""
-        return self._find(is_fill, window, "trade_id", "ts_ns", equal)
+        return self._find(FILLS, window, "trade_id", "ts_ns", equal)
 
     def _closing(self, window: Window, **equal: int | bytes) -> list[OrderEvent]:
-        return self._find(is_closing, window, "order_id", "created_ts_ns", equal)
+        return self._find(CLOSINGS, window, "order_id", "created_ts_ns", equal)
 
     def _find(
-        self,
-        is_wanted: Callable[[np.ndarray], np.ndarray],
-        window: Window,
-        id_field: str,
-        ts_field: str,
-        equal: Mapping[str, int | bytes],
+        self, wanted: Wanted, window: Window, id_field: str, ts_field: str, equal: Mapping[str, int | bytes]
     ) -> list[OrderEvent]:
+        (first, first_value), *others = equal.items()
         pieces = []
-        for rows in self.blocks:
-            index = np.flatnonzero(is_wanted(rows))
-            for field, value in equal.items():
-                index = index[rows[field][index] == value]
-            index = index[window.holds_each(rows[id_field][index], rows[ts_field][index])]
-            pieces.append(rows.take(index))
+        for block in self.blocks:
+            index = np.flatnonzero(block[first] == first_value)
+            for field, value in others:
+                index = index[block[field][index] == value]
+            index = index[wanted.is_wanted[block[wanted.field][index]]]
+            index = index[window.holds_each(block[id_field][index], block[ts_field][index])]
+            pieces.append(block.rows.take(index[_chosen(block[id_field][index], window)]))
         found = _joined(pieces)
-        by_id = found[id_field].argsort(kind="stable")
-        # One more than the limit: the two sides of an account's trade with itself have one id.
-        chosen = by_id[: window.limit + 1] if window.is_oldest_first else by_id[-window.limit - 1 :]
-        return [OrderEvent._make(row) for row in found.take(chosen).tolist()]
+        return [OrderEvent._make(row) for row in found.take(_chosen(found[id_field], window)).tolist()]
+
+
+def _chosen(ids: np.ndarray, window: Window) -> np.ndarray:
+    """Which to choose, ascending. One more than the limit: the sides of an account's trade with itself have one id."""
+    by_id = ids.argsort(kind="stable")
+    return by_id[: window.limit + 1] if window.is_oldest_first else by_id[-window.limit - 1 :]
 
 
 def _joined(pieces: Iterable[bytes | np.ndarray]) -> np.ndarray:

@@ -23,7 +23,7 @@ import numpy as np
 
 from holdfast.accounts.movements import ControlAction, Deposit, Movement, Transfer, WithdrawalStep
 from holdfast.accounts.schema import TABLES, HistoryError, HistoryUnavailableError, open_for_writing
-from holdfast.accounts.tail import Backlog, Tail, is_closing, is_fill
+from holdfast.accounts.tail import CLOSINGS, FILLS, Backlog, Tail
 from holdfast.views import Withdrawal
 
 ROWS_PER_STATEMENT = 128
@@ -128,9 +128,9 @@ class Writer:
             self._connection = open_for_writing(self._path)
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
-        for rows in tail.blocks:
-            _insert_rows(connection, "orders", rows.take(np.flatnonzero(is_closing(rows))))
-            _insert_rows(connection, "fills", rows.take(np.flatnonzero(is_fill(rows))))
+        for block in tail.blocks:
+            _insert_rows(connection, "orders", CLOSINGS.among(block.rows))
+            _insert_rows(connection, "fills", FILLS.among(block.rows))
         _insert_movements(connection, tail.movements)
         connection.execute("UPDATE progress SET cursor_seq = ? WHERE id = 1", (tail.last_seq,))
         connection.execute("COMMIT")
