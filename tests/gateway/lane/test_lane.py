@@ -8,7 +8,10 @@ import msgspec
 import pytest
 
 from holdfast.codes import RejectReason
+from holdfast.gateway.binance.lane.lane import RUN_MAX
 from holdfast.gateway.binance.rate_limits import Limits
+from holdfast.journal.batch_writer import JournalSettings
+from holdfast.settings import SEGMENT_BYTES_MIN
 from tests.gateway.fakes import ACCOUNT_ID, ADDRESS, World, limit_order
 from tests.gateway.websockets import Client
 
@@ -53,6 +56,18 @@ def test_orders_of_one_turn_are_one_run_and_each_gets_its_own_reply(world: World
         assert [frame["id"] for frame in client.frames] == list(range(number, 12, 3))
         shown = [frame["result"]["clientOrderId"] for frame in client.frames]
         assert shown == [f"order-{i}" for i in range(number, 12, 3)]
+
+
+def test_a_run_is_never_too_long_for_the_journal() -> None:
+    world = World(Limits(orders_per_10_seconds=1_000))
+    client = logged_on(world)
+    count = RUN_MAX + 3
+    with turn(world):
+        for i in range(count):
+            place(client, f"order-{i}", request_id=i)
+    assert world.replica.runs == [RUN_MAX, 3]
+    assert [frame["id"] for frame in client.frames] == list(range(count))
+    assert JournalSettings.of_segments(SEGMENT_BYTES_MIN).batch_records_max >= RUN_MAX
 
 
 def test_rest_and_websocket_orders_share_a_run(world: World) -> None:

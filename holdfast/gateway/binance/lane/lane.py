@@ -27,7 +27,7 @@ from holdfast.gateway.binance.pending import ANSWER_WITHIN_NS, Pending, tell_pen
 from holdfast.gateway.binance.rate_limits import RateLimits, Used
 from holdfast.instruments import Reference
 
-RUN_MAX = 1_024  # Requests that are read at once; more are more runs.
+RUN_MAX = 256  # Requests that are read at once; more are more runs. Each fits into the smallest segment there can be.
 REPLY_BYTES = 1_024  # Room for each at first; a call that fills it is followed by another.
 
 # Columns of what the kernel read.
