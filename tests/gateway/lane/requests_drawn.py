@@ -110,7 +110,20 @@ REQUEST_IDS = [
     '"',
     "1x",
 ]
-REQUEST_IDS += ['"a\\"b"', '"a\\\\"', '"\\u0041"', '"é"', '"\x1f"', '"\x7f"', '"\n"', '"a"b"', "a", "'a'"]
+REQUEST_IDS += [
+    '"a\\"b"',
+    '"a\\\\"',
+    '"\\u0041"',
+    '"é"',
+    '"\x1f"',
+    '"\x7f"',
+    '"\n"',
+    '"a"b"',
+    "a",
+    "'a'",
+    '"\\q"',
+    '"\\u00zz"',
+]
 REQUEST_IDS += ['"' + "a" * 126 + '"', '"' + "a" * 127 + '"', "9" * 128, "9" * 129, "-" + "9" * 127, "-" + "9" * 128]
 METHODS = ['"order.place"', '"v3/order.place"', '"order.test"', '"order.placed"', '"order.plac"', '"v3/v3/order.place"']
 METHODS += ["1", "null", '"order\\u002eplace"', '"id"', '"params"', '""', '"order.place', "order.place"]

@@ -141,6 +141,9 @@ FREQUENT = {
     "times in microseconds": framed(limit(timestamp=NOW_NS // 1_000)),
     "times as texts": framed(limit(timestamp=str(MS), recvWindow="60000")),
     "the method with its version": websocket(json.dumps({"method": "v3/order.place", "id": "a", "params": limit()})),
+    "the longest texts": websocket(
+        json.dumps({"id": "i" * 126, "method": "order.place", "params": limit(newClientOrderId="c" * 36)})
+    ),
     "market by quantity": framed(limit(type="MARKET", price=None, timeInForce=None)),
 }
 
