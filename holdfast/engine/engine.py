@@ -38,6 +38,7 @@ class Engine:
         self._memory = memory
         self._buffers = EventBuffers(memory)
         self._audit = Audit(memory)
+        self._touched_rows = 0  # Of the client ids, by `touch_ahead`.
 
     @classmethod
     def warm_up(cls) -> None:
@@ -78,6 +79,11 @@ class Engine:
     def expect(self, commands: int) -> None:
         """Prepare for so many commands more, as when a journal is replayed. Changes nothing but how fast they are."""
         pools.expect(self._memory, commands)
+
+    def touch_ahead(self, commands: int) -> None:
+        """Have the system give some memory that commands will need soon. For another thread than the one that applies,
+        which must not get further than `commands` commands meanwhile: fresh memory costs as much as using it."""
+        self._touched_rows = pools.touch_ahead(self._memory, commands, self._touched_rows)
 
     def _run(self, begun: int, count: int, pieces: list[Events]) -> None:
         """Call the kernel until it has done the commands before number `count`."""

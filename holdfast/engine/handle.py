@@ -139,6 +139,10 @@ class Memory:
         self._arrays[name] = reserve[: len(old)]
         self._enter(name)
 
+    def reserved(self, name: str) -> np.ndarray:
+        """An array with the rows that it may grow by without being copied; those are zero."""
+        return self._reserves.get(name, self._arrays[name])
+
     def lend(self, name: str, array: np.ndarray) -> None:
         """Let the caller's array stand for one, uncopied, until the next one is lent."""
         assert array.dtype == self._arrays[name].dtype

@@ -27,6 +27,8 @@ from holdfast.engine.state import (
     views,
 )
 
+PAGE_BYTES = 4096
+TOUCHED_BYTES = 8 * 2**20  # At once.
 SLOTS_GROWTH = 4  # Entering all rows anew costs more than the room.
 
 
@@ -51,6 +53,8 @@ POOLS = (
     Pool("operator_keys", "operator_key_count", "operator_key_count", "operator_key_slots", 1024),
     Pool("withdrawals", "withdrawal_count", "withdrawal_count", "", 256),
 )
+
+CLIENT_IDS = next(pool for pool in POOLS if pool.name == "client_ids")
 
 # Rows that come with a row of another array.
 COMPANIONS = (
@@ -99,14 +103,29 @@ def grow_pools(memory: Memory) -> None:
 def expect(memory: Memory, commands: int) -> None:
     """Prepare for many commands, of which each may bring a client id and half usually do: growing its pool copies
     nothing then, and entering all of them anew into a larger hash is rare."""
-    pool = next(pool for pool in POOLS if pool.name == "client_ids")
-    count = int(memory["venue"][0][pool.count_field])
+    count = int(memory["venue"][0][CLIENT_IDS.count_field])
     most = min(count + commands, 2 * int(memory["venue"][0]["client_ids_max"]))
-    memory.reserve(pool.name, most + 1 + ROWS_SPARE)
+    memory.reserve(CLIENT_IDS.name, most + 1 + ROWS_SPARE)
     slots = _slots_rows(count + commands // 2)
-    if slots > len(memory[pool.slots]):
-        memory.grow(pool.slots, slots)
-        rebuild_slots(memory, pool)
+    if slots > len(memory[CLIENT_IDS.slots]):
+        memory.grow(CLIENT_IDS.slots, slots)
+        rebuild_slots(memory, CLIENT_IDS)
+
+
+def touch_ahead(memory: Memory, commands: int, touched_rows: int) -> int:
+    """Write to each page of the client ids' reserve behind what so many commands may use, if it is not touched yet.
+
+    The rows there are zero and stay so; what it takes is the system's time to give the memory. For another thread than
+    the one that applies. Returns up to which row it is touched now.
+    """
+    rows = memory.reserved(CLIENT_IDS.name)
+    ahead = int(memory["venue"][0][CLIENT_IDS.rows_field]) + 1 + ROWS_SPARE * commands
+    wanted = TOUCHED_BYTES // rows.itemsize
+    if touched_rows >= ahead + wanted:
+        return touched_rows
+    begun = max(ahead, touched_rows)
+    rows["status"][begun : begun + wanted : PAGE_BYTES // rows.itemsize] = 0
+    return begun + wanted
 
 
 def grow_companions(memory: Memory) -> None:

@@ -93,6 +93,20 @@ def test_growing_changes_nothing(
     assert engine.state_hash() == reference[0].state_hash()
 
 
+def test_preparing_for_commands_changes_nothing(commands: np.ndarray, reference: tuple[Engine, Events]) -> None:
+    half = len(commands) // 2
+    engine = Engine()
+    pieces = [engine.apply(commands[:half])]
+    before = engine.state_hash()
+    engine.expect(100_000)
+    engine.touch_ahead(0)
+    assert engine.state_hash() == before
+    pieces.append(engine.apply(commands[half:]))
+    assert_same(concatenate(pieces), reference[1])
+    assert engine.state_hash() == reference[0].state_hash()
+    engine.check_invariants()
+
+
 def test_a_snapshot_has_the_same_hash_and_the_same_future(
     commands: np.ndarray, reference: tuple[Engine, Events]
 ) -> None:
