@@ -16,7 +16,6 @@ same journal meets the same failure and decides the same.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +29,7 @@ from holdfast.commands import COMMAND_BYTES, Command, payload_piece
 from holdfast.config import CLIENT_ID_BYTES
 from holdfast.directory.directory import Directory
 from holdfast.engine.engine import Engine
-from holdfast.events import BalanceEvent, BookEvent, ControlEvent, Events, OrderEvent
+from holdfast.events import ControlEvent, Events, OrderEvent
 from holdfast.instruments import Reference
 from holdfast.journal.interface import Committed, Journal
 
@@ -53,10 +52,9 @@ class Outcome(NamedTuple):
 
 
 class Applied:
-    """One applied run of commands, as readers get it: the arrays, and the same rows with Python's own types.
+    """One applied run of commands, as readers get it.
 
-    Rows are made for the first who asks; who works on the arrays costs an order a tenth of that. The arrays of events
-    lie in large buffers that are used again: who keeps rows for later copies them.
+    The arrays of events lie in large buffers that are used again: who keeps rows for later copies them.
     """
 
     def __init__(self, commands: np.ndarray, events: Events) -> None:
@@ -65,22 +63,6 @@ class Applied:
         self.last_seq = self.first_seq + len(commands) - 1
         self.commands = commands
         self.events = events
-
-    @cached_property
-    def orders(self) -> list[OrderEvent]:
-        return [OrderEvent._make(row) for row in self.events.orders.tolist()]
-
-    @cached_property
-    def book(self) -> list[BookEvent]:
-        return [BookEvent._make(row) for row in self.events.book.tolist()]
-
-    @cached_property
-    def controls(self) -> list[ControlEvent]:
-        return [ControlEvent._make(row) for row in self.events.controls.tolist()]
-
-    @cached_property
-    def balances(self) -> list[BalanceEvent]:
-        return [BalanceEvent._make(row) for row in self.events.balances.tolist()]
 
     def outcome(self, seq: int) -> Outcome:
         """What the command `seq` of this run led to."""

@@ -180,7 +180,7 @@ class Venue:
         """Go on until `end`."""
         self._is_serving = True
         _settle()
-        self._every(IMAGE_SECONDS, lambda: self._streams.tick(self._clock.now_ns()))
+        self._every(IMAGE_SECONDS, self._show)
         self._every(HOUSEKEEPING_SECONDS, self._keep_house)
         if self._demo is not None:
             self._every(STEP_INTERVAL_S, self._demo.tick)
@@ -238,6 +238,10 @@ class Venue:
         try:
             self._replica.on_committed()
         except Exception as failure:
+            self._fail(failure)
+
+    def _fail(self, failure: Exception) -> None:
+        if not self._failed.done():
             log.critical("this replica cannot go on", why=str(failure), exc_info=True)
             self._failed.set_exception(failure)
 
@@ -339,6 +343,12 @@ class Venue:
                     log.exception("a periodic task failed")
 
         self._tasks.append(asyncio.create_task(repeat()))
+
+    def _show(self) -> None:
+        try:
+            self._streams.tick(self._clock.now_ns())
+        except AssertionError as bug:
+            self._fail(bug)  # Market data is not what the journal says, and nothing would mend it.
 
     def _keep_house(self) -> None:
         self._auditor.tick()
