@@ -205,12 +205,16 @@ class RateLimits:
             window, interval = (short, "10 SECOND") if is_too_many else (day, "1 DAY")
             raise ApiError(errors.TOO_MANY_ORDERS, window.limit, interval, retry_at_ns=window.end_ns(now_ns))
 
-    def charge_orders(self, addresses: Iterable[str], account_ids: Iterable[int], now_ns: int) -> bool:
-        """Count orders, given by the address and the account of each, as `charge` (of weight 0) and `charge_order` do.
+    def charge_orders(self, counts: Mapping[tuple[str, int], int], now_ns: int) -> bool:
+        """Count orders, given by address and account, as `charge` (of weight 0) and `charge_order` count each.
 
         When one of them would be refused nothing is counted, and the answer is False.
         """
-        by_address, by_account = Counter(addresses), Counter(account_ids)
+        by_address: Counter[str] = Counter()
+        by_account: Counter[int] = Counter()
+        for (address, account_id), count in counts.items():
+            by_address[address] += count
+            by_account[account_id] += count
         short, day, raw = self.orders_10s, self.orders_1d, self._raw
         for address, count in by_address.items():
             if self._bans.until_ns(address, now_ns) or self.weight.is_used_up(address, now_ns):

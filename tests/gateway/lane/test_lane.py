@@ -83,6 +83,18 @@ def test_rest_and_websocket_orders_share_a_run(world: World) -> None:
     assert client.frames[0]["rateLimits"][0]["count"] == 2
 
 
+def test_limits_are_shown_to_those_who_want_them(world: World) -> None:
+    shown, hidden = logged_on(world), Client(world, "returnRateLimits=false")
+    hidden.log_on()
+    hidden.socket.sent.clear()
+    with turn(world):
+        place(hidden, "one")
+        place(shown, "two")
+        place(hidden, "three")
+    assert [limit["count"] for limit in shown.frames[0]["rateLimits"][:2]] == [3, 3]
+    assert all("rateLimits" not in frame for frame in hidden.frames)
+
+
 def test_other_requests_keep_their_place_between_orders(world: World) -> None:
     client = logged_on(world)
     now = world.clock.ms

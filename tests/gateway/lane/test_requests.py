@@ -26,6 +26,7 @@ from tests.gateway.lane.requests_drawn import NOW_NS, REFERENCE
 TABLE = lane.MarketTable(REFERENCE)
 FIRST_NUMBER = 1_000
 MS = NOW_NS // 10**6
+UNIT_NS = 1_000
 UNTOUCHED = 0x5A
 
 
@@ -43,7 +44,7 @@ def read(batch: list[Request], now_ns: int = NOW_NS, table: lane.MarketTable = T
     for each in batch:
         end += len(each.text)
         form = lane.FORM_REST if each.is_rest else lane.FORM_WEBSOCKET
-        facts.append([form, end, each.account_id, each.key_id, each.received_ts_ns])
+        facts.append([form, end, each.account_id, each.key_id, each.received_ts_ns, UNIT_NS, len(facts)])
     count = len(batch)
     records = np.full((count + 1, COMMAND_BYTES), UNTOUCHED, np.uint8)
     rows = np.full((count + 1, lane.READ), UNTOUCHED, np.int64)
@@ -67,6 +68,8 @@ def check(batch: list[Request], now_ns: int = NOW_NS, reference: Reference = REF
             assert row == dict.fromkeys(row, 0) | {"record": -1}
             continue
         assert row["record"] == plain
+        assert (row["form"], row["unit_ns"], row["limits_end"]) == (int(request.is_rest), UNIT_NS, 0)
+        assert row["limits"] == rows.index(row)
         taken = Made(
             records[plain],
             row["response"],

@@ -7,7 +7,8 @@ Invariants: what is collected is done in the order of its arrival, ordinary or n
 limits before it is submitted, once; each request gets exactly one reply.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -31,11 +32,19 @@ RUN_MAX = 256  # Requests that are read at once; more are more runs. Each fits i
 REPLY_BYTES = 1_024  # Room for each at first; a call that fills it is followed by another.
 
 # Columns of what the kernel read.
-_IS_PLAIN, _RECORD, _RESPONSE, _ID_START, _ID_END = range(5)
+_RECORD, _RESPONSE, _ID_START, _ID_END, _LIMITS, _IS_PLAIN = 0, 2, 4, 5, 6, 8
 assert requests.read_dtype.names is not None
-assert requests.read_dtype.names[:5] == ("is_plain", "record", "response", "id_start", "id_end")
+assert [requests.read_dtype.names[i] for i in (_RECORD, _RESPONSE, _ID_START, _ID_END, _LIMITS, _IS_PLAIN)] == [
+    "record", "response", "id_start", "id_end", "limits", "is_plain"
+]  # fmt: skip
+_LIMITS_SPAN = slice(replies.LIMITS_START, replies.LIMITS_END + 1)
+assert (_RECORD, _RESPONSE, _ID_START, _LIMITS) == (
+    replies.SEQ, replies.RESPONSE, replies.ID_START, replies.LIMITS_START
+)  # fmt: skip
 
 Who = tuple[str, int]  # An address and an account.
+_NOBODY: Who = ("", 0)
+
 Soon = Callable[[Callable[[], None]], object]
 
 
@@ -124,11 +133,12 @@ class Lane:
         """Read some requests, and do them in their order: runs of ordinary orders at once, the others one by one."""
         now_ns = self.clock.now_ns()
         keys = [each.trading_key for each in asked]
-        text, count = self._read_orders(asked, keys, texts, now_ns)
+        whose = [_NOBODY if key is None else (each.peer_ip, key.account_id) for each, key in zip(asked, keys)]  # noqa: B905
+        text, count = self._read_orders(asked, keys, whose, texts, now_ns)
         reading = self._read[: len(asked)].copy()
         records = self._records[:count].tobytes()
         if count == len(asked):
-            self._submit(_Run(self, asked, texts, text, reading, records, now_ns))
+            self._submit(_Run(self, asked, whose, texts, text, reading, records, now_ns))
             return
         run_begin = 0
         for i, is_plain in enumerate([*reading[:, _IS_PLAIN].tolist(), False]):
@@ -138,25 +148,30 @@ class Lane:
                 part = slice(run_begin, i)
                 first = int(reading[run_begin, _RECORD]) * COMMAND_BYTES
                 own = records[first : first + (i - run_begin) * COMMAND_BYTES]
-                self._submit(_Run(self, asked[part], texts[part], text, reading[part], own, now_ns))
+                self._submit(_Run(self, asked[part], whose[part], texts[part], text, reading[part], own, now_ns))
             if i < len(asked):
                 asked[i].go_on(texts[i], now_ns)
             run_begin = i + 1
 
     def _read_orders(
-        self, asked: list[Asked], keys: Sequence[Key | None], texts: list[bytes], now_ns: int
+        self, asked: list[Asked], keys: list[Key | None], whose: list[Who], texts: list[bytes], now_ns: int
     ) -> tuple[bytes, int]:
         """What the kernel read from, and how many ordinary orders it found; an empty text is none."""
         facts: list[int] = []
-        pieces = [text if key is not None else b"" for text, key in zip(texts, keys, strict=True)]
+        pieces: list[bytes] = []
+        numbers: dict[Who, int] = {}  # Of the limits to show, from 1.
         end = 0
-        for each, key, piece in zip(asked, keys, pieces, strict=True):
-            end += len(piece)
-            account_id, key_id = (key.account_id, key.key_id) if key is not None else (0, 0)
-            facts += (each.form, end, account_id, key_id, now_ns)
-        text = b"".join(pieces)
+        for each, key, who, text in zip(asked, keys, whose, texts, strict=True):
+            if key is None:
+                facts += (each.form, end, 0, 0, now_ns, 0, 0)
+                continue
+            end += len(text)
+            pieces.append(text)
+            limits = numbers.setdefault(who, len(numbers) + 1) if each.shows_limits else 0
+            facts += (each.form, end, key.account_id, key.key_id, now_ns, each.time_unit_ns, limits)
+        joined = b"".join(pieces)
         count = requests.read_orders(
-            np.frombuffer(text, np.uint8),
+            np.frombuffer(joined, np.uint8),
             np.array(facts, np.int64).reshape(len(asked), requests.FACTS),
             self._markets_read.slots,
             GATEWAY_ID,
@@ -165,7 +180,7 @@ class Lane:
             self._records,
             self._read,
         )
-        return text, int(count)
+        return joined, int(count)
 
     def _submit(self, run: "_Run") -> None:
         if not self._venue.accepting or not run.charge():
@@ -219,6 +234,7 @@ class _Run:
         self,
         lane: Lane,
         asked: list[Asked],
+        whose: list[Who],
         texts: list[bytes],
         text: bytes,
         reading: np.ndarray,
@@ -232,16 +248,14 @@ class _Run:
         self.due_ts_ns = received_ts_ns + ANSWER_WITHIN_NS
         self._lane = lane
         self._asked = asked
+        self._whose = whose
         self._texts = texts
         self._reading = reading
         self._is_answered = False  # As pending, a while ago.
-        accounts = np.frombuffer(records, command_dtype)["account_id"].tolist()
-        self._who = list(zip([each.peer_ip for each in asked], accounts, strict=True))
 
     def charge(self) -> bool:
         """Count them against the limits; False, and none counted, when one is too many."""
-        addresses, account_ids = zip(*self._who, strict=True)
-        return self._lane.rate_limits.charge_orders(addresses, account_ids, self.received_ts_ns)
+        return self._lane.rate_limits.charge_orders(Counter(self._whose), self.received_ts_ns)
 
     def go_on(self) -> None:
         """The general way, one by one."""
@@ -265,9 +279,9 @@ class _Run:
             return
         used, limits_text, wanted = self._want(first_seq)
         written = self._lane.write(wanted, self.text, limits_text, applied.events)
-        for i, (asked, who, reply) in enumerate(zip(self._asked, self._who, written, strict=True)):
+        for i, reply in enumerate(written):
             if reply:
-                asked.answer(reply, used[who])
+                self._asked[i].answer(reply, used[self._whose[i]])
             else:
                 self._answer_generally(i, applied.outcome(first_seq + i))
 
@@ -276,23 +290,17 @@ class _Run:
         limits = self._lane.rate_limits
         now_ns = self._lane.clock.now_ns()
         used: dict[Who, Used] = {}
-        spans: dict[Who, tuple[int, int]] = {}
+        spans = np.zeros((int(self._reading[:, _LIMITS].max()) + 1, 2), np.int64)
         shown = b""
-        for who in dict.fromkeys(self._who):
+        for who, number in dict.fromkeys(zip(self._whose, self._reading[:, _LIMITS].tolist(), strict=True)):
             used[who] = limits.used(*who, now_ns)
             begin = len(shown)
             shown += limits.usage(*who, now_ns)
-            spans[who] = (begin, len(shown))
-        facts: list[int] = []
-        for asked, who in zip(self._asked, self._who, strict=True):
-            begin, end = spans[who] if asked.shows_limits else (0, 0)
-            facts += (asked.form, asked.time_unit_ns, begin, end)
-        wanted = np.empty((len(self._asked), replies.COLUMNS), np.int64)
-        wanted[:, replies.SEQ] = range(first_seq, first_seq + len(wanted))
-        wanted[:, replies.RESPONSE] = self._reading[:, _RESPONSE]
-        wanted[:, replies.ID_START] = self._reading[:, _ID_START]
-        wanted[:, replies.ID_END] = self._reading[:, _ID_END]
-        wanted[:, _FACTS] = np.array(facts, np.int64).reshape(len(wanted), len(_FACTS))
+            spans[number] = begin, len(shown)
+        spans[0] = 0  # None shown.
+        wanted = self._reading
+        wanted[:, replies.SEQ] += first_seq - int(wanted[0, _RECORD])
+        wanted[:, _LIMITS_SPAN] = spans[wanted[:, _LIMITS]]
         return used, shown, wanted
 
     def _answer_generally(self, i: int, outcome: Any) -> None:

@@ -41,15 +41,24 @@ request_dtype = np.dtype(
         ("account_id", np.int64),  # Whose key signed, which the caller has verified.
         ("key_id", np.int64),
         ("received_ts_ns", np.int64),
+        ("unit_ns", np.int64),  # Of times in its reply.
+        ("limits", np.int64),  # Which limits its reply shows, for whoever counts them.
     ]
 )
 read_dtype = np.dtype(
     [
-        ("is_plain", np.int64),
+        # What the reply needs: the columns of `replies`, once the record's row has become its seq, and the number of
+        # the limits their span.
         ("record", np.int64),  # The row of `records`; -1: not plain, and then the rest is 0.
+        ("form", np.int64),
         ("response", np.int64),  # ResponseType
+        ("unit_ns", np.int64),
         ("id_start", np.int64),  # The request's id as it was written, in `text`; 0 and 0 with REST.
         ("id_end", np.int64),
+        ("limits", np.int64),
+        ("limits_end", np.int64),  # 0
+        # And more.
+        ("is_plain", np.int64),
         ("client_id_start", np.int64),  # In `text`.
         ("client_id_end", np.int64),
         ("instrument_id", np.int64),
@@ -341,7 +350,7 @@ def read_orders(text, facts, markets, gateway_id, first_request_number, now_ns, 
         _copy(text, values[CLIENT_ID], values[CLIENT_ID_END], records, count)
         result = results[i, 0]
         result["record"] = count
-        _write_result(result, market, values)
+        _write_result(result, request, market, values)
         count += 1
     scratch[0] = 0  # So that it lives until here.
     return count
@@ -425,9 +434,12 @@ def _copy(text, start, end, records, row):
 
 
 @_hot
-def _write_result(result, market, values):
+def _write_result(result, request, market, values):
     result["is_plain"] = 1
+    result["form"] = request["form"]
     result["response"] = values[RESPONSE]
+    result["unit_ns"] = request["unit_ns"]
+    result["limits"] = request["limits"]
     result["id_start"] = values[ID_START]
     result["id_end"] = values[ID_END]
     result["client_id_start"] = values[CLIENT_ID]
