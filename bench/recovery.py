@@ -22,8 +22,9 @@ from holdfast.commands import COMMAND_BYTES
 from holdfast.engine.engine import Engine
 from holdfast.journal.batch_writer import BatchWriter, JournalSettings
 from holdfast.journal.file_operations import REAL_DISK
-from holdfast.journal.reader import read_committed
+from holdfast.journal.reader import committed_seq, read_committed
 from holdfast.market_data.market_data import MarketData
+from holdfast.market_data.replay import Replay
 from holdfast.recovery import State, recover
 
 SEED = 20_260
@@ -61,13 +62,13 @@ def measure(directory: Path, count: int, behind: int) -> None:
     rest = records[count:].copy()
     del records
     with stopwatch() as replay:
-        state = recover(directory, None, lambda _: None)
+        state = recovered(directory)
     assert state.seq == count
     snapshot_bytes = state.write_snapshot(directory).stat().st_size
     state_hash = write_rest(directory, state, rest)
     parts = measure_parts(directory)
     with stopwatch() as restart:
-        restarted = recover(directory, None, lambda _: None)
+        restarted = recovered(directory)
     assert restarted.seq == count + behind
     assert restarted.engine.state_hash() == state_hash
     rows = [
@@ -77,6 +78,13 @@ def measure(directory: Path, count: int, behind: int) -> None:
     ]
     notes = [f"Goals: {GOAL_PER_SECOND:,} commands/s replayed; restarted in {GOAL_SECONDS:g} s. Parts: one by one."]
     show("Recovery", ["what", "seconds", "commands/s", "GB/s"], rows, notes)
+
+
+def recovered(directory: Path) -> State:
+    """Everything, also the part of market data that waits until somebody asks."""
+    state = recover(directory, None, lambda _: None)
+    assert state.market_data is not None
+    return state
 
 
 def row(name: str, commands: int, seconds: float) -> list[str]:
@@ -119,17 +127,20 @@ def write_rest(directory: Path, state: State, records: np.ndarray) -> str:
 
 def measure_parts(directory: Path) -> list[tuple[str, float]]:
     """The seconds of each part of a replay of everything, measured as it goes."""
-    engine, market_data = Engine(), MarketData()
+    engine, replay = Engine(), Replay(MarketData())
     reading = applying = showing = 0.0
     moment = time.perf_counter()
+    engine.expect(committed_seq(directory / "journal"))
     for piece in read_committed(directory / "journal", 1):
         read = time.perf_counter()
         events = engine.apply(piece.records)
         applied = time.perf_counter()
-        market_data.on_replayed(events)
+        replay.feed(events)
         shown = time.perf_counter()
         reading, applying, showing = reading + read - moment, applying + applied - read, showing + shown - applied
         moment = shown
+    replay.finish()
+    showing += time.perf_counter() - moment
     return [("reading, verifying", reading), ("engine", applying), ("market data", showing)]
 
 

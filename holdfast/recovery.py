@@ -111,7 +111,7 @@ class State:
 
 Rebuild = Callable[[int, frozenset[int]], Engine]
 _NEWEST = 2**62
-AHEAD_MAX = 3  # Pieces that the engine may be ahead of everybody else.
+AHEAD_MAX = 4  # Pieces that the engine may be ahead of everybody else, who take a while now and then.
 
 
 class Journaled(NamedTuple):

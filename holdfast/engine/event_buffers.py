@@ -26,7 +26,7 @@ from holdfast.events import (
 
 ROWS_PER_COMMAND = {"order_events": 2, "balance_events": 3, "book_events": 2, "control_events": 1}
 BUFFER_ROWS = 8_192
-USED_BUFFERS = 5  # That wait to be used again. Replay holds the parts of a few at a time.
+USED_BUFFERS = 8  # That wait to be used again; so many only where many are held, as in replay.
 
 
 class EventBuffers:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from holdfast.market_data.market_data import MarketData
 
 SECOND_NS = 1_000_000_000
-GATHERED_ROWS = 1 << 18  # Book events, or trades: the more at once, the fewer changes of levels are left.
+GATHERED_ROWS = 1 << 17  # Book events, or trades: the more at once, the fewer changes of levels are left.
 
 
 def replay(market_data: "MarketData", events: Events) -> None:
