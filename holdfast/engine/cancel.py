@@ -17,15 +17,14 @@ from holdfast.codes import (
     TradingMode,
 )
 from holdfast.engine.acting import begin_acting, end_acting
-from holdfast.engine.book import find_level, find_order, price_key, side_row
+from holdfast.engine.book import find_order
 from holdfast.engine.emit import emit_book, emit_order
-from holdfast.engine.ids import words_tag
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.place import place_in_hand, refuse, take_in_hand
 from holdfast.engine.retire import retire_order
 from holdfast.engine.risk import is_instrument, judge_asker, judge_duplicate
 from holdfast.engine.settle import release
-from holdfast.engine.slots import FREE, home, next_place, row_of, tag_of
+from holdfast.engine.slots import FREE, home, next_place, row_of, tag_of, tag_of_text
 from holdfast.engine.state import IDLE, NIL, views
 
 _LOW_32_BITS = 0xFFFFFFFF
@@ -41,7 +40,7 @@ def cancel(handle, command_row):
     if reason != _NONE:
         refuse_cancel(handle, command_row, reason)
         return
-    cancel_target(handle, command_row)
+    cancel_target(handle)
     end_acting(handle)
 
 
@@ -60,7 +59,7 @@ def replace(handle, command_row):
         return
     reason = judge_target(handle, command_row)
     if reason == _NONE:
-        cancel_target(handle, command_row)
+        cancel_target(handle)
     else:
         refuse_cancel(handle, command_row, reason)
         if command["flags"] & CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS == 0:
@@ -86,13 +85,14 @@ def judge_cancel_asker(handle, command_row):
     return _NONE
 
 
-@cold
+@hot
 def judge_target(handle, command_row):
     """Whether the order to cancel is there, and in a state in which it was asked to be canceled."""
     state = views(handle)
     row = target_row(handle, command_row)
     if row == NIL:
         return RejectReason.ORDER_UNKNOWN.value
+    state.step[0]["target_row"] = row
     restriction = state.commands[command_row]["cancel_restriction"]
     status = state.details[row]["status"]
     if restriction == CancelRestriction.ONLY_NEW and status != OrderStatus.NEW:
@@ -102,7 +102,7 @@ def judge_target(handle, command_row):
     return _NONE
 
 
-@cold
+@hot
 def target_row(handle, command_row):
     """The open order that the command names by its id, its client id, or both; NIL unless all of it fits."""
     state = views(handle)
@@ -157,7 +157,7 @@ def is_target_text(text, words):
 def find_open_client_id(state, account_id, words):
     """The row of the account's open order with this client id, or NIL."""
     slots = state.client_id_slots
-    tag = words_tag(state.venue[0]["hash_seed"], account_id, words[0], words[1], words[2], words[3], words[4])
+    tag = tag_of_text(state.venue[0]["hash_seed"], account_id, words[0], words[1], words[2], words[3], words[4])
     place = home(slots, tag)
     while slots[place] != FREE:
         if tag_of(slots[place]) == tag:
@@ -168,11 +168,11 @@ def find_open_client_id(state, account_id, words):
     return NIL
 
 
-@cold
-def cancel_target(handle, command_row):
-    """Cancel the order that the command names; it was judged."""
+@hot
+def cancel_target(handle):
+    """Cancel the order that the command names, which `judge_target` found."""
     state = views(handle)
-    row = target_row(handle, command_row)
+    row = state.step[0]["target_row"]
     begin_acting(handle, np.int64(state.details[row]["position"]))
     cancel_row(handle, row)
 
@@ -185,15 +185,15 @@ def cancel_row(handle, row):
     instrument_id = np.int64(order["instrument_id"])
     side = np.int64(order["side"])
     price_ticks = order["price_ticks"]
-    release(handle, order, state.book.orders[row]["leaves_lots"])
+    leaves_lots = state.book.orders[row]["leaves_lots"]
+    level_lots = state.book.levels[state.book.orders[row]["level"]]["lots"]
+    release(handle, order, leaves_lots)
     order["status"] = OrderStatus.CANCELED
     order["updated_ts_ns"] = state.venue[0]["ts_ns"]
     order["updated_seq"] = state.venue[0]["seq"]
     emit_order(handle, order, OrderEventKind.ORDER_CANCELED.value, 0)
     retire_order(handle, row)
-    level = find_level(state.book, side_row(instrument_id, side), price_key(side_row(instrument_id, side), price_ticks))
-    lots = state.book.levels[level]["lots"] if level != NIL else np.int64(0)
-    emit_book(handle, instrument_id, side, price_ticks, lots)
+    emit_book(handle, instrument_id, side, price_ticks, level_lots - leaves_lots)
 
 
 @cold

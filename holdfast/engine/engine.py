@@ -21,6 +21,7 @@ from holdfast.engine.event_buffers import EventBuffers
 from holdfast.engine.handle import Memory
 from holdfast.engine.invariants import check_invariants
 from holdfast.engine.state import RULES_VERSION, SKIPPED_MAX
+from holdfast.engine.widen import HASHED, widen, widen_full
 from holdfast.events import Events
 from holdfast.instruments import Reference
 from holdfast.views import Account, AssetTotals, Balance, Order, Withdrawal
@@ -55,6 +56,7 @@ class Engine:
         engine.open_orders(1)
         engine.open_order(1)
         engine.open_order_by_client_id(1, "x")
+        widen(engine._memory, HASHED[0])
         cls.from_arrays(engine.arrays())
 
     def apply(self, commands: np.ndarray, skip_seqs: frozenset[int] = frozenset()) -> Events:
@@ -92,6 +94,7 @@ class Engine:
             if why == DONE:
                 return
             if why == POOLS_FULL:
+                widen_full(self._memory)
                 pools.grow_pools(self._memory)
             else:
                 pieces.append(self._buffers.hand_out())

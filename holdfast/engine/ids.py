@@ -17,7 +17,7 @@ import numpy as np
 
 from holdfast.codes import OrderStatus
 from holdfast.engine.jit import cold, hot
-from holdfast.engine.slots import FREE, home, insert, mix, next_place, remove, row_of, tag_of, tag_of_hash
+from holdfast.engine.slots import FREE, home, insert, next_place, remove, row_of, tag_of, tag_of_text
 from holdfast.engine.state import NIL, views
 
 EVICTED_PER_COMMAND = 2
@@ -26,7 +26,7 @@ EVICTED_PER_COMMAND = 2
 @hot
 def client_id_tag(state, account_id, text):
     """The tag of an entry's or an order's client id: a row with `client_id_0` to `client_id_4`."""
-    return words_tag(
+    return tag_of_text(
         state.venue[0]["hash_seed"],
         account_id,
         text["client_id_0"],
@@ -35,16 +35,6 @@ def client_id_tag(state, account_id, text):
         text["client_id_3"],
         text["client_id_4"],
     )
-
-
-@hot
-def words_tag(seed, account_id, word_0, word_1, word_2, word_3, word_4):
-    value = mix(seed, np.int64(account_id))
-    value = mix(value, word_0)
-    value = mix(value, word_1)
-    value = mix(value, word_2)
-    value = mix(value, word_3)
-    return tag_of_hash(mix(value, np.int64(word_4)))
 
 
 @hot
@@ -74,11 +64,10 @@ def is_empty_text(text):
 
 
 @cold
-def find_client_id(handle, account_id, text):
+def find_client_id(handle, tag, account_id, text):
     """The row of the entry that counts for an account's client id, or NIL."""
     state = views(handle)
     slots = state.client_id_slots
-    tag = client_id_tag(state, account_id, text)
     place = home(slots, tag)
     while slots[place] != FREE:
         if tag_of(slots[place]) == tag:
@@ -108,12 +97,12 @@ def counts(state, entry):
     return venue["ts_ns"] - entry["ts_ns"] < venue["client_id_horizon_ns"]
 
 
-@cold
-def remember_open(handle, order):
+@hot
+def remember_open(handle, tag, order):
     """An order was accepted: its id counts from now on. Returns the entry's row."""
     state = views(handle)
     row = take_row(state)
-    fill_entry(state, row, order, OrderStatus.NEW.value)
+    fill_entry(state, row, tag, order, OrderStatus.NEW.value)
     return row
 
 
@@ -125,13 +114,17 @@ def remember_refused(handle, order, deadline_ts_ns):
     """
     state = views(handle)
     venue = state.venue[0]
-    if is_empty_text(order) or find_client_id(handle, np.int64(order["account_id"]), order) != NIL:
+    if is_empty_text(order):
+        return
+    account_id = np.int64(order["account_id"])
+    tag = client_id_tag(state, account_id, order)
+    if find_client_id(handle, tag, account_id, order) != NIL:
         return
     evict(handle)
     if venue["refused_count"] >= venue["client_ids_max"]:
         return
     row = take_row(state)
-    fill_entry(state, row, order, OrderStatus.REJECTED.value)
+    fill_entry(state, row, tag, order, OrderStatus.REJECTED.value)
     state.client_ids[row]["ts_ns"] = deadline_ts_ns
     last = venue["refused_last"]
     if last == NIL:
@@ -164,7 +157,7 @@ def close_client_id(state, row, status):
         crowd_out_oldest(state)
 
 
-@cold
+@hot
 def evict(handle):
     """Free the memory of ids at the front of both queues that no longer count; a bounded number."""
     state = views(handle)
@@ -219,7 +212,7 @@ def take_row(state):
 
 
 @hot
-def fill_entry(state, row, order, status):
+def fill_entry(state, row, tag, order, status):
     entry = state.client_ids[row]
     copy_text(entry, order)
     entry["account_id"] = order["account_id"]
@@ -227,7 +220,7 @@ def fill_entry(state, row, order, status):
     entry["ts_ns"] = 0
     entry["link"] = NIL
     entry["status"] = status
-    enter_client_id(state, row)
+    insert(state.client_id_slots, tag, row)
 
 
 @hot

@@ -39,6 +39,7 @@ def look_ahead(handle, i, count):
 def look(handle, i):
     state = views(handle)
     prefetch(state.commands, i + FARTHEST)
+    prefetch(state.book.order_index, index_place(state.book, state.venue[0]["order_count"] + NEAR))
     fetch_hash_entries(state, state.commands[i + FAR])
     fetch_rows(state, state.commands[i + NEAR])
     fetch_neighbours(state, state.commands[i + NEXT])
@@ -60,20 +61,17 @@ def fetch_hash_entries(state, command):
     prefetch(state.accounts, account_id)
     prefetch(state.keys, np.int64(command["key_id"]))
     prefetch(state.position_slots, position_place(state, account_id, np.int64(command["instrument_id"])))
-    if is_placing(command["kind"]):
-        slots = state.client_id_slots
-        prefetch(slots, home(slots, client_id_tag(state, account_id, command)))
-    if is_removing(command["kind"]):
-        prefetch(state.book.order_index, index_place(state.book, command["order_id"]))
+    slots = state.client_id_slots
+    prefetch(slots, home(slots, client_id_tag(state, account_id, command)))
+    prefetch(state.book.order_index, index_place(state.book, command["order_id"]))
 
 
 @hot
 def fetch_rows(state, command):
     prefetch(state.positions, likely_position(state, command))
-    if is_removing(command["kind"]):
-        row = likely_row(state.book, command["order_id"])
-        prefetch(state.details, row)
-        prefetch(state.book.orders, row)
+    row = likely_row(state.book, command["order_id"])
+    prefetch(state.details, row)
+    prefetch(state.book.orders, row)
 
 
 @hot

@@ -45,7 +45,7 @@ NO_FUNDS = 4
 SELF_TRADE = 5  # The taker gives way.
 
 
-@cold
+@hot
 def match(handle):
     """Trade on; returns why the taker is done, or GOES_ON when only the step is."""
     state = views(handle)

@@ -7,9 +7,9 @@ made: the same again is answered COMMAND_REPEATED with the first one's id and se
 
 import numpy as np
 
-from holdfast.engine.ids import copy_text, is_same_text, words_tag
+from holdfast.engine.ids import copy_text, is_same_text
 from holdfast.engine.jit import cold, hot
-from holdfast.engine.slots import FREE, home, insert, mix, next_place, row_of, tag_of, tag_of_hash
+from holdfast.engine.slots import FREE, home, insert, mix, next_place, row_of, tag_of, tag_of_text
 from holdfast.engine.state import NIL, views
 
 
@@ -78,14 +78,12 @@ def enter_operator_key(state, row):
 @hot
 def operator_key_tag(state, kind, scope, text):
     seed = mix(mix(state.venue[0]["hash_seed"], kind), np.int64(scope))
-    return tag_of_hash(
-        words_tag(
-            seed,
-            0,
-            text["client_id_0"],
-            text["client_id_1"],
-            text["client_id_2"],
-            text["client_id_3"],
-            text["client_id_4"],
-        )
+    return tag_of_text(
+        seed,
+        0,
+        text["client_id_0"],
+        text["client_id_1"],
+        text["client_id_2"],
+        text["client_id_3"],
+        text["client_id_4"],
     )

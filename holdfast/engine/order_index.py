@@ -21,7 +21,6 @@ entry_dtype = np.dtype(
 )
 
 ENTRIES_PER_ORDER = 4
-LIKELY_ENTRIES = 4
 TAG_MASK = 2**31 - 1
 _SPREAD = 0x9E3779B1  # 2^32 divided by the golden ratio: neighbouring ids land far apart. tag x this is below 2^63.
 _SPREAD_SHIFT = 20
@@ -50,15 +49,12 @@ def index_place(book, order_id):
 
 @hot
 def likely_row(book, order_id):
-    """The row of the first entry that an id may have, without a look at the order; NIL if there is none near."""
+    """The row that an id probably has: that of the first entry where it belongs, or else of the second."""
     mask = (len(book.order_index) - 1) & TAG_MASK
     tag = order_id & TAG_MASK
     place = home(tag, mask)
-    for _ in range(LIKELY_ENTRIES):
-        if book.order_index[place]["tag"] == tag:
-            return np.int64(book.order_index[place]["row"])
-        place = (place + 1) & mask
-    return np.int64(NIL)
+    place = place if book.order_index[place]["tag"] == tag else (place + 1) & mask
+    return np.int64(book.order_index[place]["row"])
 
 
 @hot

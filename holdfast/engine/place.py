@@ -19,7 +19,7 @@ from holdfast.codes import (
     TimeInForce,
 )
 from holdfast.engine.acting import begin_acting, end_acting
-from holdfast.engine.book import append_order, find_level, price_key, side_row
+from holdfast.engine.book import append_order, side_row
 from holdfast.engine.emit import emit_book, emit_order
 from holdfast.engine.ids import close_client_id, copy_text, remember_open, remember_refused
 from holdfast.engine.jit import cold, hot
@@ -131,7 +131,7 @@ def is_refusal_of_the_moment(reason):
     )
 
 
-@cold
+@hot
 def accept(handle):
     """Number the order, hold its funds, remember its id. Nothing can fail any more."""
     state = views(handle)
@@ -144,7 +144,7 @@ def accept(handle):
     if order["position"] == 0:
         order["position"] = make_position(handle, np.int64(order["account_id"]), np.int64(order["instrument_id"]))
     begin_acting(handle, np.int64(order["position"]))
-    order["client_id_row"] = remember_open(handle, order)
+    order["client_id_row"] = remember_open(handle, step["client_id_tag"], order)
     if is_held(order):
         hold(state, order, order["qty_lots"])
     step["remaining_units"] = order["quote_units"]
@@ -195,7 +195,7 @@ def expire(handle, reason):
     close_client_id(state, order["client_id_row"], order["status"])
 
 
-@cold
+@hot
 def rest(handle):
     """Put what is left of the order in hand on the book."""
     state = views(handle)
@@ -210,5 +210,5 @@ def rest(handle):
     list_order(state, row, leaves_lots)
     state.client_ids[order["client_id_row"]]["link"] = row
     state.venue[0]["open_order_count"] += 1
-    level = find_level(state.book, side, price_key(side, order["price_ticks"]))
-    emit_book(handle, instrument_id, np.int64(order["side"]), order["price_ticks"], state.book.levels[level]["lots"])
+    level_lots = state.book.levels[state.book.orders[row]["level"]]["lots"]
+    emit_book(handle, instrument_id, np.int64(order["side"]), order["price_ticks"], level_lots)

@@ -25,13 +25,14 @@ from holdfast.codes import (
 from holdfast.config import NOTIONAL_MAX, PPM
 from holdfast.engine.average import average_price
 from holdfast.engine.book import best_level, can_rest, level_price, next_level, price_key, side_row
-from holdfast.engine.ids import find_client_id, is_empty_text
+from holdfast.engine.ids import client_id_tag, find_client_id, is_empty_text
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.ledger import balances_left, find_balance, free_of
 from holdfast.engine.positions import find_position
 from holdfast.engine.state import NIL, PARAMETERS_PER_INSTRUMENT, views
 
 _NONE = RejectReason.NONE.value
+_FACTOR_BITS = 31
 
 
 @cold
@@ -77,7 +78,10 @@ def judge_duplicate(handle):
     """Whether the order's client id is taken; leaves in `step` what the refusal names."""
     state = views(handle)
     order = state.taker[0]
-    row = find_client_id(handle, np.int64(order["account_id"]), order)
+    account_id = np.int64(order["account_id"])
+    tag = client_id_tag(state, account_id, order)
+    state.step[0]["client_id_tag"] = tag
+    row = find_client_id(handle, tag, account_id, order)
     if row == NIL:
         return _NONE
     first = state.client_ids[row]
@@ -89,7 +93,7 @@ def judge_duplicate(handle):
     return RejectReason.DUPLICATE_CLIENT_ID.value
 
 
-@cold
+@hot
 def judge_order(handle):
     """The first reason why the order in hand may not be placed, or NONE. The asker was judged, its instrument too."""
     state = views(handle)
@@ -159,7 +163,7 @@ def judge_permission(state, order):
     return RejectReason.MODE_FORBIDS.value
 
 
-@cold
+@hot
 def judge_filters(handle):
     """The instrument's filters in their order. A maximum or a multiplier of 0 is none."""
     state = views(handle)
@@ -202,6 +206,14 @@ def judge_filters(handle):
 def is_above(value, maximum):
     """Above a maximum that is one."""
     return maximum != 0 and value > maximum
+
+
+@hot
+def is_within(lots, lot_units, units):
+    """Whether lots x lot_units <= units, none negative. The product is formed where it surely fits: quicker."""
+    if (lots | lot_units) >> _FACTOR_BITS == 0:
+        return lots * lot_units <= units
+    return lots <= units // lot_units
 
 
 @hot
@@ -248,7 +260,7 @@ def is_notional_right(handle, instrument_id, is_market):
             return True
         if qty > NOTIONAL_MAX // (price * unit):
             return maximum == 0
-    elif qty > NOTIONAL_MAX // (price * unit):
+    elif not is_within(qty, price * unit, NOTIONAL_MAX):
         return False
     notional = price * qty * unit
     return notional >= minimum and not is_above(notional, maximum)
@@ -267,7 +279,7 @@ def is_position_small(state, instrument_id, qty_lots):
     if spare_units < 0:
         return False
     on_order_lots = state.positions[order["position"]]["open_buy_lots"]
-    return qty_lots <= spare_units // instrument["lot_units"] - on_order_lots
+    return is_within(qty_lots + on_order_lots, instrument["lot_units"], spare_units)
 
 
 @hot
@@ -314,7 +326,7 @@ def would_take(state, order):
     return level != NIL and state.book.levels[level]["key"] <= price_key(opposite, order["price_ticks"])
 
 
-@cold
+@hot
 def is_covered(handle):
     """Whether the account's free funds pay for the order in hand."""
     state = views(handle)
@@ -328,10 +340,10 @@ def is_covered(handle):
         if order["quote_units"] != 0:
             return order["quote_units"] <= free
         return is_walk_affordable(state, order, free, unit)
-    free_lots = free_in_asset(state, order, instrument["base_asset"]) // instrument["lot_units"]
+    free = free_in_asset(state, order, instrument["base_asset"])
     if order["qty_lots"] != 0:
-        return order["qty_lots"] <= free_lots
-    return are_lots_enough(state, order, free_lots, unit)
+        return is_within(order["qty_lots"], instrument["lot_units"], free)
+    return are_lots_enough(state, order, free // instrument["lot_units"], unit)
 
 
 @hot

@@ -1,0 +1,34 @@
+"""Widen: longer hashes for pools whose hash has no room for another command.
+
+journal → replica → engine (WIDEN between two calls of the kernel) → events
+
+An entry's tag says alone where it belongs, so no row is read and nothing is hashed anew: each entry goes to one of a
+few places, and entries that were neighbours go to neighbouring ones. Between kernel calls, like all growing.
+"""
+
+from holdfast.engine.handle import Memory
+from holdfast.engine.jit import entry
+from holdfast.engine.pools import POOLS, ROWS_SPARE, SLOTS_GROWTH, Pool
+from holdfast.engine.slots import ENTRIES_PER_ROW, spread
+
+HASHED = [pool for pool in POOLS if pool.slots]
+
+
+def widen_full(memory: Memory) -> None:
+    """Widen the hashes that stand in the way of one more command."""
+    venue = memory["venue"][0]
+    for pool in HASHED:
+        if len(memory[pool.slots]) // ENTRIES_PER_ROW - int(venue[pool.count_field]) < ROWS_SPARE:
+            widen(memory, pool)
+
+
+def widen(memory: Memory, pool: Pool) -> None:
+    """Make a pool's hash longer."""
+    before = len(memory[pool.slots])
+    memory.grow(pool.slots, SLOTS_GROWTH * before)
+    _spread(memory[pool.slots], before)
+
+
+@entry
+def _spread(slots, rows_before):
+    spread(slots, rows_before)
