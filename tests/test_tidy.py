@@ -20,7 +20,7 @@ STAGES_THAT_MAY_ALSO_IMPORT = {"gateway": {"market_data"}}
 STAGES = {"accounts", "directory", "engine", "gateway", "journal", "market_data", "participants"}
 # The snapshot hashes bytes; reads unpack ids; buffers are used again when nobody refers to them; two instructions are
 # written in the compiler's own terms.
-ENGINE_MAY_IMPORT = {"collections", "holdfast", "numba", "numpy", "struct", "typing"}
+ENGINE_MAY_IMPORT = {"collections", "operator", "holdfast", "numba", "numpy", "struct", "typing"}
 ENGINE_EXCEPTIONS = {
     "event_buffers.py": {"sys"},
     "handle.py": {"weakref"},

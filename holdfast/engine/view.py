@@ -6,13 +6,15 @@ instead be some three hundred values that are built, passed and copied for every
 long.
 """
 
+import operator
 from typing import Any
 
 import numba
+import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
-from numba.extending import intrinsic, lower_getattr_generic, models, register_model
+from numba.extending import intrinsic, lower_builtin, lower_getattr_generic, models, register_model
 from numba.np import arrayobj
 
 from holdfast.engine.handle import _TABLE_COLUMNS, Layout
@@ -29,6 +31,34 @@ class ViewType(types.Type):
         super().__init__(name=f"View({layout.tuple_class.__name__})")
 
 
+class RowsType(types.Array):
+    """An array of the state. No index of it counts from the end, so the question whether it is negative is left out."""
+
+    def __init__(self, dtype: "np.dtype[Any]") -> None:
+        super().__init__(numba.from_dtype(dtype), 1, "C")
+
+
+register_model(RowsType)(models.ArrayModel)
+
+
+@lower_builtin(operator.getitem, RowsType, types.Integer)
+def _read_row(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return arrayobj.getitem_arraynd_intp(context, builder, *_unsigned(context, builder, signature, arguments))
+
+
+@lower_builtin(operator.setitem, RowsType, types.Integer, types.Any)
+def _write_row(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return arrayobj.setitem_array(context, builder, *_unsigned(context, builder, signature, arguments))
+
+
+def _unsigned(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """The same signature and arguments with an index that cannot be negative."""
+    rows, index, *value = signature.args
+    array, row, *content = arguments
+    row = context.cast(builder, row, index, types.uint64)
+    return signature.replace(args=(rows, types.uint64, *value)), (array, row, *content)
+
+
 @register_model(ViewType)
 class _ViewModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
@@ -43,7 +73,7 @@ class _ViewAttributes(AttributeTemplate):
         part = kind.layout.parts.get(name)
         if part is None:
             return None
-        return ViewType(part) if isinstance(part, Layout) else types.Array(numba.from_dtype(part), 1, "C")
+        return ViewType(part) if isinstance(part, Layout) else RowsType(part)
 
 
 @lower_getattr_generic(ViewType)
@@ -55,7 +85,7 @@ def _read_attribute(context: Any, builder: Any, kind: Any, handle: Any, name: st
     address = builder.add(handle, cgutils.intp_t(entry * _TABLE_COLUMNS * _WORD_BYTES))
     if isinstance(part, Layout):
         return address
-    return _build_array(context, builder, types.Array(numba.from_dtype(part), 1, "C"), address)
+    return _build_array(context, builder, RowsType(part), address)
 
 
 def _build_array(context: Any, builder: Any, kind: Any, table_address: Any) -> Any:
