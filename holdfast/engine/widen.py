@@ -6,9 +6,10 @@ An entry's tag says alone where it belongs, so no row is read and nothing is has
 few places, and entries that were neighbours go to neighbouring ones. Between kernel calls, like all growing.
 """
 
+from holdfast.engine.apply import ROWS_SPARE
 from holdfast.engine.handle import Memory
 from holdfast.engine.jit import entry
-from holdfast.engine.pools import POOLS, ROWS_SPARE, SLOTS_GROWTH, Pool
+from holdfast.engine.pools import POOLS, SLOTS_GROWTH, Pool
 from holdfast.engine.slots import ENTRIES_PER_ROW, spread
 
 HASHED = [pool for pool in POOLS if pool.slots]
