@@ -5,7 +5,7 @@ engine paused in between. What the balances were when the step began is in `step
 """
 
 from holdfast.engine.emit import emit_balance
-from holdfast.engine.jit import cold
+from holdfast.engine.jit import cold, hot
 from holdfast.engine.state import NIL, views
 
 
@@ -39,7 +39,7 @@ def end_acting(handle):
     step["quote_row"] = NIL
 
 
-@cold
+@hot
 def tell_change(handle, balance_row, free_before, locked_before):
     balance = views(handle).balances[balance_row]
     if balance["free"] != free_before or balance["locked"] != locked_before:

@@ -70,7 +70,7 @@ def replace(handle, command_row):
         end_acting(handle)
 
 
-@cold
+@hot
 def judge_cancel_asker(handle, command_row):
     """Who asks, and whether anything may touch the instrument."""
     reason = judge_asker(handle, command_row, KeyPermission.TRADE.value)
@@ -177,7 +177,7 @@ def cancel_target(handle):
     cancel_row(handle, row)
 
 
-@cold
+@hot
 def cancel_row(handle, row):
     """Cancel an open order: release its funds, tell its account and the market, forget it."""
     state = views(handle)

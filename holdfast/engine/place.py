@@ -56,7 +56,7 @@ def place(handle, command_row):
         refuse(handle, reason, state.commands[command_row]["deadline_ts_ns"])
 
 
-@cold
+@hot
 def take_in_hand(handle, command_row):
     """Make the command's order the one in hand."""
     state = views(handle)

@@ -35,7 +35,7 @@ _NONE = RejectReason.NONE.value
 _FACTOR_BITS = 31
 
 
-@cold
+@hot
 def judge_asker(handle, command_row, permission):
     """Whether the deadline holds, the account exists, and the key is the account's and may do this."""
     state = views(handle)
