@@ -10,7 +10,6 @@ here, or something that is gone when its command's turn comes, costs time and no
 
 import numpy as np
 
-from holdfast.codes import CommandKind
 from holdfast.config import PAGE_TICKS
 from holdfast.engine.book import best_level, price_key, side_row
 from holdfast.engine.ids import client_id_tag
@@ -46,16 +45,6 @@ def look(handle, i):
 
 
 @hot
-def is_placing(kind):
-    return kind == CommandKind.PLACE_ORDER or kind == CommandKind.REPLACE_ORDER
-
-
-@hot
-def is_removing(kind):
-    return kind == CommandKind.CANCEL_ORDER or kind == CommandKind.REPLACE_ORDER
-
-
-@hot
 def fetch_hash_entries(state, command):
     account_id = np.int64(command["account_id"])
     prefetch(state.accounts, account_id)
@@ -87,16 +76,14 @@ def fetch_neighbours(state, command):
     position = state.positions[likely_position(state, command)]
     prefetch(state.balances, position["base_row"])
     prefetch(state.balances, position["quote_row"])
-    if is_removing(command["kind"]):
-        row = likely_row(state.book, command["order_id"])
-        order = state.details[row]
-        prefetch(state.client_ids, np.int64(order["client_id_row"]))
-        prefetch(state.details, np.int64(order["older"]))
-        prefetch(state.details, np.int64(order["younger"]))
-        prefetch(state.book.levels, np.int64(state.book.orders[row]["level"]))
-    if is_placing(command["kind"]):
-        prefetch(state.details, position["last_order"])
-        fetch_book(state, command)
+    row = likely_row(state.book, command["order_id"])
+    order = state.details[row]
+    prefetch(state.client_ids, np.int64(order["client_id_row"]))
+    prefetch(state.details, np.int64(order["older"]))
+    prefetch(state.details, np.int64(order["younger"]))
+    prefetch(state.book.levels, np.int64(state.book.orders[row]["level"]))
+    prefetch(state.details, position["last_order"])
+    fetch_book(state, command)
 
 
 @hot

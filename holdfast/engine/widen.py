@@ -12,6 +12,7 @@ from holdfast.engine.jit import entry
 from holdfast.engine.pools import POOLS, SLOTS_GROWTH, Pool
 from holdfast.engine.slots import ENTRIES_PER_ROW, spread
 
+LARGE_ENTRIES = 2**20  # From here on a hash only doubles: fresh memory costs more than entering all of them anew.
 HASHED = [pool for pool in POOLS if pool.slots]
 
 
@@ -26,7 +27,7 @@ def widen_full(memory: Memory) -> None:
 def widen(memory: Memory, pool: Pool) -> None:
     """Make a pool's hash longer."""
     before = len(memory[pool.slots])
-    memory.grow(pool.slots, SLOTS_GROWTH * before)
+    memory.grow(pool.slots, (2 if before >= LARGE_ENTRIES else SLOTS_GROWTH) * before)
     _spread(memory[pool.slots], before)
 
 
