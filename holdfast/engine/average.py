@@ -7,7 +7,7 @@ A bucket is found by its minute modulo five and says which minute it is of. All 
 together when their total would pass 2^61, so that adding them up cannot overflow, whatever was traded.
 """
 
-from holdfast.engine.jit import cold
+from holdfast.engine.jit import cold, hot
 from holdfast.engine.state import BUCKETS_PER_INSTRUMENT, views
 
 MINUTE_NS = 60 * 10**9
@@ -20,27 +20,34 @@ def add_to_average(handle, instrument_id, price_ticks, lots):
     state = views(handle)
     minute = state.venue[0]["ts_ns"] // MINUTE_NS
     first = instrument_id * BUCKETS_PER_INSTRUMENT
+    bucket = state.buckets[first + minute % BUCKETS_PER_INSTRUMENT]
+    if bucket["minute"] != minute:
+        forget_old(state, first, minute)
+        bucket["minute"] = minute
     total = 0
+    for i in range(first, first + BUCKETS_PER_INSTRUMENT):
+        total += state.buckets[i]["tick_lots"]
+    tick_lots = price_ticks * lots
+    while total > _SUM_MAX - tick_lots:
+        total = 0
+        for i in range(first, first + BUCKETS_PER_INSTRUMENT):
+            state.buckets[i]["lots"] //= 2
+            state.buckets[i]["tick_lots"] //= 2
+            total += state.buckets[i]["tick_lots"]
+        lots //= 2
+        tick_lots //= 2
+    bucket["lots"] += lots
+    bucket["tick_lots"] += tick_lots
+
+
+@hot
+def forget_old(state, first, minute):
+    """Empty the buckets that are too old, at the first trade of a minute."""
     for i in range(first, first + BUCKETS_PER_INSTRUMENT):
         bucket = state.buckets[i]
         if bucket["minute"] <= minute - BUCKETS_PER_INSTRUMENT:
             bucket["lots"] = 0
             bucket["tick_lots"] = 0
-        total += bucket["tick_lots"]
-    tick_lots = price_ticks * lots
-    while total > _SUM_MAX - tick_lots:
-        total = 0
-        for i in range(first, first + BUCKETS_PER_INSTRUMENT):
-            bucket = state.buckets[i]
-            bucket["lots"] //= 2
-            bucket["tick_lots"] //= 2
-            total += bucket["tick_lots"]
-        lots //= 2
-        tick_lots //= 2
-    bucket = state.buckets[first + minute % BUCKETS_PER_INSTRUMENT]
-    bucket["minute"] = minute
-    bucket["lots"] += lots
-    bucket["tick_lots"] += tick_lots
 
 
 @cold
