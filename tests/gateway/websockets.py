@@ -1,5 +1,6 @@
 """A client of the WebSocket API, over a socket that keeps what it is sent."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,6 +19,10 @@ class FakeSocket:
     def send(self, data: bytes) -> None:
         if self.is_open:
             self.sent.append(data)
+
+    def send_many(self, messages: Sequence[bytes]) -> None:
+        for message in messages:
+            self.send(message)
 
     def close(self, code: int = 1000, reason: str = "") -> None:  # noqa: ARG002
         self.is_open = False

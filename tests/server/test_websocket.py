@@ -177,6 +177,37 @@ async def test_a_client_that_does_not_read_is_dropped_and_others_do_not_notice()
         lazy_writer.close()
 
 
+async def test_messages_sent_as_one_arrive_each_on_its_own_and_in_order() -> None:
+    async with live() as venue, websockets.connect(venue.ws_url, max_size=None) as client:
+        socket = venue.sessions[0].socket
+        assert socket is not None
+        many = [b"a" * size for size in (0, 1, 125, 126, 127, 65_535, 65_536, 100_000)]
+        for _ in range(3):
+            socket.send(b"before")
+            socket.send_many(many)
+            socket.send(b"between")
+            socket.send_many(many[:2])
+        expected = [b"before", *many, b"between", *many[:2]] * 3
+        assert [await client.recv(decode=False) for _ in expected] == expected
+        assert venue.server.counters.messages_out == len(expected)
+
+
+async def test_a_client_that_does_not_read_many_messages_is_dropped() -> None:
+    async with live(limits=Limits(websocket_buffer_bytes=100_000)) as venue:
+        _, lazy_writer = await venue.raw_websocket()
+        lazy_writer.transport.pause_reading()  # type: ignore[attr-defined]
+        lazy = venue.sessions[0]
+        assert lazy.socket is not None
+        rounds = 0
+        while lazy.socket.is_open:
+            lazy.socket.send_many([b"x" * 20_000] * 3)
+            rounds += 1
+            assert rounds < 1_000
+            await asyncio.sleep(0)
+        assert await lazy.closed == "slow_reader"
+        lazy_writer.close()
+
+
 async def test_a_client_that_sends_pings_and_reads_no_pongs_is_dropped() -> None:
     async with live(limits=Limits(websocket_buffer_bytes=1000)) as venue:
         _, writer = await venue.raw_websocket()

@@ -157,8 +157,8 @@ class _AskedOrder:
     def go_on(self, text: bytes, received_ts_ns: int) -> None:  # noqa: ARG002 - the request has both
         self._general(self._request, self._respond)
 
-    def answer(self, reply: bytes, used: Used) -> None:
-        self._respond(Response(200, reply, _order_headers(used)))
+    def answer(self, written: list[bytes], used: Used) -> None:
+        self._respond(Response(200, written[0], _order_headers(used)))
 
     def call(self, request_id: bytes, received_ts_ns: int) -> Call:  # noqa: ARG002 - as above
         return self._adapter.call(self._endpoint, self._request, self._respond)

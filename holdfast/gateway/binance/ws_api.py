@@ -117,8 +117,11 @@ class Session:
         key = self._key
         return None if key is None or not self._may_trade or key.revoked else key
 
-    def answer(self, reply: bytes, used: Used) -> None:  # noqa: ARG002 - the reply tells it
-        self._socket.send(reply)
+    def answer(self, written: list[bytes], used: Used) -> None:  # noqa: ARG002 - the replies tell it
+        if len(written) == 1:
+            self._socket.send(written[0])
+        else:
+            self._socket.send_many(written)
 
     def call(self, request_id: bytes, received_ts_ns: int) -> Call:
         exchange = _Exchange(self)

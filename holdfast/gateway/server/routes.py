@@ -4,7 +4,7 @@ Exact paths are a dictionary lookup; what they do not know goes to the mounted a
 prefix, the longest first. Every answer that the table itself gives (404, 405, 426, OPTIONS) is made here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from holdfast.gateway.server.asgi import AsgiApp, AsgiMount
@@ -18,6 +18,7 @@ class OutgoingSocket(Protocol):
     is_open: bool
 
     def send(self, data: bytes) -> None: ...
+    def send_many(self, messages: Sequence[bytes]) -> None: ...
     def close(self, code: int = 1000, reason: str = "") -> None: ...
 
 

@@ -63,8 +63,8 @@ class Asked(Protocol):
     def go_on(self, text: bytes, received_ts_ns: int) -> None:
         """Do it the general way."""
 
-    def answer(self, reply: bytes, used: Used) -> None:
-        """The reply that the lane wrote, and what of the limits has been used."""
+    def answer(self, written: list[bytes], used: Used) -> None:
+        """The replies that the lane wrote, in the order of the requests, and what of the limits has been used."""
 
     def call(self, request_id: bytes, received_ts_ns: int) -> Call:
         """To answer it the general way, when it was an ordinary order that did not end as one."""
@@ -279,11 +279,17 @@ class _Run:
             return
         used, limits_text, wanted = self._want(first_seq)
         written = self._lane.write(wanted, self.text, limits_text, applied.events)
-        for i, reply in enumerate(written):
+        answers: dict[Asked, list[bytes]] = {}  # A session's together, since what costs is each write to its socket.
+        for asked, reply in zip(self._asked, written, strict=True):
             if reply:
-                self._asked[i].answer(reply, used[self._whose[i]])
-            else:
-                self._answer_generally(i, applied.outcome(first_seq + i))
+                answers.setdefault(asked, []).append(reply)
+        for asked, who in dict(zip(self._asked, self._whose, strict=True)).items():
+            if asked in answers:
+                asked.answer(answers[asked], used[who])
+        if not all(written):
+            for i, reply in enumerate(written):
+                if not reply:
+                    self._answer_generally(i, applied.outcome(first_seq + i))
 
     def _want(self, first_seq: int) -> tuple[dict[Who, Used], bytes, np.ndarray]:
         """What of the limits has been used, the same as JSON one after the other, and a row for each reply."""
