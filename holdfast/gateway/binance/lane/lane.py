@@ -132,9 +132,7 @@ class Lane:
     def _take(self, asked: list[Asked], texts: list[bytes]) -> None:
         """Read some requests, and do them in their order: runs of ordinary orders at once, the others one by one."""
         now_ns = self.clock.now_ns()
-        keys = [each.trading_key for each in asked]
-        whose = [_NOBODY if key is None else (each.peer_ip, key.account_id) for each, key in zip(asked, keys)]  # noqa: B905
-        text, count = self._read_orders(asked, keys, whose, texts, now_ns)
+        keys, whose, text, count = self._read_orders(asked, texts, now_ns)
         reading = self._read[: len(asked)].copy()
         records = self._records[:count].tobytes()
         if count == len(asked):
@@ -154,21 +152,30 @@ class Lane:
             run_begin = i + 1
 
     def _read_orders(
-        self, asked: list[Asked], keys: list[Key | None], whose: list[Who], texts: list[bytes], now_ns: int
-    ) -> tuple[bytes, int]:
-        """What the kernel read from, and how many ordinary orders it found; an empty text is none."""
-        facts: list[int] = []
+        self, asked: list[Asked], texts: list[bytes], now_ns: int
+    ) -> tuple[list[Key | None], list[Who], bytes, int]:
+        """Each request's key and sender; what the kernel read from, in which what has no key is left out; and how many
+        ordinary orders it found."""
+        keys: list[Key | None] = []
+        whose: list[Who] = []
         pieces: list[bytes] = []
+        facts: list[int] = []
         numbers: dict[Who, int] = {}  # Of the limits to show, from 1.
         end = 0
-        for each, key, who, text in zip(asked, keys, whose, texts, strict=True):
+        for each, text in zip(asked, texts, strict=True):
+            key = each.trading_key
+            keys.append(key)
             if key is None:
+                whose.append(_NOBODY)
                 facts += (each.form, end, 0, 0, now_ns, 0, 0)
                 continue
-            end += len(text)
+            account_id = key.account_id
+            who = (each.peer_ip, account_id)
+            whose.append(who)
             pieces.append(text)
+            end += len(text)
             limits = numbers.setdefault(who, len(numbers) + 1) if each.shows_limits else 0
-            facts += (each.form, end, key.account_id, key.key_id, now_ns, each.time_unit_ns, limits)
+            facts += (each.form, end, account_id, key.key_id, now_ns, each.time_unit_ns, limits)
         joined = b"".join(pieces)
         count = requests.read_orders(
             np.frombuffer(joined, np.uint8),
@@ -180,7 +187,7 @@ class Lane:
             self._records,
             self._read,
         )
-        return joined, int(count)
+        return keys, whose, joined, int(count)
 
     def _submit(self, run: "_Run") -> None:
         if not self._venue.accepting or not run.charge():
@@ -279,13 +286,15 @@ class _Run:
             return
         used, limits_text, wanted = self._want(first_seq)
         written = self._lane.write(wanted, self.text, limits_text, applied.events)
-        answers: dict[Asked, list[bytes]] = {}  # A session's together, since what costs is each write to its socket.
-        for asked, reply in zip(self._asked, written, strict=True):
-            if reply:
-                answers.setdefault(asked, []).append(reply)
-        for asked, who in dict(zip(self._asked, self._whose, strict=True)).items():
+        answers: dict[Asked, tuple[Who, list[bytes]]] = {}  # A session's together: each write to a socket is dear.
+        for asked, who, reply in zip(self._asked, self._whose, written, strict=True):
             if asked in answers:
-                asked.answer(answers[asked], used[who])
+                answers[asked][1].append(reply)
+            else:
+                answers[asked] = who, [reply]
+        for asked, (who, own) in answers.items():
+            if any(own):
+                asked.answer([reply for reply in own if reply], used[who])
         if not all(written):
             for i, reply in enumerate(written):
                 if not reply:
