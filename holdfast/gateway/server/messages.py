@@ -91,7 +91,9 @@ def response_head(response: Response, date_line: bytes, connection_line: bytes) 
     return b"%bcontent-length: %d\r\n%b%b%b\r\n" % (prefix, len(response.body), date_line, connection_line, extra)
 
 
+@lru_cache(maxsize=256)
 def encode_headers(headers: tuple[tuple[str, str], ...]) -> bytes:
+    """Kept, since all orders of one turn have the same."""
     text = "".join([f"{name}: {value}\r\n" for name, value in headers])
     if text.count("\r") != len(headers) or text.count("\n") != len(headers) or "\0" in text:
         raise ValueError("a response header holds a control character")
