@@ -88,6 +88,20 @@ class _Waiting(NamedTuple):
     done: Callable[["Applied", int], None] | None
 
 
+_OF_REFERENCE = (
+    CommandKind.ADD_ASSET,
+    CommandKind.ADD_INSTRUMENT,
+    CommandKind.SET_INSTRUMENT_PARAMETER,
+    CommandKind.SET_TRADING_MODE,
+)
+_HALTING = (ControlEventKind.COMMAND_SKIPPED, ControlEventKind.TRADING_MODE_CHANGED)
+
+
+def _changes_reference(controls: np.ndarray) -> bool:
+    """Whether assets or instruments may be others afterwards; to look at all of them for each deposit would be dear."""
+    return bool(np.isin(controls["command_kind"], _OF_REFERENCE).any() or np.isin(controls["kind"], _HALTING).any())
+
+
 class ControlGroups:
     """Collects control commands with their payload records, and hands each whole group to the directory."""
 
@@ -219,7 +233,8 @@ class Replica:
         self.batches_applied += 1
         if len(events.controls):
             self._groups.feed(applied.commands, events.controls)
-            self.reference = self.engine.reference()
+            if _changes_reference(events.controls):
+                self.reference = self.engine.reference()
         for reader in self._readers:
             reader(applied)
         self._reply(applied)
