@@ -259,11 +259,14 @@ class RateLimits:
 
     def usage(self, address: str, account_id: int, now_ns: int) -> bytes:
         """What has been used, as JSON, for the reply to one request; with an account also its orders."""
-        weight = self._weight_shown % self.weight.count(address, now_ns)
-        if not account_id:
-            return b"[%b]" % weight
-        short = self._orders_10s_shown % self.orders_10s.count(account_id, now_ns)
-        return b"[%b,%b,%b]" % (short, self._orders_1d_shown % self.orders_1d.count(account_id, now_ns), weight)
+        if account_id:
+            return self.usage_shown(self.used(address, account_id, now_ns))
+        return b"[%b]" % (self._weight_shown % self.weight.count(address, now_ns))
+
+    def usage_shown(self, used: Used) -> bytes:
+        """The same for a reply to an order."""
+        shown = self._orders_10s_shown % used.orders_10s, self._orders_1d_shown % used.orders_1d
+        return b"[%b,%b,%b]" % (*shown, self._weight_shown % used.weight)
 
     def shown_orders(self, account_id: int, now_ns: int) -> list[dict[str, Any]]:
         short, day = self.orders_10s, self.orders_1d

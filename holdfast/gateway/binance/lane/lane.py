@@ -310,7 +310,7 @@ class _Run:
         for who, number in dict.fromkeys(zip(self._whose, self._reading[:, _LIMITS].tolist(), strict=True)):
             used[who] = limits.used(*who, now_ns)
             begin = len(shown)
-            shown += limits.usage(*who, now_ns)
+            shown += limits.usage_shown(used[who])
             spans[number] = begin, len(shown)
         spans[0] = 0  # None shown.
         wanted = self._reading
