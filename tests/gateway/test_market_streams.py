@@ -220,6 +220,18 @@ def test_name_without_meaning_is_silent_until_its_instrument_is_added():
     assert [event["s"] for event in socket.sent] == ["NEWUSDT"]
 
 
+def test_name_gets_its_meaning_also_when_somebody_else_subscribes_first():
+    market = Market()
+    _, waiting = market.connect("/ws/newusdt@trade")
+    new = instrument(9, "NEWUSDT", ETH, USDT, TradingMode.TRADING)
+    market.reference = Reference([BTC, ETH, USDT], [BTCUSDT, new])
+    market.connect("/ws/btcusdt@trade")
+    market.tick()
+    market.session.instrument, market.session.trade_id = new, 0
+    market.apply(market.session.trade(Side.BUY, 100, 5))
+    assert [event["s"] for event in waiting.sent] == ["NEWUSDT"]
+
+
 def test_shutdown_is_announced_in_each_sessions_form():
     market = Market()
     _, raw = market.connect("/ws")

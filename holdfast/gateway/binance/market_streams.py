@@ -125,6 +125,7 @@ class MarketStreams:
         self._hearing_book: Index = {}
         self._names_of: Reference | None = None  # The reference data that `_by_lower_symbol` is of.
         self._by_lower_symbol: dict[str, Instrument] = {}
+        self._resolved_of: Reference | None = None  # The reference data in which every name was looked up.
         self._polled_s = now_ns() // SECOND_NS
 
     # Listeners.
@@ -230,8 +231,10 @@ class MarketStreams:
 
     def _resolve_new_names(self) -> None:
         """A name may come to mean something when an instrument is added."""
-        if self._reference() is self._names_of:
+        reference = self._reference()
+        if reference is self._resolved_of:
             return
+        self._resolved_of = reference
         for (name, unit_ns), stream in self._streams.items():
             if stream.topic is None:
                 stream.topic = self._topic_of(name, unit_ns)
