@@ -4,7 +4,8 @@
 
 The same code starts a venue, writes a snapshot (in a process of its own, so that each snapshot is a verification),
 checks a data directory, and rebuilds an engine after a poison command. A snapshot that is damaged or of other rules
-is passed over for an older one; without any, everything is replayed from the first command.
+is passed over for an older one; without any, everything is replayed from the first command. What was decided by other
+rules than this code's is never replayed: it would come out as another history.
 
 A reader with a cursor of its own (the history) must see each event after its cursor once; so a snapshot is usable
 only up to the slowest cursor.
@@ -25,7 +26,7 @@ from holdfast.journal import snapshots
 from holdfast.journal.file_operations import REAL_DISK
 from holdfast.journal.interface import Committed, JournalError
 from holdfast.journal.reader import committed_seq, read_committed
-from holdfast.journal.segments import list_segments
+from holdfast.journal.segments import list_segments, read_header
 from holdfast.market_data.market_data import MarketData
 from holdfast.market_data.replay import Replay
 from holdfast.replica import ControlGroups, apply_with_poison
@@ -143,6 +144,18 @@ class Journaled(NamedTuple):
         segments = list_segments(self.journal, REAL_DISK)
         return not segments or segments[0].first_seq == 1
 
+    def require_known_rules(self, from_seq: int) -> None:
+        """Raises JournalError when other rules than this code's may have decided commands from `from_seq` on."""
+        segments = list_segments(self.journal, REAL_DISK)
+        ends = [segment.first_seq for segment in segments[1:]] + [_NEWEST]
+        for segment in (each for each, end_seq in zip(segments, ends, strict=True) if end_seq > from_seq):
+            rules_version = read_header(segment, REAL_DISK).rules_version
+            if rules_version != Engine.RULES_VERSION:
+                raise JournalError(
+                    f"{segment.path} was written under the trading rules {rules_version}, and this version of Holdfast"
+                    f" has the rules {Engine.RULES_VERSION}. Use a version that has those, or restore a backup."
+                )
+
     def oldest(self) -> State:
         """The oldest usable snapshot. Raises JournalError when there is none."""
         found = [f for f in snapshots.available(self.snapshots) if f.is_valid]
@@ -175,6 +188,7 @@ def recover(directory: Path, reader: CursorReader | None, progress: Progress) ->
         state = files.oldest()
         if reader is not None and reader.cursor_seq == 0:
             reader.begin_after(state.seq)
+    files.require_known_rules(state.seq + 1)
     for piece, events in _run_ahead(files, state):
         state.show(piece.records, events, piece.chain_hash)
         if reader is not None:

@@ -53,6 +53,7 @@ def verify(directory: Path, progress: Progress) -> Report:
     expected = {snapshot.seq: snapshot for snapshot in found if snapshot.is_valid}
     state = State() if files.begins_at_first() else files.oldest()
     first_seq, snapshots_checked = state.seq + 1, 0
+    files.require_known_rules(first_seq)
     for seq_end in [*sorted(seq for seq in expected if seq > state.seq), None]:
         _replay(files, state, seq_end, progress)
         if seq_end is not None:

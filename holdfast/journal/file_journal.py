@@ -126,10 +126,6 @@ class FileJournal:
             failures=self._failures,
         )
 
-    def set_rules_version(self, rules_version: int) -> None:
-        """What the segments begun from now on say."""
-        self._writer.rules_version = rules_version
-
     def close(self) -> None:
         """See `Journal.close`. What a failing disk did not take stays unwritten, and was never reported."""
         if self._closing.is_set():

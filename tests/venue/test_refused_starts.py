@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.journal.record_format import HEADER_BYTES, pack_segment_header, unpack_segment_header
 from tests.support.rest import Rest
 from tests.support.venue import VenueProcess
 from tests.venue.traded import Traded, contents, why_not_started
@@ -66,6 +67,19 @@ def test_garbage_in_the_middle_of_the_journal(traded: Traded, tmp_path: Path) ->
         snapshot.unlink()
     assert f"The journal is damaged: {segment}" in why_not_started(venue.directory, *venue.options)
     assert segment.read_bytes() == data
+
+
+def test_journal_of_other_trading_rules(traded: Traded, tmp_path: Path) -> None:
+    venue = traded.copy(tmp_path / "copy")
+    newest = max((venue.data / "journal").glob("*.seg"))
+    header = unpack_segment_header(newest.read_bytes()[:HEADER_BYTES], newest)
+    written = pack_segment_header(header._replace(rules_version=77)) + newest.read_bytes()[HEADER_BYTES:]
+    newest.write_bytes(written)
+    assert f"{newest} was written under the trading rules 77" in why_not_started(venue.directory, *venue.options)
+    assert newest.read_bytes() == written
+    done = venue.command("verify", str(venue.data), check=False)
+    assert done.returncode == 1
+    assert "was written under the trading rules 77" in done.stderr.replace("\n", " ")
 
 
 @pytest.mark.parametrize("name", ["history.sqlite", "people.sqlite"])
