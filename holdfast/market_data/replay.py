@@ -1,4 +1,4 @@
-"""Replay: the journal's events into market data, many at once, for recovery.
+"""Replay: events into market data, many at once, for recovery and where many have waited.
 
 The outcome is that of `MarketData.on_applied` over the same events, at a fraction of its cost: of a level only the last
 quantity among the gathered events counts, of a second's trades only the bar, and of trades only those that the rings

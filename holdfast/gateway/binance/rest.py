@@ -2,6 +2,8 @@
 
 Request → weight → pairs → signature → values → endpoint → Response with the rate limits' headers
 
+New orders that look ordinary go into the lane first, which takes them in runs or hands them back to this way.
+
 A form body counts whatever the content type says, and where query and body name the same parameter the query's counts.
 """
 
