@@ -14,6 +14,7 @@ from holdfast.auditing import Auditor
 from holdfast.codes import Limit
 from holdfast.directory.directory import Directory
 from holdfast.engine.engine import Engine
+from holdfast.gateway.binance.market_streams import MarketStreams
 from holdfast.gateway.operator import schemas
 from holdfast.gateway.operator.metrics import AppliedCounts, Metrics, Value
 from holdfast.gateway.server.server import Server
@@ -35,6 +36,7 @@ class VenueServices:
         history: History,
         snapshot_writer: SnapshotWriter,
         auditor: Auditor,
+        streams: MarketStreams,
         operator_token: str,
         allow_remote_operator: bool,
         certificate_expires_ts_s: int,
@@ -49,6 +51,7 @@ class VenueServices:
         self._history = history
         self._snapshots = snapshot_writer
         self._auditor = auditor
+        self._streams = streams
         self._certificate_expires_ts_s = certificate_expires_ts_s
         self._started_ts_ns = replica.clock.now_ns()
         self._counts = AppliedCounts()
@@ -122,7 +125,11 @@ class VenueServices:
             "info": {(__version__, str(Engine.RULES_VERSION)): 1.0},
             "accepting": int(self.replica.accepting),
             "pending_commands": self.replica.pending_count,
-            "queue_length": {"journal": status.pending_records, "history": self._history.lag_events},
+            "queue_length": {
+                "journal": status.pending_records,
+                "history": self._history.lag_events,
+                "broadcast": self._streams.counts()["waiting_sends"],
+            },
             "journal_batches": status.batches,
             "journal_bytes": status.bytes_written,
             "journal_failures": status.failures,

@@ -299,6 +299,7 @@ class Venue:
             history=history,
             snapshot_writer=self._snapshots,
             auditor=self._auditor,
+            streams=self._streams,
             operator_token=new_token(self._data.path),
             allow_remote_operator=options.allow_remote_operator,
             certificate_expires_ts_s=expires,

@@ -24,6 +24,9 @@ def test_clients_operators_and_metrics_over_tls(tmp_path: Path) -> None:
         with httpx.Client(verify=trust, base_url=url, trust_env=False) as client:
             assert client.get("/api/v3/ping").json() == {}
             metrics = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if line[0] != "#")
+        assert {
+            f'holdfast_queue_length{{queue="{name}"}}' for name in ("journal", "history", "broadcast")
+        } <= metrics.keys()
         days_left = (float(metrics["holdfast_certificate_expiry_timestamp_seconds"]) - time.time()) / DAY_SECONDS
         assert 30 < days_left < 1000
         for path in ("/ws", "/stream"):
