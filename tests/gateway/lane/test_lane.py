@@ -222,6 +222,30 @@ def test_undecided_run_is_answered_as_pending_once(world: World) -> None:
     assert len(world.gateway.pending) == 0
 
 
+def test_a_fault_in_telling_one_stops_no_others(world: World) -> None:
+    broken, sound = logged_on(world), logged_on(world)
+
+    def fail(data: bytes) -> None:
+        raise OSError(data)
+
+    broken.socket.send = fail  # type: ignore[method-assign]
+    with turn(world):
+        place(broken, "one", 1)
+        place(sound, "two", 2)
+        ask(broken, "ping", {}, 3)
+        place(sound, "three", 4)
+    assert {frame["id"]: frame["status"] for frame in sound.frames} == {2: 200, 4: 200}
+
+
+def test_headers_tell_of_the_interval_in_which_the_order_was_read(world: World) -> None:
+    world.clock.advance(9.5)
+    with world.turns.held():
+        answers = post(world, "mine")
+    world.clock.advance(0.6)
+    world.replica.commit()
+    assert answers[0].headers["X-MBX-ORDER-COUNT-10S"] == "1"
+
+
 @pytest.mark.parametrize("response", ["ACK", "RESULT", "FULL"])
 @pytest.mark.parametrize("kind", [{}, {"timeInForce": "IOC"}, {"type": "MARKET", "timeInForce": None, "price": None}])
 def test_replies_are_those_of_the_general_way(response: str, kind: dict[str, Any]) -> None:

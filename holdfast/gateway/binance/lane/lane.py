@@ -9,10 +9,11 @@ limits before it is submitted, once; each request gets exactly one reply.
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol
 
 import msgspec
 import numpy as np
+import structlog
 
 from holdfast.clock import Clock
 from holdfast.commands import COMMAND_BYTES, Command, command_dtype
@@ -27,6 +28,8 @@ from holdfast.gateway.binance.orders import GATEWAY_ID, NewOrder, RequestNumbers
 from holdfast.gateway.binance.pending import ANSWER_WITHIN_NS, Pending, tell_pending
 from holdfast.gateway.binance.rate_limits import RateLimits, Used
 from holdfast.instruments import Reference
+
+log = structlog.get_logger()
 
 RUN_MAX = 256  # Requests that are read at once; more are more runs. Each fits into the smallest segment there can be.
 REPLY_BYTES = 1_024  # Room for each at first; a call that fills it is followed by another.
@@ -148,7 +151,7 @@ class Lane:
                 own = records[first : first + (i - run_begin) * COMMAND_BYTES]
                 self._submit(_Run(self, asked[part], whose[part], texts[part], text, reading[part], own, now_ns))
             if i < len(asked):
-                asked[i].go_on(texts[i], now_ns)
+                _by_itself(asked[i].go_on, texts[i], now_ns)
             run_begin = i + 1
 
     def _read_orders(
@@ -267,17 +270,17 @@ class _Run:
     def go_on(self) -> None:
         """The general way, one by one."""
         for asked, text in zip(self._asked, self._texts, strict=True):
-            asked.go_on(text, self.received_ts_ns)
+            _by_itself(asked.go_on, text, self.received_ts_ns)
 
     def fail(self, error: ApiError) -> None:
         """Answer all with an error."""
-        for i, command in enumerate(self._commands()):
-            self._call(i, command).fail(error)
+        for i in range(len(self._asked)):
+            _by_itself(self._fail, i, error)
 
     def time_out(self) -> None:
         self._is_answered = True
-        for i, command in enumerate(self._commands()):
-            tell_pending(self._call(i, command), command.client_id.decode("ascii"), command.deadline_ts_ns)
+        for i in range(len(self._asked)):
+            _by_itself(self._tell_pending, i)
 
     def done(self, applied: Applied, first_seq: int) -> None:
         """All are durable and applied."""
@@ -294,23 +297,23 @@ class _Run:
                 answers[asked] = who, [reply]
         for asked, (who, own) in answers.items():
             if any(own):
-                asked.answer([reply for reply in own if reply], used[who])
+                _by_itself(asked.answer, [reply for reply in own if reply], used[who])
         if not all(written):
             for i, reply in enumerate(written):
                 if not reply:
-                    self._answer_generally(i, applied.outcome(first_seq + i))
+                    _by_itself(self._answer_generally, i, applied.outcome(first_seq + i))
 
     def _want(self, first_seq: int) -> tuple[dict[Who, Used], bytes, np.ndarray]:
         """What of the limits has been used, the same as JSON one after the other, and a row for each reply."""
         limits = self._lane.rate_limits
         now_ns = self._lane.clock.now_ns()
-        used: dict[Who, Used] = {}
+        # Headers tell of the intervals in which the requests were read. First, since asking about now may begin others.
+        used = {who: limits.used(*who, self.received_ts_ns) for who in dict.fromkeys(self._whose)}
         spans = np.zeros((int(self._reading[:, _LIMITS].max()) + 1, 2), np.int64)
         shown = b""
         for who, number in dict.fromkeys(zip(self._whose, self._reading[:, _LIMITS].tolist(), strict=True)):
-            used[who] = limits.used(*who, now_ns)
             begin = len(shown)
-            shown += limits.usage_shown(used[who])
+            shown += limits.usage(*who, now_ns)
             spans[number] = begin, len(shown)
         spans[0] = 0  # None shown.
         wanted = self._reading
@@ -318,8 +321,15 @@ class _Run:
         wanted[:, _LIMITS_SPAN] = spans[wanted[:, _LIMITS]]
         return used, shown, wanted
 
+    def _fail(self, i: int, error: ApiError) -> None:
+        self._call(i, self._command(i)).fail(error)
+
+    def _tell_pending(self, i: int) -> None:
+        command = self._command(i)
+        tell_pending(self._call(i, command), command.client_id.decode("ascii"), command.deadline_ts_ns)
+
     def _answer_generally(self, i: int, outcome: Any) -> None:
-        command = self._commands()[i]
+        command = self._command(i)
         order = self._lane.new_order(command, int(self._reading[i, _RESPONSE]))
         unit_ns = self._asked[i].time_unit_ns
         self._call(i, command).attempt(lambda _: msgspec.json.encode(placed(order, outcome, unit_ns)))
@@ -330,8 +340,20 @@ class _Run:
         call.account_id, call.key_id = command.account_id, command.key_id
         return call
 
-    def _commands(self) -> list[Command]:
-        return [Command._make(row) for row in np.frombuffer(self.records, command_dtype).tolist()]
+    def _command(self, i: int) -> Command:
+        (row,) = np.frombuffer(self.records, command_dtype, 1, i * COMMAND_BYTES).tolist()
+        return Command._make(row)
+
+
+P = ParamSpec("P")
+
+
+def _by_itself(do: Callable[P, None], *arguments: P.args, **named: P.kwargs) -> None:
+    """What concerns one request of many: a fault in it must not stop the others."""
+    try:
+        do(*arguments, **named)
+    except Exception:
+        log.exception("a request of a run failed")
 
 
 _FACTS = [replies.FORM, replies.UNIT_NS, replies.LIMITS_START, replies.LIMITS_END]
