@@ -13,6 +13,8 @@ ROOT = Path(__file__).parent.parent / "holdfast"
 ENGINE = sorted((ROOT / "engine").glob("*.py"))
 KERNELS = [path for path in ENGINE if path.name not in ("__init__.py", "handle.py", "jit.py", "view.py")]
 SOURCES = sorted(ROOT.rglob("*.py"))
+OTHER_KERNELS = [path for path in SOURCES if path not in ENGINE and "import njit" in path.read_text()]
+IN_THE_CACHES_NAME = {"codes", "commands", "config", "events"}
 
 LANGUAGE = {"clock", "codes", "commands", "config", "events", "instruments", "views"}
 # A gateway translates what market data shows, and so knows its shapes; it never changes anything there.
@@ -86,6 +88,37 @@ def test_kernels_fail_only_by_assertion(path: Path) -> None:
     for kernel in kernels:
         for node in ast.walk(kernel):
             assert not isinstance(node, (ast.Raise, ast.Try, ast.JoinedStr, ast.With)), f"{kernel.name}: {node.lineno}"
+
+
+def names_in(*nodes: ast.AST) -> set[str]:
+    return {inner.id for node in nodes for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+
+
+@pytest.mark.parametrize("path", OTHER_KERNELS, ids=name_of)
+def test_kernels_of_other_stages_use_nothing_whose_change_their_cache_would_miss(path: Path) -> None:
+    """See `kernel_cache`: their own file and the language. What else they need comes as an argument."""
+    tree = ast.parse(path.read_text())
+    missed = {
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("holdfast")
+        for alias in node.names
+        if node.module.split(".")[1:] not in [[name] for name in IN_THE_CACHES_NAME]
+    }
+    decorators = {"njit"}
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            made = names_in(*node.targets)
+            missed |= made if names_in(node.value) & missed else set()
+            decorators |= made if names_in(node.value) & {"njit"} else set()
+    kernels = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and names_in(*node.decorator_list) & decorators
+    ]
+    assert len(kernels) > 5
+    for kernel in kernels:
+        assert not names_in(*kernel.body) & missed, kernel.name
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
