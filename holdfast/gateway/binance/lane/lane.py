@@ -354,6 +354,3 @@ def _by_itself(do: Callable[P, None], *arguments: P.args, **named: P.kwargs) -> 
         do(*arguments, **named)
     except Exception:
         log.exception("a request of a run failed")
-
-
-_FACTS = [replies.FORM, replies.UNIT_NS, replies.LIMITS_START, replies.LIMITS_END]
