@@ -192,6 +192,18 @@ async def test_messages_sent_as_one_arrive_each_on_its_own_and_in_order() -> Non
         assert venue.server.counters.messages_out == len(expected)
 
 
+async def test_nothing_follows_a_close_frame() -> None:
+    async with live() as venue:
+        reader, writer = await venue.raw_websocket(frame(TEXT, b"unmasked", masked=False))
+        assert (await read_frame(reader))[0] == CLOSE
+        socket = venue.sessions[0].socket
+        assert socket is not None
+        socket.send(b"late")
+        socket.send_many([b"later", b"still"])
+        assert await reader.read() == b""
+        writer.close()
+
+
 async def test_a_client_that_does_not_read_many_messages_is_dropped() -> None:
     async with live(limits=Limits(websocket_buffer_bytes=100_000)) as venue:
         _, lazy_writer = await venue.raw_websocket()

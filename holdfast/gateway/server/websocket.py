@@ -134,7 +134,7 @@ class Socket(WSListener):
 
     def send_many(self, messages: Sequence[bytes]) -> None:
         """Send some text messages, one after the other, by one write."""
-        if self.is_open:
+        if self.is_open and not self._transport.is_close_frame_sent:  # By picows, for a frame it could not read.
             frames = [piece for message in messages for piece in (_text_head(len(message)), message)]
             data = b"".join(frames)
             self._transport.underlying_transport.write(data)  # Behind what picows still has there.
