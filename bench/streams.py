@@ -125,7 +125,8 @@ async def holdfast(readers: "Readers") -> Round:
 async def bare(readers: "Readers") -> Round:
     """Sockets that were upgraded by hand, and `send` of a ready frame to each."""
     venue, loop = Venue(), asyncio.get_running_loop()
-    depth = venue.data.image(MARKET)
+    venue.change()
+    venue.data.publish_images({MARKET.instrument_id: MARKET})  # The first has nothing to differ from.
     sockets: list[socket.socket] = []
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     listener.setblocking(False)
@@ -142,8 +143,7 @@ async def bare(readers: "Readers") -> Round:
     async def send() -> None:
         async for due_ns in ticks(readers.seconds + 2):
             venue.change()
-            diff = depth.publish()
-            assert diff is not None
+            [(_, _, diff)] = venue.data.publish_images({MARKET.instrument_id: MARKET})
             text = depth_update("BTCUSDT", *diff[:2], diff.bids, diff.asks, due_ns, MICROSECOND_NS).encode()
             frame = b"\x81\x7e" + len(text).to_bytes(2, "big") + text
             for client in sockets:
