@@ -68,7 +68,7 @@ def fill(data: Path, open_orders: int) -> None:
             rules_version=Engine.RULES_VERSION,
         )
         for first in range(0, open_orders, GROUP_RECORDS):
-            while not journal.status().is_accepting:
+            while journal.status().pending_records > 10 * GROUP_RECORDS:
                 taken.wait(1)
                 taken.clear()
                 journal.take_committed()

@@ -36,6 +36,7 @@ from holdfast.journal.file_operations import REAL_DISK
 from holdfast.journal.interface import JournalError, NewerFormatError
 
 FORMAT_VERSION = 1
+SYNC_BYTES = 1024 * 1024  # At a time: what waits to be written to the disk is what a sync of the journal waits for.
 MAGIC = b"HFSNAPS\0"
 HEADER_BYTES = 128
 ALIGNMENT_BYTES = 64
@@ -198,7 +199,10 @@ def _write_file(
     file.write(header)
     file.write(index.ljust(_padded(len(index)), b"\0"))
     for blob, data in blobs:
-        file.write(data)
+        for begin in range(0, data.nbytes, SYNC_BYTES):
+            file.write(data[begin : begin + SYNC_BYTES])
+            file.flush()
+            os.fdatasync(file.fileno())
         file.write(bytes(_padded(blob.byte_count) - blob.byte_count))
 
 
