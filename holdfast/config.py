@@ -15,9 +15,6 @@ NOTIONAL_MAX = 4 * 10**18  # price_ticks x qty_lots x quote units per tick and l
 FEE_PPM_MAX = 100_000  # 10 %.
 PPM = 1_000_000
 
-# Ids that clients see are whole in a double.
-ID_MAX = 2**53 - 1
-
 # Ladders.
 PRICE_TICKS_MAX = 10**9
 PAGE_TICKS = 4096

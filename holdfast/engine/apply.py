@@ -2,8 +2,8 @@
 
 journal → replica → engine.APPLY → events → readers
 
-`apply` takes commands one by one until it has done all, or until the caller has to do something first: copy the events
-out, or give a pool more rows. What a command still has to do then is in the state and goes on with the next call,
+`apply` takes commands one by one until it has done all, or until the caller has to do something first: give more room
+for events, or more rows to a pool. What a command still has to do then is in the state and goes on with the next call,
 before anything else. So where a call ends decides nothing: events, their indexes and the state come out the same.
 """
 

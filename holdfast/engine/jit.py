@@ -7,6 +7,7 @@
 Rows of pools are kept as `row_type`, unsigned numbers of 32 bits, and widened by `np.int64(...)` before anything is
 calculated with them. Numba looks at every index whether it is negative, and counts from the end then; of a widened
 unsigned number the compiler knows that it is not, and leaves the question out. That made matching 15 to 25 % faster.
+For arrays of the state `view.py` leaves it out whatever the index is.
 
 `hot` helpers are copied to every place that calls them: a helper with many callers that is not on the path of every
 order should be `cold`, or compiling takes minutes.

@@ -1,8 +1,8 @@
 """Pools: the memory of a new state, and more of it when a call says that a pool has no room for another command.
 
-Pools double and hashes grow fourfold, between two commands and from Python. Capacities decide nothing: not what is
-refused (limits do that), not which row comes next, not a hash of the state. The hashes from keys to rows are rebuilt
-from the rows after growing and loading.
+Pools double, between two commands and from Python; their hashes grow in `widen.py`. Capacities decide nothing: not what
+is refused (limits do that), not which row comes next, not a hash of the state. The hashes from keys to rows are rebuilt
+from the rows after loading.
 """
 
 from typing import NamedTuple
@@ -29,7 +29,6 @@ from holdfast.engine.state import (
 
 PAGE_BYTES = 4096
 TOUCHED_BYTES = 8 * 2**20  # At once.
-SLOTS_GROWTH = 4  # Entering all rows anew costs more than the room.
 
 
 class Pool(NamedTuple):
@@ -87,15 +86,12 @@ def new_memory() -> Memory:
 
 
 def grow_pools(memory: Memory) -> None:
-    """Double whatever stands in the way of one more command."""
+    """Double whatever stands in the way of one more command, but for the hashes."""
     venue = memory["venue"][0]
     for pool in POOLS:
         count = int(venue[pool.count_field])
         if len(memory[pool.name]) - 1 - count < ROWS_SPARE:
             memory.grow(pool.name, 2 * len(memory[pool.name]))
-        if pool.slots and len(memory[pool.slots]) // ENTRIES_PER_ROW - count < ROWS_SPARE:
-            memory.grow(pool.slots, SLOTS_GROWTH * len(memory[pool.slots]))
-            rebuild_slots(memory, pool)
     book.grow(memory)
     grow_companions(memory)
 
@@ -104,9 +100,10 @@ def expect(memory: Memory, commands: int) -> None:
     """Prepare for many commands, of which each may bring a client id and half usually do: growing its pool copies
     nothing then, and entering all of them anew into a larger hash is rare."""
     count = int(memory["venue"][0][CLIENT_IDS.count_field])
-    most = min(count + commands, 2 * int(memory["venue"][0]["client_ids_max"]))
+    allowed = int(memory["venue"][0]["client_ids_max"])
+    most = min(count + commands, 2 * allowed)
     memory.reserve(CLIENT_IDS.name, most + 1 + ROWS_SPARE)
-    slots = _slots_rows(count + commands // 2)
+    slots = _slots_rows(min(count + commands // 2, allowed))
     if slots > len(memory[CLIENT_IDS.slots]):
         memory.grow(CLIENT_IDS.slots, slots)
         rebuild_slots(memory, CLIENT_IDS)

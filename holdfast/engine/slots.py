@@ -11,7 +11,7 @@ the first free entry and compares the rows whose tag fits:
         place = next_place(slots, place)
 
 Deleting moves the entries behind the hole forward. Sizes are powers of two, at most half of the entries are in use. The
-tables are derived from the rows: they are rebuilt from them after growing and loading.
+tables are derived from the rows: they are rebuilt from them after loading.
 Products here stay below 2^63, so that pure Python computes the same without a warning.
 """
 

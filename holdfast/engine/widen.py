@@ -9,9 +9,10 @@ few places, and entries that were neighbours go to neighbouring ones. Between ke
 from holdfast.engine.apply import ROWS_SPARE
 from holdfast.engine.handle import Memory
 from holdfast.engine.jit import entry
-from holdfast.engine.pools import POOLS, SLOTS_GROWTH, Pool
+from holdfast.engine.pools import POOLS, Pool
 from holdfast.engine.slots import ENTRIES_PER_ROW, spread
 
+SLOTS_GROWTH = 4  # Moving all entries costs more than the room.
 LARGE_ENTRIES = 2**20  # From here on a hash only doubles: fresh memory costs more than entering all of them anew.
 HASHED = [pool for pool in POOLS if pool.slots]
 

@@ -107,6 +107,13 @@ def test_preparing_for_commands_changes_nothing(commands: np.ndarray, reference:
     engine.check_invariants()
 
 
+def test_preparing_takes_no_more_memory_than_the_limit_of_ids_can_need() -> None:
+    engine = Engine()
+    engine._memory["venue"][0]["client_ids_max"] = 1_000
+    engine.expect(40_000_000)
+    assert len(engine._memory["client_id_slots"]) <= 65_536
+
+
 def test_a_snapshot_has_the_same_hash_and_the_same_future(
     commands: np.ndarray, reference: tuple[Engine, Events]
 ) -> None:

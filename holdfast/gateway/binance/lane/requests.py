@@ -100,7 +100,6 @@ CLIENT_ID = 8  # The value is where it starts.
 RECV_WINDOW = 9
 TIMESTAMP = 10
 SIGNATURE = 11
-FIELDS = 12
 
 CLIENT_ID_END = 12  # Further values.
 ID_START = 13
