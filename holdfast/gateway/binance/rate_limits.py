@@ -45,6 +45,9 @@ class Limits:
 Who = TypeVar("Who", bound=Hashable)
 
 
+Sender = tuple[str, int]  # An address and an account.
+
+
 class Used(NamedTuple):
     """What an address and an account have used of their limits in the current intervals."""
 
@@ -205,32 +208,34 @@ class RateLimits:
             window, interval = (short, "10 SECOND") if is_too_many else (day, "1 DAY")
             raise ApiError(errors.TOO_MANY_ORDERS, window.limit, interval, retry_at_ns=window.end_ns(now_ns))
 
-    def charge_orders(self, counts: Mapping[tuple[str, int], int], now_ns: int) -> bool:
+    def charge_orders(self, counts: Mapping[Sender, int], now_ns: int) -> set[Sender]:
         """Count orders, given by address and account, as `charge` (of weight 0) and `charge_order` count each.
 
-        When one of them would be refused nothing is counted, and the answer is False.
+        Returns those of whose orders one would be refused; of them nothing is counted.
         """
         by_address: Counter[str] = Counter()
         by_account: Counter[int] = Counter()
         for (address, account_id), count in counts.items():
             by_address[address] += count
             by_account[account_id] += count
-        short, day, raw = self.orders_10s, self.orders_1d, self._raw
-        for address, count in by_address.items():
-            if self._bans.until_ns(address, now_ns) or self.weight.is_used_up(address, now_ns):
-                return False
-            if raw.count(address, now_ns) + count > raw.limit:
-                return False
-        for account_id, count in by_account.items():
-            room = min(short.limit - short.count(account_id, now_ns), day.limit - day.count(account_id, now_ns))
-            if count > room:
-                return False
-        for address, count in by_address.items():
-            raw.add(address, count, now_ns)
-        for account_id, count in by_account.items():
-            short.add(account_id, count, now_ns)
-            day.add(account_id, count, now_ns)
-        return True
+        addresses = {address for address, count in by_address.items() if not self._has_room(address, count, now_ns)}
+        accounts = {who for who, count in by_account.items() if count > self._room_for_orders(who, now_ns)}
+        refused = {who for who in counts if who[0] in addresses or who[1] in accounts}
+        for who, count in counts.items():
+            if who not in refused:
+                self._raw.add(who[0], count, now_ns)
+                self.orders_10s.add(who[1], count, now_ns)
+                self.orders_1d.add(who[1], count, now_ns)
+        return refused
+
+    def _has_room(self, address: str, requests: int, now_ns: int) -> bool:
+        if self.is_banned(address, now_ns) or self.weight.is_used_up(address, now_ns):
+            return False
+        return self._raw.count(address, now_ns) + requests <= self._raw.limit
+
+    def _room_for_orders(self, account_id: int, now_ns: int) -> int:
+        short, day = self.orders_10s, self.orders_1d
+        return min(short.limit - short.count(account_id, now_ns), day.limit - day.count(account_id, now_ns))
 
     def used(self, address: str, account_id: int, now_ns: int) -> Used:
         return Used(

@@ -15,6 +15,8 @@ from holdfast.settings import SEGMENT_BYTES_MIN
 from tests.gateway.fakes import ACCOUNT_ID, ADDRESS, World, limit_order
 from tests.gateway.websockets import Client
 
+OTHER_ID = 8  # An account.
+
 
 @contextmanager
 def turn(world: World) -> Iterator[None]:
@@ -144,6 +146,22 @@ def test_the_order_that_is_too_many_is_refused_and_those_before_it_are_not() -> 
     statuses = {frame["id"]: frame["status"] for frame in client.frames}
     assert statuses == {0: 200, 1: 200, 2: 200, 3: 429, 4: 429}
     assert world.gateway.rate_limits.orders_10s.count(ACCOUNT_ID, world.clock.ns) == 3
+
+
+def test_one_who_sends_too_much_leaves_the_runs_of_others_whole() -> None:
+    world = World(Limits(orders_per_10_seconds=4))
+    world.replica.directory.add("o" * 64, "other-secret", account_id=OTHER_ID)
+    busy, calm = logged_on(world), Client(world)
+    calm.log_on("o" * 64, "other-secret")
+    calm.socket.sent.clear()
+    with turn(world):
+        for i in range(5):
+            place(busy, f"busy-{i}", i)
+        for i in range(3):
+            place(calm, f"calm-{i}", i)
+    assert {frame["id"]: frame["status"] for frame in busy.frames} == {0: 200, 1: 200, 2: 200, 3: 200, 4: 429}
+    assert [frame["status"] for frame in calm.frames] == [200, 200, 200]
+    assert world.replica.runs == [1, 1, 1, 1, 3]
 
 
 def test_raw_requests_are_counted_once(world: World) -> None:

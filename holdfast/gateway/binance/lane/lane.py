@@ -8,7 +8,8 @@ limits before it is submitted, once; each request gets exactly one reply.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Any, ParamSpec, Protocol
 
 import msgspec
@@ -26,7 +27,7 @@ from holdfast.gateway.binance.formats import ResponseType
 from holdfast.gateway.binance.lane import replies, requests
 from holdfast.gateway.binance.orders import GATEWAY_ID, NewOrder, RequestNumbers, placed
 from holdfast.gateway.binance.pending import ANSWER_WITHIN_NS, Pending, tell_pending
-from holdfast.gateway.binance.rate_limits import RateLimits, Used
+from holdfast.gateway.binance.rate_limits import RateLimits, Sender, Used
 from holdfast.instruments import Reference
 
 log = structlog.get_logger()
@@ -45,8 +46,7 @@ assert (_RECORD, _RESPONSE, _ID_START, _LIMITS) == (
     replies.SEQ, replies.RESPONSE, replies.ID_START, replies.LIMITS_START
 )  # fmt: skip
 
-Who = tuple[str, int]  # An address and an account.
-_NOBODY: Who = ("", 0)
+_NOBODY: Sender = ("", 0)
 
 Soon = Callable[[Callable[[], None]], object]
 
@@ -156,14 +156,14 @@ class Lane:
 
     def _read_orders(
         self, asked: list[Asked], texts: list[bytes], now_ns: int
-    ) -> tuple[list[Key | None], list[Who], bytes, int]:
+    ) -> tuple[list[Key | None], list[Sender], bytes, int]:
         """Each request's key and sender; what the kernel read from, in which what has no key is left out; and how many
         ordinary orders it found."""
         keys: list[Key | None] = []
-        whose: list[Who] = []
+        whose: list[Sender] = []
         pieces: list[bytes] = []
         facts: list[int] = []
-        numbers: dict[Who, int] = {}  # Of the limits to show, from 1.
+        numbers: dict[Sender, int] = {}  # Of the limits to show, from 1.
         end = 0
         for each, text in zip(asked, texts, strict=True):
             key = each.trading_key
@@ -193,9 +193,20 @@ class Lane:
         return keys, whose, joined, int(count)
 
     def _submit(self, run: "_Run") -> None:
-        if not self._venue.accepting or not run.charge():
+        if not self._venue.accepting:
             run.go_on()
             return
+        refused = self.rate_limits.charge_orders(Counter(run.whose), run.received_ts_ns)
+        if not refused:
+            self._hand_over(run)
+            return
+        for is_refused, part in run.parts(refused):
+            if is_refused:
+                part.go_on()
+            else:
+                self._hand_over(part)
+
+    def _hand_over(self, run: "_Run") -> None:
         try:
             self._venue.submit_run(run.records, run.done)
         except JournalUnavailableError as error:
@@ -244,7 +255,7 @@ class _Run:
         self,
         lane: Lane,
         asked: list[Asked],
-        whose: list[Who],
+        whose: list[Sender],
         texts: list[bytes],
         text: bytes,
         reading: np.ndarray,
@@ -258,14 +269,22 @@ class _Run:
         self.due_ts_ns = received_ts_ns + ANSWER_WITHIN_NS
         self._lane = lane
         self._asked = asked
-        self._whose = whose
+        self.whose = whose
         self._texts = texts
         self._reading = reading
         self._is_answered = False  # As pending, a while ago.
 
-    def charge(self) -> bool:
-        """Count them against the limits; False, and none counted, when one is too many."""
-        return self._lane.rate_limits.charge_orders(Counter(self._whose), self.received_ts_ns)
+    def parts(self, refused: set[Sender]) -> Iterator[tuple[bool, "_Run"]]:
+        """The same in pieces, in order: whether they are of those refused, and as many as follow each other."""
+        for is_refused, group in groupby(range(len(self.whose)), lambda i: self.whose[i] in refused):
+            own = list(group)
+            part = slice(own[0], own[-1] + 1)
+            records = self.records[part.start * COMMAND_BYTES : part.stop * COMMAND_BYTES]
+            asked, whose, texts, reading = self._asked[part], self.whose[part], self._texts[part], self._reading[part]
+            yield (
+                is_refused,
+                _Run(self._lane, asked, whose, texts, self.text, reading, records, self.received_ts_ns),
+            )
 
     def go_on(self) -> None:
         """The general way, one by one."""
@@ -289,8 +308,8 @@ class _Run:
             return
         used, limits_text, wanted = self._want(first_seq)
         written = self._lane.write(wanted, self.text, limits_text, applied.events)
-        answers: dict[Asked, tuple[Who, list[bytes]]] = {}  # A session's together: each write to a socket is dear.
-        for asked, who, reply in zip(self._asked, self._whose, written, strict=True):
+        answers: dict[Asked, tuple[Sender, list[bytes]]] = {}  # A session's together: each write to a socket is dear.
+        for asked, who, reply in zip(self._asked, self.whose, written, strict=True):
             if asked in answers:
                 answers[asked][1].append(reply)
             else:
@@ -303,15 +322,15 @@ class _Run:
                 if not reply:
                     _by_itself(self._answer_generally, i, applied.outcome(first_seq + i))
 
-    def _want(self, first_seq: int) -> tuple[dict[Who, Used], bytes, np.ndarray]:
+    def _want(self, first_seq: int) -> tuple[dict[Sender, Used], bytes, np.ndarray]:
         """What of the limits has been used, the same as JSON one after the other, and a row for each reply."""
         limits = self._lane.rate_limits
         now_ns = self._lane.clock.now_ns()
         # Headers tell of the intervals in which the requests were read. First, since asking about now may begin others.
-        used = {who: limits.used(*who, self.received_ts_ns) for who in dict.fromkeys(self._whose)}
+        used = {who: limits.used(*who, self.received_ts_ns) for who in dict.fromkeys(self.whose)}
         spans = np.zeros((int(self._reading[:, _LIMITS].max()) + 1, 2), np.int64)
         shown = b""
-        for who, number in dict.fromkeys(zip(self._whose, self._reading[:, _LIMITS].tolist(), strict=True)):
+        for who, number in dict.fromkeys(zip(self.whose, self._reading[:, _LIMITS].tolist(), strict=True)):
             begin = len(shown)
             shown += limits.usage(*who, now_ns)
             spans[number] = begin, len(shown)
