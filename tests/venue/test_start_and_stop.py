@@ -53,7 +53,7 @@ def test_it_says_where_it_listens_and_listens_there(traded: Traded, tmp_path: Pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_within_five_seconds_whatever_clients_do(traded: Traded, tmp_path: Path, number: int) -> None:
+def test_it_stops_with_0_whatever_clients_do(traded: Traded, tmp_path: Path, number: int) -> None:
     with traded.copy(tmp_path / "copy") as venue, contextlib.ExitStack() as clients:
         user = clients.enter_context(websockets.sync.client.connect(f"ws://127.0.0.1:{venue.port}/ws-api/v3"))
         subscribe(user, traded.keys["alice"])
