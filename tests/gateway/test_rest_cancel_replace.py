@@ -1,10 +1,12 @@
 """Cancel-replace: two outcomes in one answer, as the table of Binance's document has them."""
 
+import gc
 from typing import Any
 
 import pytest
 
 from holdfast.codes import CommandFlag, CommandKind, RejectReason
+from holdfast.gateway.binance.errors import ApiError
 from holdfast.gateway.binance.rate_limits import Limits
 from tests.gateway.fakes import Answer, World, limit_order
 
@@ -44,6 +46,19 @@ def test_replacement_is_one_command(world: World, mode: str, flags: int) -> None
     assert command.flags == flags * CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS
     assert (command.order_id, command.target_client_id, command.client_id) == (1, b"old", b"new")
     assert command.cancel_restriction == 1
+
+
+@pytest.mark.parametrize("mode", ["STOP_ON_FAILURE", "ALLOW_FAILURE"])
+def test_failures_leave_no_errors_behind_that_only_a_collection_would_find(world: World, mode: str) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        replace(world, mode)
+        world.replica.refuse_next = RejectReason.WOULD_TAKE
+        replace(world, mode, newClientOrderId="other")
+        assert not [each for each in gc.get_objects() if isinstance(each, ApiError)]
+    finally:
+        gc.enable()
 
 
 def test_failed_cancel_stops_the_new_order(world: World) -> None:

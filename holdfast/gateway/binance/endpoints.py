@@ -93,7 +93,7 @@ class Call:
         try:
             body = work(self)
         except ApiError as error:
-            self.fail(error)
+            self.fail(error.with_traceback(None))  # Whoever keeps the answer shall not keep all that led to it.
         except Exception:
             log.exception("a request failed", peer_ip=self.peer_ip, account_id=self.account_id)
             self.fail(ApiError(errors.UNKNOWN))
