@@ -244,7 +244,7 @@ def _cancel_part(instrument: Instrument, outcome: Outcome, cancel_id: str, unit_
     try:
         return _canceled(instrument, outcome, cancel_id, unit_ns)
     except ApiError as error:
-        return error.with_traceback(None)  # It leads to who keeps the error, and would hold the batch's events for long.
+        return error.with_traceback(None)  # It leads to who keeps it, and would hold the batch's events.
 
 
 def _replaced(order: NewOrder, outcome: Outcome, cancel_id: str, allows_failure: bool, unit_ns: int) -> Shown:
