@@ -7,7 +7,7 @@ dumps. What is published (the 100 ms images) is not part of that state; it start
 `image`.
 
 Following costs about a microsecond a batch: the events wait as bytes until somebody asks, an image is due, or there are
-many. They are then taken in one by one, or by `replay` at once when that is cheaper, with the same outcome.
+many. They are then taken in one by one, or by `Replay` at once when that is cheaper, with the same outcome.
 """
 
 from collections.abc import Collection, Mapping
@@ -22,7 +22,7 @@ from holdfast.instruments import Instrument
 from holdfast.market_data.book import Book
 from holdfast.market_data.depth import Depth, DepthDiff
 from holdfast.market_data.klines import Klines
-from holdfast.market_data.replay import Replay, replay
+from holdfast.market_data.replay import Replay
 from holdfast.market_data.trades import Trades, public_trades, taker_rows
 
 DUMP_FORMAT = 1
@@ -79,11 +79,6 @@ class MarketData:
             self._waiting_rows += len(book)
         if self._waiting_rows > WAITING_ROWS_MAX:
             self._take_in()
-
-    def on_replayed(self, events: Events) -> None:
-        """Take in a piece of the journal at once; the outcome is that of `on_applied` with the same events."""
-        self._settle()
-        replay(self, events)
 
     def touch(self, instrument_id: int) -> None:
         """The instrument's book has changed, and its next image will differ."""

@@ -31,13 +31,6 @@ SECOND_NS = 1_000_000_000
 GATHERED_ROWS = 1 << 17  # Book events, or trades: the more at once, the fewer changes of levels are left.
 
 
-def replay(market_data: "MarketData", events: Events) -> None:
-    """Take in the events of some commands, given as arrays."""
-    replaying = Replay(market_data)
-    replaying.take_in(taker_rows(events.orders), events.book)
-    replaying.finish()
-
-
 class Replay:
     """A journal's events on their way into market data, where they are after `finish` and partly before."""
 

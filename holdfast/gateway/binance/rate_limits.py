@@ -88,18 +88,6 @@ class Window(Generic[Who]):
         count = counts[who] = max(counts.get(who, 0) + amount, 0)
         return count
 
-    def take_off(self, amounts: Mapping[Who, int], now_ns: int) -> None:
-        """What `add` does with negative amounts."""
-        if now_ns >= self._end_ns:
-            self._turn(now_ns)
-        counts, is_full = self._counts, len(self._counts) >= self._who_max
-        for who, amount in amounts.items():
-            if who in counts:
-                rest = counts[who] - amount
-                counts[who] = rest if rest > 0 else 0
-            elif is_full:
-                self._others = max(self._others - amount, 0)
-
     def is_used_up(self, who: Who, now_ns: int) -> bool:
         return self.count(who, now_ns) >= self.limit
 
@@ -249,8 +237,9 @@ class RateLimits:
         amounts: dict[int, int] = {}
         for account_id, is_maker in fills:
             amounts[account_id] = amounts.get(account_id, 0) + (self.limits.maker_fill_credit if is_maker else 1)
-        self.orders_10s.take_off(amounts, now_ns)
-        self.orders_1d.take_off(amounts, now_ns)
+        for account_id, amount in amounts.items():
+            self.orders_10s.add(account_id, -amount, now_ns)
+            self.orders_1d.add(account_id, -amount, now_ns)
 
     def shown_limits(self) -> list[dict[str, Any]]:
         """As exchangeInfo tells them."""

@@ -36,9 +36,6 @@ class Made(NamedTuple):
     record: bytes
     response: int
     request_id: bytes  # As it was written; empty with REST.
-    client_id: str
-    instrument_id: int
-    deadline_ts_ns: int
 
 
 def make(request: Request, reference: Reference, now_ns: int, request_number: int) -> Made | None:
@@ -52,11 +49,10 @@ def make(request: Request, reference: Reference, now_ns: int, request_number: in
         call.authorize(Authorization(key, *fresh_time(signed_pairs, request.received_ts_ns)))
         call.values = _parameters.convert(pairs)
         order = new_order(reference, call.values)
-        record, client_id, deadline_ts_ns = _place(call, reference, now_ns, request_number)
+        record = _place(call, reference, now_ns, request_number)
     except (ApiError, UnicodeDecodeError):  # The latter is answered as unknown; a frame should have been UTF-8.
         return None
-    instrument_id = order.instrument.instrument_id
-    return Made(record, order.response, request_id, client_id, instrument_id, deadline_ts_ns)
+    return Made(record, order.response, request_id)
 
 
 def _read_rest(text: bytes) -> tuple[bytes, Pairs, Pairs]:
@@ -73,12 +69,12 @@ def _read_frame(text: bytes) -> tuple[bytes, Pairs, Pairs]:
     return request_id, pairs, ws_frames.without_exponents(request, pairs)
 
 
-def _place(call: Call, reference: Reference, now_ns: int, request_number: int) -> tuple[bytes, str, int]:
+def _place(call: Call, reference: Reference, now_ns: int, request_number: int) -> bytes:
     submitted = []
 
-    def submit(call: Call, record: bytes, client_id: str, deadline_ts_ns: int, *_: object) -> None:
+    def submit(call: Call, record: bytes, *_: object) -> None:
         call.authorization.check_time(now_ns)
-        submitted.append((record, client_id, deadline_ts_ns))
+        submitted.append(record)
 
     venue: Any = SimpleNamespace(reference=reference, accepting=True)
     pending: Any = SimpleNamespace(submit=submit)

@@ -35,16 +35,14 @@ log = structlog.get_logger()
 RUN_MAX = 256  # Requests that are read at once; more are more runs. Each fits into the smallest segment there can be.
 REPLY_BYTES = 1_024  # Room for each at first; a call that fills it is followed by another.
 
-# Columns of what the kernel read.
-_RECORD, _RESPONSE, _ID_START, _ID_END, _LIMITS, _IS_PLAIN = 0, 2, 4, 5, 6, 8
-assert requests.read_dtype.names is not None
-assert [requests.read_dtype.names[i] for i in (_RECORD, _RESPONSE, _ID_START, _ID_END, _LIMITS, _IS_PLAIN)] == [
-    "record", "response", "id_start", "id_end", "limits", "is_plain"
-]  # fmt: skip
+# The kernel that reads lays out what the kernel that replies needs. A record's row, its first column, becomes its seq.
+_RECORD = replies.SEQ
 _LIMITS_SPAN = slice(replies.LIMITS_START, replies.LIMITS_END + 1)
-assert (_RECORD, _RESPONSE, _ID_START, _LIMITS) == (
-    replies.SEQ, replies.RESPONSE, replies.ID_START, replies.LIMITS_START
+assert requests.READ == replies.COLUMNS
+assert requests.read_dtype.names == (
+    "record", "form", "response", "unit_ns", "id_start", "id_end", "limits", "limits_end"
 )  # fmt: skip
+assert (requests.FORM_WEBSOCKET, requests.FORM_REST) == (replies.WEBSOCKET, replies.REST)
 
 _NOBODY: Sender = ("", 0)
 
@@ -137,22 +135,19 @@ class Lane:
         now_ns = self.clock.now_ns()
         keys, whose, text, count = self._read_orders(asked, texts, now_ns)
         reading = self._read[: len(asked)].copy()
-        records = self._records[:count].tobytes()
+        whole = _Run(self, asked, whose, texts, text, reading, self._records[:count].tobytes(), now_ns)
         if count == len(asked):
-            self._submit(_Run(self, asked, whose, texts, text, reading, records, now_ns))
+            self._submit(whole)
             return
-        run_begin = 0
-        for i, is_plain in enumerate([*reading[:, _IS_PLAIN].tolist(), False]):
-            if is_plain and asked[i].trading_key is keys[i]:  # What came before it may have ended its session.
+        begin = 0
+        for i, record in enumerate([*reading[:, _RECORD].tolist(), -1]):
+            if record >= 0 and asked[i].trading_key is keys[i]:  # What came before it may have ended its session.
                 continue
-            if run_begin < i:
-                part = slice(run_begin, i)
-                first = int(reading[run_begin, _RECORD]) * COMMAND_BYTES
-                own = records[first : first + (i - run_begin) * COMMAND_BYTES]
-                self._submit(_Run(self, asked[part], whose[part], texts[part], text, reading[part], own, now_ns))
+            if begin < i:
+                self._submit(whole.part(begin, i))
             if i < len(asked):
                 _by_itself(asked[i].go_on, texts[i], now_ns)
-            run_begin = i + 1
+            begin = i + 1
 
     def _read_orders(
         self, asked: list[Asked], texts: list[bytes], now_ns: int
@@ -274,17 +269,21 @@ class _Run:
         self._reading = reading
         self._is_answered = False  # As pending, a while ago.
 
+    def part(self, begin: int, end: int) -> "_Run":
+        """Some of its orders that follow each other. A first request that is none has no record before theirs."""
+        own = slice(begin, end)
+        before = int(self._reading[begin, _RECORD]) - max(int(self._reading[0, _RECORD]), 0)
+        records = self.records[before * COMMAND_BYTES : (before + end - begin) * COMMAND_BYTES]
+        asked, whose, texts, reading = self._asked[own], self.whose[own], self._texts[own], self._reading[own]
+        return _Run(self._lane, asked, whose, texts, self.text, reading, records, self.received_ts_ns)
+
     def parts(self, refused: set[Sender]) -> Iterator[tuple[bool, "_Run"]]:
         """The same in pieces, in order: whether they are of those refused, and as many as follow each other."""
-        for is_refused, group in groupby(range(len(self.whose)), lambda i: self.whose[i] in refused):
-            own = list(group)
-            part = slice(own[0], own[-1] + 1)
-            records = self.records[part.start * COMMAND_BYTES : part.stop * COMMAND_BYTES]
-            asked, whose, texts, reading = self._asked[part], self.whose[part], self._texts[part], self._reading[part]
-            yield (
-                is_refused,
-                _Run(self._lane, asked, whose, texts, self.text, reading, records, self.received_ts_ns),
-            )
+        begin = 0
+        for is_refused, group in groupby(self.whose, refused.__contains__):
+            end = begin + len(list(group))
+            yield is_refused, self.part(begin, end)
+            begin = end
 
     def go_on(self) -> None:
         """The general way, one by one."""
@@ -328,16 +327,16 @@ class _Run:
         now_ns = self._lane.clock.now_ns()
         # Headers tell of the intervals in which the requests were read. First, since asking about now may begin others.
         used = {who: limits.used(*who, self.received_ts_ns) for who in dict.fromkeys(self.whose)}
-        spans = np.zeros((int(self._reading[:, _LIMITS].max()) + 1, 2), np.int64)
+        spans = np.zeros((int(self._reading[:, replies.LIMITS_START].max()) + 1, 2), np.int64)
         shown = b""
-        for who, number in dict.fromkeys(zip(self.whose, self._reading[:, _LIMITS].tolist(), strict=True)):
+        for who, number in dict.fromkeys(zip(self.whose, self._reading[:, replies.LIMITS_START].tolist(), strict=True)):
             begin = len(shown)
             shown += limits.usage(*who, now_ns)
             spans[number] = begin, len(shown)
         spans[0] = 0  # None shown.
         wanted = self._reading
         wanted[:, replies.SEQ] += first_seq - int(wanted[0, _RECORD])
-        wanted[:, _LIMITS_SPAN] = spans[wanted[:, _LIMITS]]
+        wanted[:, _LIMITS_SPAN] = spans[wanted[:, replies.LIMITS_START]]
         return used, shown, wanted
 
     def _fail(self, i: int, error: ApiError) -> None:
@@ -349,12 +348,12 @@ class _Run:
 
     def _answer_generally(self, i: int, outcome: Any) -> None:
         command = self._command(i)
-        order = self._lane.new_order(command, int(self._reading[i, _RESPONSE]))
+        order = self._lane.new_order(command, int(self._reading[i, replies.RESPONSE]))
         unit_ns = self._asked[i].time_unit_ns
         self._call(i, command).attempt(lambda _: msgspec.json.encode(placed(order, outcome, unit_ns)))
 
     def _call(self, i: int, command: Command) -> Call:
-        start, end = self._reading[i, [_ID_START, _ID_END]].tolist()
+        start, end = self._reading[i, [replies.ID_START, replies.ID_END]].tolist()
         call = self._asked[i].call(self.text[start:end], self.received_ts_ns)
         call.account_id, call.key_id = command.account_id, command.key_id
         return call

@@ -47,8 +47,7 @@ request_dtype = np.dtype(
 )
 read_dtype = np.dtype(
     [
-        # What the reply needs: the columns of `replies`, once the record's row has become its seq, and the number of
-        # the limits their span.
+        # The columns of `replies`, once the record's row has become its seq, and the number of the limits their span.
         ("record", np.int64),  # The row of `records`; -1: not plain, and then the rest is 0.
         ("form", np.int64),
         ("response", np.int64),  # ResponseType
@@ -57,12 +56,6 @@ read_dtype = np.dtype(
         ("id_end", np.int64),
         ("limits", np.int64),
         ("limits_end", np.int64),  # 0
-        # And more.
-        ("is_plain", np.int64),
-        ("client_id_start", np.int64),  # In `text`.
-        ("client_id_end", np.int64),
-        ("instrument_id", np.int64),
-        ("deadline_ts_ns", np.int64),  # Of the command.
     ]
 )
 FACTS = request_dtype.itemsize // 8  # Columns.
@@ -349,7 +342,7 @@ def read_orders(text, facts, markets, gateway_id, first_request_number, now_ns, 
         _copy(text, values[CLIENT_ID], values[CLIENT_ID_END], records, count)
         result = results[i, 0]
         result["record"] = count
-        _write_result(result, request, market, values)
+        _write_result(result, request, values)
         count += 1
     scratch[0] = 0  # So that it lives until here.
     return count
@@ -433,18 +426,13 @@ def _copy(text, start, end, records, row):
 
 
 @_hot
-def _write_result(result, request, market, values):
-    result["is_plain"] = 1
+def _write_result(result, request, values):
     result["form"] = request["form"]
     result["response"] = values[RESPONSE]
     result["unit_ns"] = request["unit_ns"]
     result["limits"] = request["limits"]
     result["id_start"] = values[ID_START]
     result["id_end"] = values[ID_END]
-    result["client_id_start"] = values[CLIENT_ID]
-    result["client_id_end"] = values[CLIENT_ID_END]
-    result["instrument_id"] = market["instrument_id"]
-    result["deadline_ts_ns"] = values[DEADLINE_TS_NS]
 
 
 # The two forms. Each says which fields it saw, as bits; 0 when it is not plain.
