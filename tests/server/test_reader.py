@@ -7,10 +7,12 @@ that keeps what it cannot use yet is a server that a single client can fill.
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from holdfast.gateway.server.limits import Limits
 from holdfast.gateway.server.messages import Request, Response
-from holdfast.gateway.server.reader import Phase, RequestReader
+from holdfast.gateway.server.reader import KNOWN_HEADS_MAX, Phase, RequestReader
 from tests.server.rig import cut_everywhere
 
 LIMITS = Limits(target_bytes=200, head_bytes=400, header_count=8, body_bytes=64)
@@ -20,12 +22,14 @@ class Collector:
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.requests: list[Request] = []
         self.keep_alive: list[bool] = []
+        self.is_http10: list[bool] = []
         self.refusals: list[Response] = []
         self.most_pending_bytes = 0
         self.reader = RequestReader(limits, self._emit, self.refusals.append, lambda: 7, "10.0.0.1")
 
-    def _emit(self, request: Request, keep_alive: bool, _is_http10: bool) -> None:
+    def _emit(self, request: Request, keep_alive: bool, is_http10: bool) -> None:
         self.requests.append(request)
+        self.is_http10.append(is_http10)
         self.keep_alive.append(keep_alive)
 
     def feed(self, *pieces: bytes) -> bytes:
@@ -182,3 +186,114 @@ def test_each_part_of_a_message_has_its_own_deadline() -> None:
     assert reader.deadline_s == 129
     reader.feed(b"b", 120.0)
     assert reader.deadline_s == float("inf")
+
+
+def post(body: bytes, path: bytes = b"/p") -> bytes:
+    return b"POST %b HTTP/1.1\r\nHost: x\r\nX-MBX-APIKEY: k\r\nContent-Length: %d\r\n\r\n%b" % (path, len(body), body)
+
+
+# Heads that are alike, and all that must not be taken for another of them.
+ALIKE = [
+    post(b"hello"),
+    post(b"world"),
+    post(b"longer than that"),
+    post(b"\r\n\r\n\0"),
+    post(b""),
+    post(b"hello", b"/q"),
+    b"\r\n" + post(b"hello"),
+    b"GET /p?x=1 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /p?x=2 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    b"POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"POST /p HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
+    b"GET /p HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
+    b"GET /p HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n",
+    b"GET /p HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\nhello",
+]
+
+
+def same_in_drips(pieces: list[bytes]) -> None:
+    """What arrives byte by byte is always parsed."""
+    whole, drips = Collector(), Collector()
+    whole.feed(*pieces)
+    drips.feed(*[bytes([byte]) for piece in pieces for byte in piece])
+    assert [vars_of(request) for request in whole.requests] == [vars_of(request) for request in drips.requests]
+    assert (whole.keep_alive, whole.is_http10) == (drips.keep_alive, drips.is_http10)
+    assert whole.refusals == drips.refusals
+    assert whole.reader.phase is drips.reader.phase
+    assert whole.reader.pending_bytes() == drips.reader.pending_bytes()
+
+
+def vars_of(request: Request) -> dict[str, object]:
+    return {name: getattr(request, name) for name in Request.__slots__}
+
+
+@pytest.mark.parametrize("message", ALIKE)
+def test_requests_whose_heads_are_known_are_what_they_would_be_if_they_were_parsed(message: bytes) -> None:
+    same_in_drips([message, message, message])
+
+
+@given(st.lists(st.tuples(st.sampled_from(ALIKE), st.integers(0, 60)), max_size=12))
+def test_known_heads_among_other_requests_are_what_they_would_be_if_they_were_parsed(
+    messages: list[tuple[bytes, int]],
+) -> None:
+    """Most arrive whole, one by one; some together with their follower, or cut."""
+    pieces: list[bytes] = []
+    held = b""
+    for message, cut in messages:
+        held += message
+        if cut == 0:
+            continue
+        pieces += [held] if cut > 20 else [piece for piece in (held[:cut], held[cut:]) if piece]
+        held = b""
+    same_in_drips(pieces + [held] * bool(held))
+
+
+def test_a_body_that_looks_like_a_known_request_is_a_body() -> None:
+    collector = Collector(Limits())
+    known = post(b"hello")
+    outer = post(known, b"/outer")
+    collector.feed(known, outer[: -len(known)], known)
+    assert [request.path for request in collector.requests] == ["/p", "/outer"]
+    assert collector.requests[1].body == known
+
+
+@pytest.mark.parametrize("cut", [5, 30, -7])
+def test_the_end_of_a_head_is_not_known_as_a_head(cut: int) -> None:
+    collector = Collector()
+    message = post(b"hello")
+    collector.feed(message[:cut], message[cut:], message[cut:])
+    assert len(collector.requests) == 1
+    assert collector.refusal() == 400
+
+
+def test_a_head_whose_body_is_to_come_is_not_known_as_whole() -> None:
+    offer = b"GET /a HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"
+    collector = Collector()
+    collector.feed(offer, post(b"hello")[:-5], b"hello", post(b"hello")[:-5], b"world")
+    assert [(request.path, request.body) for request in collector.requests] == [
+        ("/a", b""),
+        ("/p", b"hello"),
+        ("/p", b"world"),
+    ]
+
+
+def test_few_heads_of_a_connection_are_known_and_the_oldest_is_forgotten() -> None:
+    collector = Collector()
+    for length in [*range(10), 9]:
+        collector.feed(post(b"b" * length))
+    headers = [request.headers for request in collector.requests]
+    assert headers[-1] is headers[-2], "a known head is not read again"
+    collector.feed(post(b""))
+    assert collector.requests[-1].headers is not headers[0]
+    assert len({id(each) for each in headers[-KNOWN_HEADS_MAX - 1 :]}) == KNOWN_HEADS_MAX
+
+
+def test_a_long_head_is_not_kept() -> None:
+    collector = Collector(Limits())
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nCookie: " + b"c" * 1024 + b"\r\n\r\n"
+    collector.feed(request, request)
+    first, second = collector.requests
+    assert first.headers == second.headers
+    assert first.headers is not second.headers

@@ -15,7 +15,7 @@ from holdfast.gateway.server.exchange import Exchange
 from holdfast.gateway.server.front_door import FrontDoor, plain_ip
 from holdfast.gateway.server.limits import PARSE_SLICE_BYTES
 from holdfast.gateway.server.messages import Request, Response, error_response, response_head
-from holdfast.gateway.server.reader import Phase, RequestReader
+from holdfast.gateway.server.reader import HEAD, IDLE, UPGRADED, RequestReader
 from holdfast.gateway.server.websocket import hand_over, handshake_refusal, socket_protocol
 
 QUEUED_REQUEST_BYTES = 1024  # About what a parsed request costs that waits for its turn.
@@ -126,7 +126,7 @@ class HttpConnection(asyncio.Protocol):
             while self._is_open and self._current is None and not self.is_writing_paused:
                 if self._queue:
                     self._begin(self._queue.popleft())
-                elif self._held and self._reader.phase < Phase.UPGRADED:
+                elif self._held and self._reader.phase < UPGRADED:
                     piece, self._held = self._held[:PARSE_SLICE_BYTES], self._held[PARSE_SLICE_BYTES:]
                     rest = self._reader.feed(piece, self._wheel.now_s)
                     if rest:
@@ -145,7 +145,7 @@ class HttpConnection(asyncio.Protocol):
             return
         self._counters.requests += 1
         try:
-            if self._reader.phase is Phase.UPGRADED and not self._queue:
+            if self._reader.phase is UPGRADED and not self._queue:
                 self._upgrade(exchange)
             else:
                 self._door.routes.find(exchange.request)(exchange.request, exchange)
@@ -186,12 +186,21 @@ class HttpConnection(asyncio.Protocol):
         self._counters.responses[status] += 1
         if exchange.keep_alive and not (self._saw_eof and not self._queue):
             self._deadline_s = self._wheel.now_s + self._limits.idle_s
-            self._reader.extend_deadline(self._wheel.now_s)
-            self._pump()
+            if not self._is_at_rest():
+                self._reader.extend_deadline(self._wheel.now_s)
+                self._pump()
         elif exchange.refusal is not None:
             self._linger()
         else:
             self.close()
+
+    def _is_at_rest(self) -> bool:
+        """Between two requests, with nothing to read on, hold back or account for: how most requests end."""
+        return (
+            self._reader.phase is IDLE
+            and self._is_reading
+            and not (self._queue or self._held or self._charge_bytes or self.is_writing_paused)
+        )
 
     def date_line(self) -> bytes:
         return self._door.date_line
@@ -214,11 +223,11 @@ class HttpConnection(asyncio.Protocol):
                 self._transport.abort()
         elif self._current is not None:
             return
-        elif self._reader.phase is Phase.IDLE:
+        elif self._reader.phase is IDLE:
             if now_s >= self._deadline_s:
                 self._end_idle()
         elif now_s >= self._reader.deadline_s:
-            part = "head" if self._reader.phase is Phase.HEAD else "body"
+            part = "head" if self._reader.phase is HEAD else "body"
             self._time_out(f"{part}_timeout", f"The request's {part} took too long.")
 
     def _end_idle(self) -> None:

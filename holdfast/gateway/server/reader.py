@@ -2,6 +2,9 @@
 
 connection → READER (httptools) → `emit(request)` in the order of arrival, or `refuse(response)` once, and then nothing.
 
+A client's requests mostly have the same head, byte by byte, so a connection's last ones are kept with what they said: a
+request that arrives whole and begins with one of them is that head and a body (`_KnownHead`). All others are parsed.
+
 Invariants: what a client sends is never an exception here; nothing that a client sends makes the reader hold more than
 target + head + body limits, however the bytes are cut; every message has a deadline from its first byte on.
 """
@@ -9,6 +12,7 @@ target + head + body limits, however the bytes are cut; every message has a dead
 import math
 from collections.abc import Callable
 from enum import IntEnum
+from typing import NamedTuple
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
@@ -22,6 +26,22 @@ class Phase(IntEnum):
     BODY = 2
     UPGRADED = 3  # Behind a request for a WebSocket: what follows is not HTTP, unless that is refused.
     STOPPED = 4  # After a refusal, or a request that said "close": nothing more is read.
+
+
+IDLE, HEAD, BODY, UPGRADED, STOPPED = Phase  # Looking one up in its class takes longer than comparing it.
+
+KNOWN_HEADS_MAX = 4  # Of a connection: lengths of orders differ by a few bytes, and the head tells them.
+KNOWN_HEAD_BYTES_MAX = 1024
+
+
+class _KnownHead(NamedTuple):
+    """A head of a request that kept its connection, and what was read from it."""
+
+    raw: bytes
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]  # Of all its requests; nobody changes them.
 
 
 class _RefusedError(Exception):
@@ -41,7 +61,7 @@ class RequestReader:
         peer_ip: str = "",
         is_tls: bool = False,
     ) -> None:
-        self.phase = Phase.IDLE
+        self.phase = IDLE
         self.deadline_s = math.inf  # When the message that has begun must have gone on to its next phase.
         self.is_continue_due = False  # The client waits for "100 Continue" before it sends the body.
         self._limits = limits
@@ -52,29 +72,57 @@ class RequestReader:
         self._is_tls = is_tls
         self._now_s = 0.0
         self._refusal: Response | None = None
+        self._known: dict[int, _KnownHead] = {}  # By the bytes of head and body together.
+        self._whole: Request | None = None  # The last one that this feed brought, when its head can be known.
         self._unseen_bytes = 0  # Read since a callback bounded what the parser may have kept.
         self._start_message()
         self._parser = HttpRequestParser(self)
 
     def feed(self, data: bytes, now_s: float) -> bytes:
         """Parse `data`. Returns what follows a request for a WebSocket (phase UPGRADED), otherwise nothing."""
+        was_idle = self.phase is IDLE
+        known = self._known.get(len(data))
+        if known is not None and was_idle and data.startswith(known.raw):
+            self._emit_known(known, data[len(known.raw) :])
+            return b""
+        self._whole = None
         self._now_s = now_s
         self._unseen_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
             rest = data[upgrade.args[0] :]
-            if self.phase is Phase.UPGRADED:
+            if self.phase is UPGRADED:
                 return rest
             self._parser = HttpRequestParser(self)  # Another protocol was offered; we go on with HTTP.
             return self.feed(rest, now_s) if rest else b""
         except HttpParserError as error:
-            if self.phase is not Phase.STOPPED:
+            if self.phase is not STOPPED:
                 self.refuse(self._refusal or error_response(400, f"Malformed request: {error}."))
             return b""
-        if self._unseen_bytes > self._limits.head_bytes and self.phase in (Phase.HEAD, Phase.BODY):
+        if self._unseen_bytes > self._limits.head_bytes and self.phase in (HEAD, BODY):
             self.refuse(error_response(431, "The request's headers are too large."))
+        whole, self._whole = self._whole, None
+        if was_idle and whole is not None:
+            self._get_to_know(data, whole)
         return b""
+
+    def _emit_known(self, known: _KnownHead, body: bytes) -> None:
+        request = Request(
+            known.method, known.path, known.query, known.headers, body, self._peer_ip, self._now_ns(), self._is_tls
+        )
+        self._emit(request, True, False)
+
+    def _get_to_know(self, data: bytes, request: Request) -> None:
+        """`data` began a message and `request` was the last it brought: keep its head if there was no other."""
+        head_bytes = data.find(b"\r\n\r\n", 0, KNOWN_HEAD_BYTES_MAX) + 4
+        if head_bytes < 4 or len(data) != head_bytes + len(request.body):
+            return
+        if len(self._known) == KNOWN_HEADS_MAX and len(data) not in self._known:
+            del self._known[next(iter(self._known))]
+        self._known[len(data)] = _KnownHead(
+            data[:head_bytes], request.method, request.path, request.query, request.headers
+        )
 
     def refuse(self, response: Response) -> None:
         """Refuse whatever comes next; also used for time-outs."""
@@ -84,15 +132,15 @@ class RequestReader:
 
     def pending_bytes(self) -> int:
         """About how much memory the unfinished message takes."""
-        return 0 if self.phase is Phase.IDLE else self._head_bytes + self._body_bytes + self._unseen_bytes
+        return 0 if self.phase is IDLE else self._head_bytes + self._body_bytes + self._unseen_bytes
 
     def extend_deadline(self, now_s: float) -> None:
         """Count from now on: the message could not be read while an earlier one was being answered."""
-        if self.phase is Phase.HEAD or self.phase is Phase.BODY:
-            self.deadline_s = now_s + (self._limits.head_s if self.phase is Phase.HEAD else self._limits.body_s)
+        if self.phase is HEAD or self.phase is BODY:
+            self.deadline_s = now_s + (self._limits.head_s if self.phase is HEAD else self._limits.body_s)
 
     def _stop(self) -> None:
-        self.phase = Phase.STOPPED
+        self.phase = STOPPED
         self.deadline_s = math.inf
         self.is_continue_due = False
 
@@ -109,7 +157,7 @@ class RequestReader:
 
     def on_message_begin(self) -> None:
         self._start_message()
-        self.phase = Phase.HEAD
+        self.phase = HEAD
         self.deadline_s = self._now_s + self._limits.head_s
 
     def on_url(self, target: bytes) -> None:
@@ -119,7 +167,7 @@ class RequestReader:
             self._refuse_now(414, "The request's target is too long.")
 
     def on_header(self, raw_name: bytes, raw_value: bytes | None) -> None:
-        if self.phase is Phase.BODY:
+        if self.phase is BODY:
             return  # A trailer: bounded like a head by `_unseen_bytes`, and of no use to anyone here.
         value = (raw_value or b"").decode("latin-1")
         name = _KNOWN_NAMES.get(raw_name) or raw_name.lower().decode("latin-1")
@@ -132,7 +180,7 @@ class RequestReader:
 
     def on_headers_complete(self) -> None:
         self._unseen_bytes = 0
-        self.phase = Phase.BODY
+        self.phase = BODY
         self.deadline_s = self._now_s + self._limits.body_s
         self._version = self._parser.get_http_version()
         self._method = self._parser.get_method().decode("ascii")
@@ -193,9 +241,10 @@ class RequestReader:
         self.is_continue_due = False
         self.deadline_s = math.inf
         if wants_upgrade and "websocket" in headers["upgrade"].lower():
-            self.phase = Phase.UPGRADED
+            self.phase = UPGRADED
         elif keep_alive:
-            self.phase = Phase.IDLE
+            self.phase = IDLE
+            self._whole = request if self._version == "1.1" else None
         else:
             self._stop()
         self._emit(request, keep_alive, self._version == "1.0")
