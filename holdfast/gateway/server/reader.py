@@ -102,9 +102,8 @@ class RequestReader:
             return b""
         if self._unseen_bytes > self._limits.head_bytes and self.phase in (HEAD, BODY):
             self.refuse(error_response(431, "The request's headers are too large."))
-        whole, self._whole = self._whole, None
-        if was_idle and whole is not None:
-            self._get_to_know(data, whole)
+        if was_idle:
+            self._get_to_know(data)
         return b""
 
     def _emit_known(self, known: _KnownHead, body: bytes) -> None:
@@ -113,8 +112,11 @@ class RequestReader:
         )
         self._emit(request, True, False)
 
-    def _get_to_know(self, data: bytes, request: Request) -> None:
-        """`data` began a message and `request` was the last it brought: keep its head if there was no other."""
+    def _get_to_know(self, data: bytes) -> None:
+        """`data` began a message: keep the head of the last request that it brought, if there was no other."""
+        request, self._whole = self._whole, None
+        if request is None:
+            return
         head_bytes = data.find(b"\r\n\r\n", 0, KNOWN_HEAD_BYTES_MAX) + 4
         if head_bytes < 4 or len(data) != head_bytes + len(request.body):
             return
