@@ -47,10 +47,23 @@ def next_account_event(state, account_id):
     return number
 
 
-@cold
-def emit_order(handle, order, kind, reason):
-    """An event with the order's whole state as it is now; returns its row, for what else the kind carries."""
-    state = views(handle)
+@hot
+def write_order(
+    state,
+    order,
+    kind,
+    reason,
+    is_maker,
+    fee_is_base,
+    last_lots,
+    last_price_ticks,
+    last_quote_units,
+    fee_units,
+    trade_id,
+    aggregate_trade_id,
+    counter_order_id,
+):
+    """An event with the order's whole state as it is now, and what its kind tells beside it."""
     venue = state.venue[0]
     row = state.out.out_head[0]["orders"]
     state.out.out_head[0]["orders"] = row + 1
@@ -69,9 +82,9 @@ def emit_order(handle, order, kind, reason):
     event["order_type"] = order["order_type"]
     event["time_in_force"] = order["time_in_force"]
     event["self_trade_prevention"] = order["self_trade_prevention"]
-    event["is_maker"] = 0
+    event["is_maker"] = is_maker
     event["is_working"] = 1 if is_live(status) and order["order_type"] != OrderType.MARKET else 0
-    event["fee_is_base"] = 0
+    event["fee_is_base"] = fee_is_base
     event["unused"] = 0
     event["account_event"] = next_account_event(state, account_id)
     event["order_id"] = order["order_id"]
@@ -81,13 +94,13 @@ def emit_order(handle, order, kind, reason):
     event["executed_quote_units"] = order["executed_quote_units"]
     event["quote_units"] = order["quote_units"]
     event["prevented_lots"] = order["prevented_lots"]
-    event["last_lots"] = 0
-    event["last_price_ticks"] = 0
-    event["last_quote_units"] = 0
-    event["fee_units"] = 0
-    event["trade_id"] = 0
-    event["aggregate_trade_id"] = 0
-    event["counter_order_id"] = 0
+    event["last_lots"] = last_lots
+    event["last_price_ticks"] = last_price_ticks
+    event["last_quote_units"] = last_quote_units
+    event["fee_units"] = fee_units
+    event["trade_id"] = trade_id
+    event["aggregate_trade_id"] = aggregate_trade_id
+    event["counter_order_id"] = counter_order_id
     event["created_ts_ns"] = order["created_ts_ns"]
     event["client_id_0"] = order["client_id_0"]
     event["client_id_1"] = order["client_id_1"]
@@ -99,35 +112,41 @@ def emit_order(handle, order, kind, reason):
     hash_value = roll(hash_value, order["order_id"])
     hash_value = roll(hash_value, order["executed_lots"] + reason)
     venue["events_hash"] = roll(hash_value, order["executed_quote_units"])
-    return row
+
+
+@cold
+def emit_order(handle, order, kind, reason):
+    """What happened to an order alone."""
+    write_order(views(handle), order, kind, reason, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @cold
 def emit_trade(handle, order, is_maker, lots, price_ticks, quote_units, fee_units, counter_order_id):
     """One side of the instrument's last trade; the order's state is that after it."""
-    row = emit_order(handle, order, OrderEventKind.TRADE.value, 0)
     state = views(handle)
     instrument = state.instruments[order["instrument_id"]]
-    event = state.out.order_events[row]
-    event["is_maker"] = is_maker
-    event["fee_is_base"] = 1 if order["side"] == Side.BUY else 0  # The receiver pays in what he receives: a buyer base.
-    event["last_lots"] = lots
-    event["last_price_ticks"] = price_ticks
-    event["last_quote_units"] = quote_units
-    event["fee_units"] = fee_units
-    event["trade_id"] = instrument["trade_count"]
-    event["aggregate_trade_id"] = instrument["aggregate_count"]
-    event["counter_order_id"] = counter_order_id
+    write_order(
+        state,
+        order,
+        OrderEventKind.TRADE.value,
+        0,
+        is_maker,
+        1 if order["side"] == Side.BUY else 0,  # The receiver pays in what he receives: a buyer base.
+        lots,
+        price_ticks,
+        quote_units,
+        fee_units,
+        instrument["trade_count"],
+        instrument["aggregate_count"],
+        counter_order_id,
+    )
     state.venue[0]["events_hash"] = roll(state.venue[0]["events_hash"], fee_units)
 
 
 @cold
 def emit_prevented(handle, order, kind, reason, lots, counter_order_id):
     """Self-trade prevention took `lots` of the order away; the kind says whether it lives on."""
-    row = emit_order(handle, order, kind, reason)
-    event = views(handle).out.order_events[row]
-    event["last_lots"] = lots
-    event["counter_order_id"] = counter_order_id
+    write_order(views(handle), order, kind, reason, 0, 0, lots, 0, 0, 0, 0, 0, counter_order_id)
 
 
 @cold
