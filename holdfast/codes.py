@@ -55,10 +55,16 @@ class Side(IntEnum):
 
 
 class OrderType(IntEnum):
+    """Even ones trade at any price once they work, odd ones have a limit. From 4: they wait for their stop price."""
+
     NONE = 0
     LIMIT = 1
     MARKET = 2
     LIMIT_MAKER = 3
+    STOP_LOSS = 4
+    STOP_LOSS_LIMIT = 5
+    TAKE_PROFIT = 6
+    TAKE_PROFIT_LIMIT = 7
 
 
 class TimeInForce(IntEnum):
@@ -113,6 +119,7 @@ class OrderEventKind(IntEnum):
     ORDER_EXPIRED = 5
     TRADE_PREVENTED = 6  # Self-trade prevention decremented this order, and it lives on.
     CANCEL_REJECTED = 7
+    ORDER_TRIGGERED = 9  # The stop price was reached: the order works from now on.
 
 
 class ControlEventKind(IntEnum):
@@ -154,6 +161,7 @@ class InstrumentParameter(IntEnum):
     POSITION_MAX = 16  # Base units an account may hold or have on order; 0: none.
     MAKER_FEE_PPM = 17
     TAKER_FEE_PPM = 18
+    ALGO_ORDERS_MAX = 20  # Orders of an account that wait for their stop price; 0: no bound of their own.
 
 
 class Limit(IntEnum):
@@ -212,10 +220,12 @@ class RejectReason(IntEnum):
     PERCENT_PRICE_BY_SIDE = 36
     MAX_NUM_ORDERS = 37
     MAX_POSITION = 38
+    MAX_NUM_ALGO_ORDERS = 39
     # Funds and the book.
     INSUFFICIENT_BALANCE = 48
     WOULD_TAKE = 49  # A LIMIT_MAKER that would trade at once.
     NO_REFERENCE = 50
+    WOULD_TRIGGER = 51  # The stop price is reached already.
     # Full.
     ORDERS_FULL = 64
     PAGES_FULL = 65
@@ -247,4 +257,5 @@ class ExpiryReason(IntEnum):
     FILL_OR_KILL = 2
     NO_LIQUIDITY = 3
     SELF_TRADE = 4
-    FUNDS_EXHAUSTED = 5  # A MARKET order whose account cannot pay for another lot.
+    FUNDS_EXHAUSTED = 5  # An order without a limit whose account cannot pay for another lot.
+    PAGES_FULL = 6  # A stop order came to work when its price had no room on the book any more.

@@ -54,6 +54,8 @@ _order_fields_before_id = [
     ("aggregate_trade_id", np.int64),  # Contiguous per instrument from 1: fills of one taker at one price
     ("counter_order_id", np.int64),  # The order on the other side of the trade, or of the prevented match
     ("created_ts_ns", np.int64),
+    ("stop_price_ticks", np.int64),  # 0: none
+    ("working_ts_ns", np.int64),  # When the stop price was reached; 0: not yet, or there is none
 ]
 
 order_event_dtype = np.dtype([*_order_fields_before_id, ("client_id", f"S{CLIENT_ID_BYTES}"), ("key_id", np.int32)])
@@ -157,6 +159,8 @@ class OrderEvent(NamedTuple):
     aggregate_trade_id: int
     counter_order_id: int
     created_ts_ns: int
+    stop_price_ticks: int
+    working_ts_ns: int
     client_id: bytes
     key_id: int
 

@@ -30,6 +30,8 @@ class Order(NamedTuple):
     created_ts_ns: int
     updated_ts_ns: int
     updated_seq: int
+    stop_price_ticks: int  # 0: none.
+    working_ts_ns: int  # When the stop price was reached; 0: not yet, or there is none.
 
     @classmethod
     def from_event(cls, event: OrderEvent) -> "Order":
@@ -54,6 +56,8 @@ class Order(NamedTuple):
             event.created_ts_ns,
             event.ts_ns,
             event.seq,
+            event.stop_price_ticks,
+            event.working_ts_ns,
         )
 
 

@@ -204,7 +204,10 @@ def judge_parameter(handle, instrument_id, which, value):
         highest = FEE_PPM_MAX
     elif is_between(which, InstrumentParameter.BID_MULTIPLIER_UP_PPM, InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM):
         highest = MULTIPLIER_PPM_MAX
-    elif which < InstrumentParameter.PRICE_TICKS_MIN or which > InstrumentParameter.TAKER_FEE_PPM:
+    elif (
+        not is_between(which, InstrumentParameter.PRICE_TICKS_MIN, InstrumentParameter.TAKER_FEE_PPM)
+        and which != InstrumentParameter.ALGO_ORDERS_MAX
+    ):
         return RejectReason.PARAMETER_INVALID.value
     if value < lowest or value > highest:
         return RejectReason.PARAMETER_INVALID.value

@@ -30,6 +30,18 @@ def is_live(status):
 
 
 @hot
+def is_market(order):
+    """Whether the order trades at any price once it works: the even types."""
+    return order["order_type"] & OrderType.LIMIT == 0
+
+
+@hot
+def is_waiting(order):
+    """Whether the order has a stop price that was not reached yet."""
+    return order["stop_price_ticks"] != 0 and order["working_ts_ns"] == 0
+
+
+@hot
 def next_index(state):
     """The next event's index within the command."""
     index = state.venue[0]["index"]
@@ -83,7 +95,7 @@ def write_order(
     event["time_in_force"] = order["time_in_force"]
     event["self_trade_prevention"] = order["self_trade_prevention"]
     event["is_maker"] = is_maker
-    event["is_working"] = 1 if is_live(status) and order["order_type"] != OrderType.MARKET else 0
+    event["is_working"] = 1 if is_live(status) and not is_market(order) and not is_waiting(order) else 0
     event["fee_is_base"] = fee_is_base
     event["unused"] = 0
     event["account_event"] = next_account_event(state, account_id)
@@ -102,6 +114,8 @@ def write_order(
     event["aggregate_trade_id"] = aggregate_trade_id
     event["counter_order_id"] = counter_order_id
     event["created_ts_ns"] = order["created_ts_ns"]
+    event["stop_price_ticks"] = order["stop_price_ticks"]
+    event["working_ts_ns"] = order["working_ts_ns"]
     event["client_id_0"] = order["client_id_0"]
     event["client_id_1"] = order["client_id_1"]
     event["client_id_2"] = order["client_id_2"]

@@ -19,14 +19,13 @@ from holdfast.codes import (
     ExpiryReason,
     OrderEventKind,
     OrderStatus,
-    OrderType,
     SelfTradePrevention,
     Side,
 )
 from holdfast.config import STEP_ORDER_EVENTS_MAX
 from holdfast.engine.average import add_to_average
 from holdfast.engine.book import best_level, find_level, level_price, next_level, price_key, reduce_order, side_row
-from holdfast.engine.emit import emit_balance, emit_book, emit_prevented, emit_trade
+from holdfast.engine.emit import emit_balance, emit_book, emit_prevented, emit_trade, is_market
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.ledger import free_of
 from holdfast.engine.positions import count_open_lots
@@ -94,8 +93,8 @@ def is_by_qty(order):
 
 @hot
 def is_paid_for(taker):
-    """Whether the funds are certain: a LIMIT order holds them, a MARKET order pays from what is free."""
-    return taker["order_type"] != OrderType.MARKET
+    """Whether the funds are certain: an order with a limit holds them, one without pays from what is free."""
+    return not is_market(taker)
 
 
 @hot
@@ -106,7 +105,7 @@ def opposite_row(order):
 @hot
 def worst_acceptable_key(order):
     """The key of the taker's limit on the opposite side."""
-    if order["order_type"] == OrderType.MARKET:
+    if is_market(order):
         return _ANY_KEY
     return price_key(opposite_row(order), order["price_ticks"])
 
@@ -145,6 +144,8 @@ def trade(handle, maker_row, lots, price_ticks):
         step["run_price_ticks"] = price_ticks
     instrument["last_price_ticks"] = price_ticks
     step["touched_price_ticks"] = price_ticks
+    step["highest_ticks"] = max(step["highest_ticks"], price_ticks)
+    step["lowest_ticks"] = min(step["lowest_ticks"], price_ticks)
     add_to_average(handle, instrument_id, price_ticks, lots)
 
     position = state.positions[maker["position"]]

@@ -112,6 +112,8 @@ class Session:
                 lines.append((row["index"], f"canceled {name}"))
             elif kind is OrderEventKind.ORDER_EXPIRED:
                 lines.append((row["index"], f"expired {name} {ExpiryReason(row['reason']).name}"))
+            elif kind is OrderEventKind.ORDER_TRIGGERED:
+                lines.append((row["index"], f"triggered {name}"))
             elif kind is OrderEventKind.TRADE_PREVENTED:
                 lines.append((row["index"], f"prevented {name} {row['last_lots']}"))
             elif not row["is_maker"]:
@@ -142,7 +144,7 @@ class Session:
         return self.accounts[name]
 
     def order_fields(self, who: str, words: str) -> dict[str, Any]:
-        """`buys 5 at 100 as A [options]`, or `for 500 at market` by quote quantity."""
+        """`buys 5 at 100 as A [options]`, `sells 5 at market as B stop 95`, or `for 500 at market` by quote quantity."""
         match = re.fullmatch(r"(buys|sells) (for )?(-?\d+) at (market|-?\d+)(?: as (\S+))?((?: \S+)*)", words)
         assert match, words
         side, quote, amount, price, name, options = match.groups()
@@ -161,6 +163,10 @@ class Session:
         for option in rest:
             if option in ("IOC", "FOK"):
                 fields["time_in_force"] = TimeInForce[option]
+            elif option in ("stop", "take"):
+                name = "STOP_LOSS" if option == "stop" else "TAKE_PROFIT"
+                limit = "" if price == "market" else "_LIMIT"
+                fields |= {"order_type": OrderType[name + limit], "stop_price_ticks": int(next(rest))}
             elif option == "maker":
                 fields |= {"order_type": OrderType.LIMIT_MAKER, "time_in_force": TimeInForce.NONE}
             elif option == "even-if-cancel-fails":

@@ -14,7 +14,7 @@ from tests.engine.scenario import MARKET, Session
 from tests.engine.stream import Stream
 
 COUNT = 1_500
-GOLDEN = ("8e2485eba24538b022b4c9cae8a46530", 152040539388089722)
+GOLDEN = ("921ac12a862bf09db9892ce7979f617e", 1547636469019919399)
 
 
 @pytest.fixture(scope="module")

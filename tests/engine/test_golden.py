@@ -36,6 +36,12 @@ GOLDEN = [  # After so many commands: the state's hash, and that of all events.
     (15000, "712be0e969e8ecbcae0e5a3589ecd1c4", 629068153358743868),
     (20000, "e0f9d510687a4f45b3b79737c3a44eec", 168324776550972991),
 ]
+GOLDEN_WITH_STOPS = [
+    (5000, "40321af9e5484c8a34e50afb4e892cb8", 1574126827299670366),
+    (10000, "b76a2866527c1679d12199396590a53b", 542959062763624391),
+    (15000, "eda5691968375d56aedc5332d5fb3bb8", 1507237560952053871),
+    (20000, "268e2e77fdce045f2392c1eff44af4ce", 1281462197392104086),
+]
 
 
 class Lcg:
@@ -62,6 +68,7 @@ class Stream(NamedTuple):
     random: Lcg
     commands: list[Command]
     middles: list[int]  # Where each market's orders gather.
+    has_stops: bool
 
     def add(self, kind: CommandKind, **fields: object) -> None:
         self.commands.append(Command(kind=int(kind))._replace(**fields))  # type: ignore[arg-type]
@@ -69,8 +76,17 @@ class Stream(NamedTuple):
 
 @pytest.fixture(scope="module")
 def run() -> Run:
+    return run_of(has_stops=False)
+
+
+@pytest.fixture(scope="module")
+def run_with_stops() -> Run:
+    return run_of(has_stops=True)
+
+
+def run_of(has_stops: bool) -> Run:
     """The stream, applied in pieces."""
-    commands = np.frombuffer(b"".join(map(encode, stamped(recorded_stream()))), command_dtype)
+    commands = np.frombuffer(b"".join(map(encode, stamped(recorded_stream(has_stops)))), command_dtype)
     engine = Engine()
     states, told = [], []
     for begun in range(0, len(commands), PIECE):
@@ -79,23 +95,27 @@ def run() -> Run:
     return Run(commands, states, Events(*(np.concatenate(family) for family in zip(*told, strict=True))))
 
 
-def test_the_recorded_stream_leads_to_the_recorded_states(run: Run) -> None:
+def test_the_recorded_streams_lead_to_the_recorded_states(run: Run, run_with_stops: Run) -> None:
     assert Engine.RULES_VERSION == RULES_VERSION, "new rules: record the stream's states anew"
     assert run.states == GOLDEN, "the same commands lead elsewhere: the rules changed, so raise RULES_VERSION"
+    assert run_with_stops.states == GOLDEN_WITH_STOPS
 
 
-def test_the_recorded_stream_goes_everywhere(run: Run) -> None:
+def test_the_recorded_streams_go_everywhere(run: Run, run_with_stops: Run) -> None:
     kinds = {int(kind) for kind in CommandKind} - {int(CommandKind.NONE)}
     assert set(run.commands["kind"].tolist()) == kinds
-    assert set(run.told.orders["kind"].tolist()) == {int(kind) for kind in OrderEventKind}
+    told = set(run.told.orders["kind"].tolist())
+    assert told == {int(kind) for kind in OrderEventKind} - {int(OrderEventKind.ORDER_TRIGGERED)}
+    triggered = run_with_stops.told.orders["kind"] == OrderEventKind.ORDER_TRIGGERED
+    assert np.count_nonzero(triggered) > 300
     reasons = set(zip(run.told.orders["kind"].tolist(), run.told.orders["reason"].tolist(), strict=True))
     assert len(reasons) >= 30
     assert np.count_nonzero(run.told.orders["trade_id"]) > 5_000
 
 
-def recorded_stream() -> list[Command]:
+def recorded_stream(has_stops: bool) -> list[Command]:
     """The same commands at any time, on any machine."""
-    stream = Stream(Lcg(20_260), [], [1_000, 50_000, 700])
+    stream = Stream(Lcg(20_260), [], [1_000, 50_000, 700], has_stops)
     open_venue(stream)
     while len(stream.commands) < COMMANDS:
         what = stream.random.below(1_000)
@@ -177,6 +197,13 @@ def place(stream: Stream, kind: CommandKind) -> None:
         order_type = int(OrderType.LIMIT_MAKER)
     elif form == 7 and random.chance(100):
         qty_lots = [0, -1, 2**62, 10**12][random.below(4)]
+    stop_price_ticks = 0
+    if stream.has_stops and random.chance(200):
+        order_type = int(OrderType.STOP_LOSS) + random.below(4)
+        stop_price_ticks = stream.middles[instrument_id - 1] + random.below(40) - 20
+        quote_units, time_in_force = 0, 1 + random.below(3)
+        if order_type in (OrderType.STOP_LOSS, OrderType.TAKE_PROFIT):
+            price_ticks = time_in_force = 0
     account_id = 1 + random.below(ACCOUNTS)
     aim = Command()
     if kind == CommandKind.REPLACE_ORDER:
@@ -196,6 +223,7 @@ def place(stream: Stream, kind: CommandKind) -> None:
         price_ticks=price_ticks,
         qty_lots=qty_lots,
         quote_units=quote_units,
+        stop_price_ticks=stop_price_ticks,
         client_id=b"order %d" % (len(stream.commands) if not random.chance(20) else random.below(300)),
         deadline_ts_ns=random.below(10**10) - 10**8 if random.chance(300) else 0,
         order_id=random.below(len(stream.commands)) if aim.client_id and random.chance(30) else 0,

@@ -88,12 +88,16 @@ forms = st.sampled_from(
     [(LIMIT, GTC)] * 8
     + [(LIMIT, IOC), (LIMIT, FOK), (LIMIT, FOK), (MARKET, 0), (MARKET, 0), (MARKET, 0)]
     + [(LIMIT_MAKER, 0), (LIMIT_MAKER, GTC)]
+    + [(OrderType.STOP_LOSS, 0), (OrderType.TAKE_PROFIT, 0)]
+    + [(OrderType.STOP_LOSS_LIMIT, GTC), (OrderType.STOP_LOSS_LIMIT, IOC)]
+    + [(OrderType.TAKE_PROFIT_LIMIT, GTC), (OrderType.TAKE_PROFIT_LIMIT, FOK)]
 )
-odd_forms = st.tuples(st.integers(0, 4), st.integers(0, 4))
+odd_forms = st.tuples(st.integers(0, 8), st.integers(0, 4))
 preventions = st.sampled_from([0, 0, 1, 2, 3, 4])
 odd_preventions = st.integers(-1, 5)
 prices = _mostly([100, 101, 99, 102, 98, 103], [1, 50, 150, 4095, 4096, 2**24, 10**9], 12)
 lots = _mostly([3, 1, 2, 4, 5, 6, 8, 12], [0, 40, 1_000, 10**8, 4 * 10**9, 2**62, 2**63 - 1, -1], 12)
+stops = _mostly([100, 101, 99, 102, 98, 103, 97], [0, 1, 4096, 2**24, 10**9, 10**9 + 1, -1], 15)
 quotes = _mostly([999, 1_000, 1_010, 2_345, 5_000, 12_345, 101], [0, 5, 2**63 - 1, -1], 12)
 client_ids = _mostly([b"id %d" % i for i in range(9)] + [b"x" * 36, b"x" * 35 + b"y"], [b""], 20)
 fresh = st.sampled_from([True, True, False])
@@ -104,10 +108,11 @@ deadlines = _mostly([None, 5 * SECOND_NS, 100 * SECOND_NS, HORIZON_NS, 0], [-1],
 picks = st.integers(0, 5)
 
 orders = st.tuples(
-    accounts, keys, instruments, sides, forms, preventions, prices, lots, quotes, client_ids, fresh, deadlines
+    accounts, keys, instruments, sides, forms, preventions, prices, stops, lots, quotes, client_ids, fresh, deadlines
 )
 odd_orders = st.tuples(
-    accounts, keys, instruments, sides, odd_forms, odd_preventions, prices, lots, quotes, client_ids, fresh, deadlines
+    *(accounts, keys, instruments, sides, odd_forms, odd_preventions),
+    *(prices, stops, lots, quotes, client_ids, fresh, deadlines),
 )
 targets = st.tuples(
     _mostly(["id", "client id", "both"], ["other", "none", "unknown"], 6), picks, _mostly([0], [1, 2], 3)
@@ -118,6 +123,7 @@ odd_places = st.tuples(st.just("place"), odd_orders)
 cancels = st.tuples(st.just("cancel"), accounts, keys, targets, deadlines)
 cancel_alls = st.tuples(st.just("cancel all"), accounts, keys, st.sampled_from([0, 0, 1, 2, 7]), deadlines)
 replaces = st.tuples(st.just("replace"), orders, targets, st.booleans())
+cascades = st.tuples(st.just("cascade"), sides, st.integers(2, 30), st.sampled_from([1, 2, 3]), st.booleans())
 ladders = st.tuples(st.just("ladder"), st.sampled_from(ACCOUNTS[:2]), sides, st.integers(30, 45), st.integers(1, 3))
 
 # Kind, account, asset, amount, receiver, key, reference.
@@ -208,6 +214,8 @@ parameters = st.tuples(
             (InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM, 1_000_000),
             (InstrumentParameter.BID_MULTIPLIER_UP_PPM, 10**9 + 1),
             (InstrumentParameter.ORDERS_MAX, 2),
+            (InstrumentParameter.ALGO_ORDERS_MAX, 2),
+            (InstrumentParameter.ALGO_ORDERS_MAX, 1),
             (InstrumentParameter.POSITION_MAX, 6_050),
             (InstrumentParameter.MAKER_FEE_PPM, 100_000),
             (InstrumentParameter.TAKER_FEE_PPM, 100_001),
@@ -232,7 +240,7 @@ interludes = st.tuples(
     _mostly([True], [False], 15),  # Whether things are put right again.
 )
 operating = _weighted((2, cancel_alls), (4, money), (2, withdrawal_steps), (1, fees), (1, names), (1, rarities))
-steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (1, ladders)))
+steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (1, ladders), (1, cascades)))
 
 
 def commands_of(model: NaiveExchange, step: Step) -> Iterator[Command]:
@@ -276,6 +284,23 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
             kind = CommandKind.PLACE_ORDER
             taker = Command(kind=kind, account_id=1, instrument_id=2, side=Side.SELL if side == Side.BUY else Side.BUY)
             yield taker._replace(order_type=MARKET, qty_lots=count - 3, client_id=b"sweep %d" % model.orders)
+        case "cascade", side, count, step_size, has_limit:
+            # A market that falls (or rises) through stop orders, of which each takes the next order with it.
+            side, other = (Side.SELL, Side.BUY) if side != Side.SELL else (Side.BUY, Side.SELL)
+            down = 1 if side == Side.SELL else -1
+            place = Command(kind=CommandKind.PLACE_ORDER, instrument_id=2, qty_lots=1)
+            name = b"%d %%d" % model.orders
+            for i in range(count + 2):
+                rest = place._replace(account_id=2, side=other, order_type=LIMIT, time_in_force=GTC)
+                yield rest._replace(price_ticks=3_000 - down * i, client_id=b"rest " + name % i)
+            stop = place._replace(side=side, order_type=OrderType.STOP_LOSS)
+            if has_limit:
+                limit = 3_000 - down * (count // 2)  # Some come to rest.
+                stop = stop._replace(order_type=OrderType.STOP_LOSS_LIMIT, time_in_force=GTC, price_ticks=limit)
+            for i in range(count):
+                price = 3_000 - down * (i // step_size)
+                yield stop._replace(account_id=1 + i % 3, stop_price_ticks=price, client_id=b"stop " + name % i)
+            yield place._replace(account_id=1, side=side, order_type=MARKET, client_id=b"push " + name % 0)
         case "money", kind, account, asset, amount, receiver, key, reference:
             command = Command(kind=kind, account_id=account, instrument_id=asset, qty_lots=amount, client_id=reference)
             order_id = receiver if kind == CommandKind.TRANSFER else 0
@@ -328,10 +353,15 @@ def _later(deadline: int | None) -> int:
 
 
 def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
-    account, key, instrument, side, (order_type, time), stp, price, qty, quote, client_id, is_fresh, deadline = order
+    account, key, instrument, side, (order_type, time), stp, price, stop, qty, quote, client_id, is_fresh, deadline = (
+        order
+    )
     if order_type == MARKET:
         price = price if quote == -1 else 0
         qty, quote = (qty, 0) if qty % 4 else (0, quote)
+    elif order_type in (OrderType.STOP_LOSS, OrderType.TAKE_PROFIT):
+        price = price if quote == -1 else 0
+        quote = quote if quote == -1 else 0
     elif quote != -1:
         quote = 0
     return Command(
@@ -346,6 +376,7 @@ def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
         price_ticks=price,
         qty_lots=qty,
         quote_units=quote,
+        stop_price_ticks=stop if order_type >= OrderType.STOP_LOSS or quote == -1 else 0,
         client_id=b"fresh %d" % model.command.seq if is_fresh else client_id,
         deadline_ts_ns=_later(deadline),
     )

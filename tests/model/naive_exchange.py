@@ -46,6 +46,7 @@ class NaiveExchange(Trading):
         """The command's events, in the order of their index."""
         self.command = command
         self.events = []
+        self.traded_prices = []
         self.forget_old_ids()
         kind = command.kind
         if kind == CommandKind.PLACE_ORDER:
@@ -60,6 +61,7 @@ class NaiveExchange(Trading):
             self.move_money(command)
         elif kind != CommandKind.PAYLOAD:
             self.operate(command)
+        self.trigger_reached()
         return self.events
 
     def operate(self, command: Command) -> None:

@@ -7,7 +7,6 @@ from holdfast.codes import (
     InstrumentParameter,
     OrderEventKind,
     OrderStatus,
-    OrderType,
     RejectReason,
     SelfTradePrevention,
     Side,
@@ -106,6 +105,7 @@ class Trading(Admission):
             quote_units=command.quote_units,
             remaining_units=command.quote_units,
             created_ts_ns=command.ts_ns,
+            stop_price_ticks=command.stop_price_ticks,
         )
 
     def place_order(self, order: Order) -> None:
@@ -114,18 +114,50 @@ class Trading(Admission):
             self.refuse(order, reason)
             return
         self.accept(order)
+        if order.is_waiting:
+            self.open.append(order)
+        else:
+            self.work(order)
+
+    def trigger_reached(self) -> None:
+        """After the command: let the orders work whose stop prices its trades have reached, and so on."""
+        while order := self.next_reached():
+            with self.acting(order.account_id, order.instrument_id):
+                self.open.remove(order)
+                if order.is_market:
+                    self.hold(order, -order.leaves_lots)
+                order.working_ts_ns = self.command.ts_ns
+                self.set_status(order, order.status)
+                self.tell_order(order, OrderEventKind.ORDER_TRIGGERED)
+                self.work(order)
+
+    def next_reached(self) -> Order | None:
+        instrument_id = self.command.instrument_id
+        if not self.traded_prices or self.instruments[instrument_id].mode != TradingMode.TRADING:
+            return None
+        waiting = [one for one in self.open if one.instrument_id == instrument_id and one.is_waiting]
+        reached = [one for one in waiting if self.is_reached(one, self.traded_prices)]
+        rises = [one for one in reached if one.waits_for_rise]
+        if rises:
+            return min(rises, key=lambda one: one.stop_price_ticks)
+        return max(reached, key=lambda one: one.stop_price_ticks, default=None)
+
+    def work(self, order: Order) -> None:
         if order.time_in_force == TimeInForce.FOK and not self.is_fillable(order):
             self.expire(order, ExpiryReason.FILL_OR_KILL)
             return
         why = self.match(order)
         if not order.is_live:
             self.close_id(order)
-        elif order.order_type == OrderType.MARKET:
+        elif order.is_market:
             self.expire(order, why)
         elif order.time_in_force == TimeInForce.IOC:
             self.expire(order, ExpiryReason.IMMEDIATE_OR_CANCEL)
         else:
             assert order.time_in_force != TimeInForce.FOK
+            if order.is_stop and not self.have_room(self.pages_of(order)):
+                self.expire(order, ExpiryReason.PAGES_FULL)
+                return
             self.open.append(order)
             self.tell_level(order.instrument_id, order.side, order.price_ticks)
 
@@ -160,8 +192,9 @@ class Trading(Admission):
         order.updated_seq = self.command.seq
 
     def hold(self, order: Order, lots: int) -> None:
-        """Lock what so many lots of a LIMIT order may need; a negative number of lots is released."""
-        if order.order_type == OrderType.MARKET:
+        """Lock what so many lots of an order with a limit may need, or of a waiting order to sell; a negative number
+        of lots is released."""
+        if order.is_market and not (order.is_waiting and order.side == Side.SELL):
             return
         instrument = self.instruments[order.instrument_id]
         if order.side == Side.BUY:
@@ -184,7 +217,8 @@ class Trading(Admission):
         self.tell_order(order, OrderEventKind.ORDER_CANCELED)
         self.open.remove(order)
         self.close_id(order)
-        self.tell_level(order.instrument_id, order.side, order.price_ticks)
+        if not order.is_waiting:
+            self.tell_level(order.instrument_id, order.side, order.price_ticks)
 
     # Matching.
 
@@ -228,7 +262,7 @@ class Trading(Admission):
             if self.is_prevented(taker, maker):
                 self.prevent(taker, maker, lots)
                 continue
-            if taker.order_type == OrderType.MARKET:
+            if taker.is_market:
                 lots = min(lots, self.affordable_lots(taker, price))
             if lots == 0:
                 why = ExpiryReason.FUNDS_EXHAUSTED
@@ -256,6 +290,7 @@ class Trading(Admission):
         instrument.trades += 1
         instrument.aggregates += is_new_run
         instrument.last_price = price
+        self.traded_prices.append(price)
         self.add_to_average(instrument, price, lots)
         maker_fee, taker_fee = self.settle(maker, lots, price, True), self.settle(taker, lots, price, False)
         self.set_status(maker, OrderStatus.PARTIALLY_FILLED if maker.leaves_lots else OrderStatus.FILLED)
