@@ -16,7 +16,7 @@ from pathlib import Path
 from holdfast.accounts.movements import ControlAction, Deposit, Transfer, WithdrawalStep
 from holdfast.views import Fill, Order, Withdrawal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 TABLES: dict[str, tuple[str, ...]] = {
     # One row per order, written when it closes: on no book then. Rejected orders never were orders.

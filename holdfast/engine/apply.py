@@ -30,12 +30,12 @@ from holdfast.engine.cancel import cancel, replace
 from holdfast.engine.emit import emit_control
 from holdfast.engine.ids import evict
 from holdfast.engine.jit import cold, entry, hot
+from holdfast.engine.ladder import KEY_MAX
 from holdfast.engine.look_ahead import look_ahead
 from holdfast.engine.mass_cancel import cancel_all, go_on_canceling
 from holdfast.engine.operations import done, move_money, reject, step_withdrawal
 from holdfast.engine.place import go_on_placing, place
 from holdfast.engine.risk import is_instrument
-from holdfast.engine.ladder import KEY_MAX
 from holdfast.engine.slots import mix
 from holdfast.engine.state import CANCELING, IDLE, MATCHING, NIL, SKIPPED_MAX, TRIGGERING, views
 from holdfast.engine.trigger import has_triggered, trigger_next

@@ -395,7 +395,7 @@ def _unlink(book, level, row):
 
 
 def first_rows(orders: int = 1024, levels: int = 1024, pages: int = 64) -> dict[str, int]:
-    """How many rows each array of the book starts with; but for the sides all grow, so the numbers only save growing."""
+    """How many rows each array of the book starts with; all but the sides grow, so the numbers only save growing."""
     return {
         "orders": orders,
         "levels": levels,

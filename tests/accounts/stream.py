@@ -27,7 +27,7 @@ ACCOUNTS = (1, 2, 3)
 INSTRUMENTS = (1, 2)
 START_TS_NS = 1_700_000_000 * 10**9
 
-_blank_order = OrderEvent._make([0] * 32 + [b"", 0])
+_blank_order = OrderEvent._make([0] * (len(OrderEvent._fields) - 2) + [b"", 0])
 _blank_control = ControlEvent._make([0] * 13)
 
 

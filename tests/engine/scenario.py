@@ -144,7 +144,7 @@ class Session:
         return self.accounts[name]
 
     def order_fields(self, who: str, words: str) -> dict[str, Any]:
-        """`buys 5 at 100 as A [options]`, `sells 5 at market as B stop 95`, or `for 500 at market` by quote quantity."""
+        """`buys 5 at 100 as A [options]`, `… at market as B stop 95`, or `for 500 at market` by quote quantity."""
         match = re.fullmatch(r"(buys|sells) (for )?(-?\d+) at (market|-?\d+)(?: as (\S+))?((?: \S+)*)", words)
         assert match, words
         side, quote, amount, price, name, options = match.groups()

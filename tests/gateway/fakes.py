@@ -438,12 +438,14 @@ class FakeReplica:
         return traded
 
     def _next(self, event: OrderEvent, **changes: Any) -> OrderEvent:
-        return event._replace(
-            seq=self._seq,
-            ts_ns=self.clock.ns,
-            index=event.index + 1,
-            account_event=next(self._event_numbers),
-            **changes,
+        return working(
+            event._replace(
+                seq=self._seq,
+                ts_ns=self.clock.ns,
+                index=event.index + 1,
+                account_event=next(self._event_numbers),
+                **changes,
+            )
         )
 
     def _rejected(self, command: Command, reason: RejectReason) -> OrderEvent:
@@ -464,17 +466,17 @@ class FakeReplica:
             "order_type": command.order_type,
             "time_in_force": command.time_in_force,
             "self_trade_prevention": command.self_trade_prevention,
-            "is_working": 1,
             "account_event": next(self._event_numbers),
             "order_id": order_id,
             "price_ticks": command.price_ticks,
             "qty_lots": command.qty_lots,
             "quote_units": command.quote_units,
+            "stop_price_ticks": command.stop_price_ticks,
             "created_ts_ns": command.ts_ns,
             "client_id": client_id,
             "key_id": command.key_id,
         }
-        return OrderEvent(**fields)  # type: ignore[arg-type]
+        return working(OrderEvent(**fields))  # type: ignore[arg-type]
 
     def _publish(self, batch: list[tuple[Outcome, Callable[[Applied, int], None] | None]]) -> None:
         outcomes = [outcome for outcome, _ in batch]
@@ -589,3 +591,10 @@ def limit_order(**changes: object) -> dict[str, Any]:
 
 def signature(payload: str, secret: str = SECRET) -> str:
     return hmac.digest(secret.encode(), payload.encode(), "sha256").hex()
+
+
+def working(event: OrderEvent) -> OrderEvent:
+    """The event as the engine tells whether its order is on the book."""
+    is_live = event.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+    is_waiting = event.stop_price_ticks and not event.working_ts_ns
+    return event._replace(is_working=int(is_live and event.order_type & OrderType.LIMIT != 0 and not is_waiting))

@@ -205,7 +205,10 @@ def test_exchange_info_is_what_strict_clients_decode(world: World) -> None:
     assert first["status"] == "TRADING"
     assert first["permissionSets"] == [["SPOT"]]
     assert first["permissions"] == []
-    assert first["orderTypes"] == ["LIMIT", "LIMIT_MAKER", "MARKET"]
+    assert first["orderTypes"] == [
+        *("LIMIT", "LIMIT_MAKER", "MARKET"),
+        *("STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"),
+    ]
     assert first["allowedSelfTradePreventionModes"] == [
         "NONE",
         "EXPIRE_TAKER",

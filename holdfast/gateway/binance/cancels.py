@@ -174,6 +174,7 @@ class Cancels:
             price_ticks=order.price_ticks,
             qty_lots=order.qty_lots,
             quote_units=order.quote_units,
+            stop_price_ticks=order.stop_price_ticks,
             client_id=order.client_id.encode(),
             order_id=order_id,
             target_client_id=client_id,

@@ -104,6 +104,7 @@ DUPLICATE_ORDER = "Duplicate order sent."
 CANCEL_RESTRICTED = "Order was not canceled due to cancel restrictions."
 INSUFFICIENT_BALANCE = "Account has insufficient balance for requested action."
 WOULD_TAKE = "Order would immediately match and take."
+WOULD_TRIGGER = "Order would trigger immediately."
 ACTION_DISABLED = "This action is disabled on this account."
 NO_MARKET_ORDERS = "Market orders are not supported for this symbol."
 PRICE_TIMES_QTY_ZERO = "Price * QTY is zero or less."
@@ -157,8 +158,10 @@ REJECTIONS: dict[RejectReason, tuple[Error, str]] = {
     RejectReason.PERCENT_PRICE_BY_SIDE: (FILTER_FAILURE, "PERCENT_PRICE_BY_SIDE"),
     RejectReason.MAX_NUM_ORDERS: (FILTER_FAILURE, "MAX_NUM_ORDERS"),
     RejectReason.MAX_POSITION: (FILTER_FAILURE, "MAX_POSITION"),
+    RejectReason.MAX_NUM_ALGO_ORDERS: (FILTER_FAILURE, "MAX_NUM_ALGO_ORDERS"),
     RejectReason.INSUFFICIENT_BALANCE: (NEW_ORDER_REJECTED, INSUFFICIENT_BALANCE),
     RejectReason.WOULD_TAKE: (NEW_ORDER_REJECTED, WOULD_TAKE),
+    RejectReason.WOULD_TRIGGER: (NEW_ORDER_REJECTED, WOULD_TRIGGER),
     RejectReason.NO_REFERENCE: (NO_REFERENCE_PRICE, ""),
     RejectReason.ORDERS_FULL: (SERVER_BUSY, ""),
     RejectReason.PAGES_FULL: (SERVER_BUSY, ""),

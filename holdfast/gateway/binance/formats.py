@@ -50,8 +50,9 @@ TIMES_IN_FORCE: dict[int, str] = {
 REJECT_REASONS: dict[int, str] = {
     RejectReason.INSUFFICIENT_BALANCE: "INSUFFICIENT_BALANCES",
     RejectReason.WOULD_TAKE: "WOULD_MATCH_IMMEDIATELY",
+    RejectReason.WOULD_TRIGGER: "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY",
 }
-_OPEN = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+NOT_WORKING = -1  # The working time of an order that waits for its stop price.
 
 
 def rate(ppm: int) -> str:
@@ -67,11 +68,20 @@ def ordered_qty(instrument: Instrument, order: Order | OrderEvent) -> str:
 def conditional(instrument: Instrument, order: Order | OrderEvent) -> Shown:
     """Fields that an order has only in some states."""
     shown: Shown = {}
+    if order.stop_price_ticks and isinstance(order, OrderEvent):  # Queries show it of each order.
+        shown["stopPrice"] = instrument.format_price(order.stop_price_ticks)
     if order.prevented_lots:
         shown["preventedQuantity"] = instrument.format_qty(order.prevented_lots)
     if order.status == OrderStatus.EXPIRED:
         shown["expiryReason"] = expiry_reason(order)
     return shown
+
+
+def working_time(order: Order | OrderEvent, unit_ns: int) -> int:
+    """Since when the order is, or was, on the book or matched."""
+    if order.stop_price_ticks:
+        return order.working_ts_ns // unit_ns if order.working_ts_ns else NOT_WORKING
+    return order.created_ts_ns // unit_ns
 
 
 def expiry_reason(order: Order | OrderEvent) -> str:
@@ -108,11 +118,11 @@ def order_placed(instrument: Instrument, events: Sequence[OrderEvent], response:
     shown["timeInForce"] = TIMES_IN_FORCE[last.time_in_force]
     shown["type"] = TYPES[last.order_type]
     shown["side"] = SIDES[last.side]
-    shown["workingTime"] = last.created_ts_ns // unit_ns
+    shown["workingTime"] = working_time(last, unit_ns)
     if response == ResponseType.FULL:
         shown["fills"] = [fill_of_reply(instrument, event) for event in events if event.kind == OrderEventKind.TRADE]
     shown["selfTradePreventionMode"] = PREVENTIONS[last.self_trade_prevention]
-    if last.prevented_lots or last.status == OrderStatus.EXPIRED:
+    if last.prevented_lots or last.status == OrderStatus.EXPIRED or last.stop_price_ticks:
         shown.update(conditional(instrument, last))
     return shown
 
@@ -171,12 +181,12 @@ def order_shown(instrument: Instrument, order: Order, unit_ns: int) -> Shown:
         "timeInForce": TIMES_IN_FORCE[order.time_in_force],
         "type": TYPES[order.order_type],
         "side": SIDES[order.side],
-        "stopPrice": ZERO,
+        "stopPrice": instrument.format_price(order.stop_price_ticks),
         "icebergQty": ZERO,
         "time": created,
         "updateTime": order.updated_ts_ns // unit_ns,
-        "isWorking": True,  # Binance's word for "was triggered": false only for stop orders, of which there are none.
-        "workingTime": created,
+        "isWorking": not order.stop_price_ticks or order.working_ts_ns != 0,  # Binance's word for "was triggered".
+        "workingTime": working_time(order, unit_ns),
         "origQuoteOrderQty": instrument.quote.format(order.quote_units),
         "selfTradePreventionMode": PREVENTIONS[order.self_trade_prevention],
     }
@@ -229,6 +239,7 @@ _EXECUTION_TYPES: dict[int, str] = {
     OrderEventKind.ORDER_CANCELED: "CANCELED",
     OrderEventKind.ORDER_EXPIRED: "EXPIRED",
     OrderEventKind.TRADE_PREVENTED: "TRADE_PREVENTION",
+    OrderEventKind.ORDER_TRIGGERED: "NEW",  # Once more, as Binance tells it: working now.
 }
 
 
@@ -252,7 +263,7 @@ def execution_report(instrument: Instrument, event: OrderEvent, cancel_id: str, 
         "f": TIMES_IN_FORCE[event.time_in_force],
         "q": ordered_qty(instrument, event),
         "p": instrument.format_price(event.price_ticks),
-        "P": ZERO,
+        "P": instrument.format_price(event.stop_price_ticks),
         "F": ZERO,
         "g": NO_ORDER_LIST,
         "C": client_id if is_canceled else "",
@@ -268,16 +279,18 @@ def execution_report(instrument: Instrument, event: OrderEvent, cancel_id: str, 
         "T": time,
         "t": event.trade_id if is_trade else -1,
         "I": event.account_event,
-        "w": event.status in _OPEN and event.order_type != OrderType.MARKET,
+        "w": bool(event.is_working),
         "m": bool(event.is_maker),
         "M": False,
         "O": created,
         "Z": instrument.quote.format(event.executed_quote_units),
         "Y": instrument.quote.format(event.last_quote_units) if is_trade else ZERO,
         "Q": instrument.quote.format(event.quote_units),
-        "W": created,
+        "W": working_time(event, unit_ns) if event.created_ts_ns else time,
         "V": PREVENTIONS[event.self_trade_prevention],
     }
+    if shown["W"] == NOT_WORKING:
+        del shown["W"]
     if event.prevented_lots:
         shown["A"] = instrument.format_qty(event.prevented_lots)
     if is_prevention:

@@ -37,7 +37,10 @@ _PERMISSIONS = frozenset({"SPOT", "MARGIN", "LEVERAGED"} | {f"TRD_GRP_{number:03
 _STATUSES_ASKED = ("TRADING", "HALT", "BREAK")
 
 # A symbol's status, and the order types that its mode lets in.
-_ALL_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET")
+_ALL_TYPES = (
+    *("LIMIT", "LIMIT_MAKER", "MARKET"),
+    *("STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"),
+)
 _MODES: dict[TradingMode, tuple[str, tuple[str, ...]]] = {
     TradingMode.HALT: ("HALT", _ALL_TYPES),
     TradingMode.CANCEL_ONLY: ("CANCEL_ONLY", _ALL_TYPES),
@@ -275,6 +278,8 @@ def filters(instrument: Instrument) -> list[dict[str, Any]]:
                 "avgPriceMins": AVERAGE_PRICE_MINUTES,
             }
         )
+    if get(P.ALGO_ORDERS_MAX, 0):
+        shown.append({"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": get(P.ALGO_ORDERS_MAX, 0)})
     if get(P.POSITION_MAX, 0):
         shown.append({"filterType": "MAX_POSITION", "maxPosition": instrument.base.format(get(P.POSITION_MAX, 0))})
     return shown

@@ -226,6 +226,7 @@ class Parameters(Asked):
     ask_multiplier_up: Amount | UnsetType = UNSET
     ask_multiplier_down: Amount | UnsetType = UNSET
     orders_max: Count | UnsetType = UNSET
+    algo_orders_max: Count | UnsetType = UNSET
     position_max: Amount | UnsetType = UNSET
     maker_fee_ppm: FeePpm | UnsetType = UNSET
     taker_fee_ppm: FeePpm | UnsetType = UNSET
