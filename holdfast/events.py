@@ -46,7 +46,8 @@ _order_fields_before_id = [
     ("executed_quote_units", np.int64),
     ("quote_units", np.int64),  # As ordered, for MARKET by quote quantity
     ("prevented_lots", np.int64),  # Taken away by self-trade prevention so far
-    ("last_lots", np.int64),  # TRADE: traded now. TRADE_PREVENTED and expiry by self-trade: prevented now
+    # TRADE: traded now. TRADE_PREVENTED and expiry by self-trade: prevented now. ORDER_AMENDED: taken off
+    ("last_lots", np.int64),
     ("last_price_ticks", np.int64),
     ("last_quote_units", np.int64),
     ("fee_units", np.int64),
@@ -56,6 +57,7 @@ _order_fields_before_id = [
     ("created_ts_ns", np.int64),
 ]
 
+# With ORDER_AMENDED `client_id` is the one that the order had until now; the command holds the one it has from now on.
 order_event_dtype = np.dtype([*_order_fields_before_id, ("client_id", f"S{CLIENT_ID_BYTES}"), ("key_id", np.int32)])
 
 # The same bytes with the id as whole words, as kernels copy it.

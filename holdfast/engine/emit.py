@@ -150,6 +150,14 @@ def emit_prevented(handle, order, kind, reason, lots, counter_order_id):
 
 
 @cold
+def emit_smaller(handle, order, kind, lots):
+    """The order asked for `lots` more until now."""
+    state = views(handle)
+    write_order(state, order, kind, 0, 0, 0, lots, 0, 0, 0, 0, 0, 0)
+    state.venue[0]["events_hash"] = roll(state.venue[0]["events_hash"], order["qty_lots"])
+
+
+@cold
 def emit_balance(handle, balance_row, change):
     """The balance as it is now; `change` is that of everything it holds."""
     state = views(handle)

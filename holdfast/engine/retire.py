@@ -1,7 +1,7 @@
-"""Retire: take an order that has ended off the book and out of its account's list, and close its id."""
+"""Retire: take an order that has ended off the book and out of its account's list, and close its ids."""
 
 from holdfast.engine.book import remove_order
-from holdfast.engine.ids import close_client_id
+from holdfast.engine.ids import close_client_ids
 from holdfast.engine.jit import cold
 from holdfast.engine.positions import unlist_order
 from holdfast.engine.state import views
@@ -13,6 +13,6 @@ def retire_order(handle, order_row):
     state = views(handle)
     order = state.details[order_row]
     unlist_order(state, order_row, state.book.orders[order_row]["leaves_lots"])
-    close_client_id(state, order["client_id_row"], order["status"])
+    close_client_ids(state, order["client_id_row"], order["status"])
     remove_order(state.book, order_row)
     state.venue[0]["open_order_count"] -= 1

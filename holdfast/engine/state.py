@@ -204,7 +204,8 @@ detail_dtype = np.dtype(
         ("reserved_lots", np.int64),  # Iceberg quantity.
         ("reserved_list", np.int64),
         ("reserved_trigger", np.int64),
-        ("reserved_peg", np.int64),
+        ("amend_count", np.int32),
+        ("reserved_peg", np.int32),
     ]
 )
 
@@ -213,7 +214,7 @@ client_id_dtype = np.dtype(  # One cache line.
         *_client_id_words,
         ("account_id", np.int32),
         ("order_id", np.int64),  # 0: refused.
-        ("ts_ns", np.int64),  # Of an order's closing; of a refused one its deadline.
+        ("ts_ns", np.int64),  # Of closing; of a refused one the deadline; of an open one the row of its former id.
         ("link", np.int32),  # While the order is open its row; afterwards the next entry in its queue, or free.
         ("status", np.int32),  # OrderStatus of its end; NEW while it is open; NONE: forgotten, but still queued.
     ]

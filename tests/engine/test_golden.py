@@ -25,6 +25,7 @@ from holdfast.events import Events
 
 START_NS = 1_800_000_000 * 10**9
 COMMANDS = 20_000
+COMMANDS_THAT_AMEND = 5_000  # And others between them; after those, which are older than amendments.
 PIECE = 5_000
 ACCOUNTS = 12
 MARKETS = 3
@@ -35,6 +36,7 @@ GOLDEN = [  # After so many commands: the state's hash, and that of all events.
     (10000, "4604f698f166ab2299ff2530c3b6c32c", 1914561547283849319),
     (15000, "712be0e969e8ecbcae0e5a3589ecd1c4", 629068153358743868),
     (20000, "e0f9d510687a4f45b3b79737c3a44eec", 168324776550972991),
+    (25000, "31c7af2475630a8f7f7d8b9545f4f1bf", 2135014461117200613),
 ]
 
 
@@ -109,7 +111,10 @@ def recorded_stream() -> list[Command]:
             move_money(stream)
         else:
             operate(stream)
-    return stream.commands[:COMMANDS]
+    stream = stream._replace(commands=stream.commands[:COMMANDS])
+    while len(stream.commands) < COMMANDS + COMMANDS_THAT_AMEND:
+        amend(stream) if stream.random.chance(400) else place(stream, CommandKind.PLACE_ORDER)
+    return stream.commands
 
 
 def stamped(commands: list[Command]) -> list[Command]:
@@ -216,6 +221,16 @@ def cancel(stream: Stream) -> None:
         stream.add(CommandKind.CANCEL_ALL, **{**fields, "instrument_id": random.below(3)})
     else:
         stream.add(CommandKind.CANCEL_ORDER, target_client_id=aim.client_id, **fields)
+
+
+def amend(stream: Stream) -> None:
+    """Aimed at an earlier order, sometimes to more than it has left, and sometimes under the id that it has."""
+    random = stream.random
+    aim = an_earlier(stream)
+    name = b"amended %d" % len(stream.commands) if random.chance(700) else aim.client_id
+    fields = {"account_id": aim.account_id, "instrument_id": aim.instrument_id, "client_id": name}
+    qty_lots = aim.qty_lots - random.below(20) + 1
+    stream.add(CommandKind.AMEND_ORDER, qty_lots=qty_lots, target_client_id=aim.client_id, **fields)
 
 
 def move_money(stream: Stream) -> None:

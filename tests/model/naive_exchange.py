@@ -56,6 +56,8 @@ class NaiveExchange(Trading):
             self.cancel_all(command)
         elif kind == CommandKind.REPLACE_ORDER:
             self.replace(command)
+        elif kind == CommandKind.AMEND_ORDER:
+            self.amend(command)
         elif kind in MONEY:
             self.move_money(command)
         elif kind != CommandKind.PAYLOAD:
@@ -334,6 +336,8 @@ class NaiveExchange(Trading):
                 return 0, 1
             case names.MAKER_FEE_PPM | names.TAKER_FEE_PPM:
                 return 0, config.FEE_PPM_MAX
+            case names.ORDER_AMENDS_MAX:
+                return 0, config.ORDER_AMENDS_MAX
             case (
                 names.BID_MULTIPLIER_UP_PPM
                 | names.BID_MULTIPLIER_DOWN_PPM

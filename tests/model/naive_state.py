@@ -91,6 +91,8 @@ class Order:
     executed_quote_units: int = 0
     prevented_lots: int = 0
     remaining_units: int = 0  # MARKET by quote quantity: what is left to spend or to get.
+    former_ids: list[bytes] = field(default_factory=list)  # Those it had before it was amended, oldest first.
+    amendments: int = 0
     updated_ts_ns: int = 0
     updated_seq: int = 0
 

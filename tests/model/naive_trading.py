@@ -71,6 +71,24 @@ class Trading(Admission):
                     return
             self.place_order(order)
 
+    def amend(self, command: Command) -> None:
+        reason = self.judge_cancel(command) or self.judge_amendment(command)
+        if reason:
+            self.refuse_cancel(command, reason)
+            return
+        order = self.target(command)
+        with self.acting(command.account_id, command.instrument_id):
+            lots = order.qty_lots - command.qty_lots
+            self.hold(order, -lots)
+            order.qty_lots = command.qty_lots
+            order.amendments += 1
+            self.set_status(order, order.status)
+            self.tell_order(order, OrderEventKind.ORDER_AMENDED, last_lots=lots)  # Still under its former id.
+            if command.client_id != order.client_id:
+                order.former_ids.append(order.client_id)
+                order.client_id = command.client_id
+            self.tell_level(order.instrument_id, order.side, order.price_ticks)
+
     def cancel_all(self, command: Command) -> None:
         judge = self.judge_cancel if command.instrument_id else self.judge_trader
         if reason := judge(command):
