@@ -27,8 +27,8 @@ A record's bytes, little-endian. Offsets never change; what later order types ne
         80     8  qty_lots           of an amended order its new quantity; or an amount in asset units, or a value
         88     8  quote_units        MARKET by quote quantity: what to spend or to get, in units of the quote asset
         96     8  order_id           the order to cancel, replace or amend; or the withdrawal; or what the kind says
-       104    36  client_id          the new order's id, the id that an amended order has from now on, the cancel's own id,
-                                     or an operator's idempotency key; ASCII
+       104    36  client_id          the id of the new order, or that an amended one is to have; the cancel's own; or an
+                                     operator's idempotency key; ASCII
        140    36  target_client_id   the order to cancel, replace or amend, when it is named by its client id
        176     8  reserved_price     (stop price)
        184     8  reserved_lots      (iceberg quantity)

@@ -20,13 +20,14 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from holdfast.accounts.movements import Deposit, Movement, Transfer, WithdrawalStep, movements
+from holdfast.accounts.order_changes import amendments
 from holdfast.accounts.queries import Queries
 from holdfast.accounts.schema import HistoryDamagedError, HistoryUnavailableError, open_for_writing
 from holdfast.accounts.selection import Window, order_id_of
 from holdfast.accounts.tail import Backlog
 from holdfast.accounts.writer import Writer
 from holdfast.events import ControlEvent, Events
-from holdfast.views import Fill, Order, Withdrawal
+from holdfast.views import Amendment, Fill, Order, Withdrawal
 
 LAG_EVENTS_MAX = 100_000  # About 25 MB of tail.
 _INT64_MAX = 2**63 - 1
@@ -112,7 +113,7 @@ class History:
         orders = events.orders
         if first_seq <= seen_seq:
             orders = orders.take(np.flatnonzero(orders["seq"] > seen_seq))
-        moved: list[Movement] = []
+        moved: list[Movement] = [*amendments(orders, commands, first_seq)]
         if len(events.controls):
             for control in map(ControlEvent._make, events.controls.tolist()):
                 if control.seq > seen_seq:
@@ -242,6 +243,23 @@ class History:
                 low = trade.trade_id + 1
         found = self.market_trades(instrument_id, low, 1)
         return found[0].trade_id if found else 0
+
+    def amendments(
+        self, account_id: int, instrument_id: int, order_id: int, from_execution_id: int = 0, limit: int = 500
+    ) -> list[Amendment]:
+        """Of one order, ascending."""
+        window = _window(from_execution_id, 0, 0, limit)
+        order_id = min(order_id, _INT64_MAX)
+        wanted = (order_id, account_id, instrument_id)
+        found = [
+            movement
+            for movement in self._unwritten_movements()
+            if isinstance(movement, Amendment)
+            if (movement.order_id, movement.account_id, movement.instrument_id) == wanted
+            if window.holds(movement.execution_id, movement.ts_ns)
+        ]
+        found += self._queries.amendments(account_id, instrument_id, order_id, window)
+        return window.choose(found, lambda amendment: amendment.execution_id)
 
     def deposits(self, account_id: int, start_ts_ns: int = 0, end_ts_ns: int = 0, limit: int = 500) -> list[Deposit]:
         """Ascending by time."""

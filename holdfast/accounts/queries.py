@@ -15,7 +15,7 @@ from typing import Any
 from holdfast.accounts.movements import Deposit, Transfer
 from holdfast.accounts.schema import TABLES, HistoryDamagedError, HistoryUnavailableError, open_for_reading
 from holdfast.accounts.selection import Window
-from holdfast.views import Fill, Order, Withdrawal
+from holdfast.views import Amendment, Fill, Order, Withdrawal
 
 # A closed order is on no book, so `is_working` is no column.
 _order_select = "SELECT " + ", ".join("0" if field == "is_working" else field for field in Order._fields)
@@ -104,6 +104,16 @@ class Queries:
             f"ORDER BY trade_id {direction} LIMIT ?"
         )
         return self._fills(sql, (instrument_id, window.from_id, window.limit))
+
+    def amendments(self, account_id: int, instrument_id: int, order_id: int, window: Window) -> list[Amendment]:
+        """Of one order, in the order of choosing, which may be descending."""
+        direction = "ASC" if window.is_oldest_first else "DESC"
+        sql = (
+            f"SELECT {', '.join(Amendment._fields)} FROM amendments WHERE order_id = ? AND execution_id >= ? "
+            f"AND account_id = ? AND instrument_id = ? ORDER BY execution_id {direction} LIMIT ?"
+        )
+        values = (order_id, window.from_id, account_id, instrument_id, window.limit)
+        return [Amendment._make(row) for row in self._rows(sql, values)]
 
     def deposits(self, account_id: int, window: Window) -> list[Deposit]:
         return [Deposit._make(row) for row in self._movements("deposits", "seq", "ts_ns", account_id, window)]

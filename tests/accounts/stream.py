@@ -21,7 +21,7 @@ from holdfast.events import (
     control_event_dtype,
     order_event_dtype,
 )
-from holdfast.views import Fill, Order, Withdrawal
+from holdfast.views import Amendment, Fill, Order, Withdrawal
 
 ACCOUNTS = (1, 2, 3)
 INSTRUMENTS = (1, 2)
@@ -59,6 +59,7 @@ class Stream:
         self.open: dict[int, OrderEvent] = {}
         self.closed: list[Order] = []
         self.fills: list[Fill] = []
+        self.amendments: list[Amendment] = []
         self.deposits: list[Deposit] = []
         self.transfers: list[Transfer] = []
         self.withdrawals: dict[int, Withdrawal] = {}
@@ -76,8 +77,17 @@ class Stream:
             self.seq += 1
             self.ts_ns += self._random.randint(1, 10**9)
             happens = self._random.choices(
-                [self._place, self._cancel, self._refuse, self._deposit, self._transfer, self._withdraw, self._mass],
-                [10, 4, 1, 1, 1, 2, 1],
+                [
+                    self._place,
+                    self._cancel,
+                    self._amend,
+                    self._refuse,
+                    self._deposit,
+                    self._transfer,
+                    self._withdraw,
+                    self._mass,
+                ],
+                [10, 4, 4, 1, 1, 1, 2, 1],
             )[0]
             happens()
         return Batch(first_seq, self.seq, np.array(self._commands, command_dtype), self._orders, self._controls)
@@ -156,6 +166,21 @@ class Stream:
         if self.open:
             event = self._random.choice(list(self.open.values()))
             self._emit(event, kind=OrderEventKind.ORDER_CANCELED, status=OrderStatus.CANCELED)
+
+    def _amend(self) -> None:
+        new_id = f"a{self.seq}".encode()
+        self._command(kind=CommandKind.AMEND_ORDER, client_id=new_id)
+        if not self.open:
+            return
+        event = self._random.choice([*self.open.values()])
+        if event.qty_lots - event.executed_lots > 1:
+            qty_lots = event.qty_lots - 1
+            number = len(self.amendments) + 1
+            change = {"kind": OrderEventKind.ORDER_AMENDED, "qty_lots": qty_lots, "last_lots": 1}
+            amended = self._emit(event, **change, account_event=number)
+            self.open[event.order_id] = amended._replace(client_id=new_id)
+            ids = (event.order_id, event.account_id, event.instrument_id, event.client_id.decode(), new_id.decode())
+            self.amendments.append(Amendment(number, *ids, event.qty_lots, qty_lots, self.ts_ns, self.seq))
 
     def _refuse(self) -> None:
         """Refusals say a status too: of the order that was first, or REJECTED."""

@@ -45,6 +45,12 @@ def check_equals_naive(history: History, stream: Stream, chance: random.Random) 
         assert history.orders(account_id, instrument_id, from_id, **times) == naive_choice(
             closed, lambda o: (o.order_id,), from_id, start, end, lambda o: o.created_ts_ns, limit
         )
+        order_id = chance.choice([one.order_id for one in stream.amendments] or [1])
+        amended = (account_id, instrument_id, order_id)
+        amendments = [a for a in stream.amendments if (a.account_id, a.instrument_id, a.order_id) == amended]
+        assert history.amendments(*amended, from_id, limit) == naive_choice(
+            amendments, lambda a: (a.execution_id,), from_id, 0, 0, lambda a: a.ts_ns, limit
+        )
         by_trade = lambda f: (f.trade_id, f.is_maker)  # noqa: E731
         assert history.fills(account_id, instrument_id, from_id, **times) == naive_choice(
             fills, by_trade, from_id, start, end, lambda f: f.ts_ns, limit

@@ -98,6 +98,11 @@ def trade() -> None:
     assert market.cummulative_quote_qty == "903.00000000"
     resting = read(maker.new_order(**LIMIT_SELL, quantity=1, price=151))
     assert [row.order_id for row in read(maker.get_open_orders(symbol=SYMBOL))] == [resting.order_id]
+    smaller = read(maker.order_amend_keep_priority(symbol=SYMBOL, order_id=resting.order_id, new_qty=0.5)).amended_order
+    assert (smaller.qty, smaller.orig_client_order_id) == ("0.50000000", resting.client_order_id)
+    amendments = read(maker.order_amendments(symbol=SYMBOL, order_id=resting.order_id))
+    assert [(row.orig_qty, row.new_qty) for row in amendments] == [("1.00000000", "0.50000000")]
+    assert amendments[0].new_client_order_id == smaller.client_order_id
     assert read(maker.delete_order(symbol=SYMBOL, order_id=resting.order_id)).status == "CANCELED"
     read(maker.new_order(**LIMIT_SELL, quantity=1, price=152, new_order_resp_type="ACK"))
     read(maker.new_order(**LIMIT_SELL, quantity=1, price=153, new_order_resp_type="RESULT"))
@@ -226,6 +231,14 @@ async def session(key: dict) -> None:
         assert {row.a: (row.f, row.l) for row in position.B}.items() <= now.items()
 
         resting = read(await api.order_place(**LIMIT_SELL, quantity=1, price=162)).result
+        changes = {"symbol": SYMBOL, "order_id": resting.order_id}
+        new_id = f"smaller-{resting.order_id}"
+        smaller = await api.order_amend_keep_priority(**changes, new_qty=0.75, new_client_order_id=new_id)
+        assert read(smaller).result.amended_order.qty == "0.75000000"
+        report = await user.expect(reported(resting.order_id, "REPLACED", "NEW"))
+        assert (report.c, report.C, report.q) == (new_id, resting.client_order_id, "0.75000000"), report
+        (amendment,) = read(await api.order_amendments(**changes)).result
+        assert (amendment.execution_id, amendment.new_qty) == (report.I, "0.75000000")
         canceled = read(await api.order_cancel(symbol=SYMBOL, order_id=resting.order_id)).result
         assert fitting(canceled).status == "CANCELED"
         read(await api.order_place(**LIMIT_SELL, quantity=1, price=163))

@@ -207,7 +207,9 @@ def amend(session: Session, who: str, target: str, qty: str, new_name: str | Non
     name = (new_name or target).encode()
     told = session.send(CommandKind.AMEND_ORDER, client_id=name, target_client_id=target.encode(), **fields)
     assert session.events is not None
-    session.order_names |= {int(row["order_id"]): name.decode() for row in session.events.orders if row["kind"] == AMENDED}
+    session.order_names |= {
+        int(row["order_id"]): name.decode() for row in session.events.orders if row["kind"] == AMENDED
+    }
     return told
 
 

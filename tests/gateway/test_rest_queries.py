@@ -194,6 +194,7 @@ def test_exchange_info_is_what_strict_clients_decode(world: World) -> None:
         "MARKET_LOT_SIZE",
         "NOTIONAL",
         "MAX_NUM_ORDERS",
+        "MAX_NUM_ORDER_AMENDS",
     ]
     assert first["filters"][1] == {
         "filterType": "LOT_SIZE",

@@ -20,7 +20,7 @@ from holdfast.codes import (
 from holdfast.config import PPM
 from holdfast.events import BalanceEvent, OrderEvent
 from holdfast.instruments import Instrument, Reference, format_decimal
-from holdfast.views import Balance, Fill, Order
+from holdfast.views import Amendment, Balance, Fill, Order
 
 Shown = dict[str, Any]
 
@@ -152,6 +152,33 @@ def order_canceled(instrument: Instrument, event: OrderEvent, cancel_id: str, un
     return shown
 
 
+def order_amended(instrument: Instrument, event: OrderEvent, client_id: str, unit_ns: int) -> Shown:
+    """The reply to an amendment; `client_id` is the one that the order has from now on."""
+    return {
+        "transactTime": event.ts_ns // unit_ns,
+        "executionId": event.account_event,
+        "amendedOrder": {
+            "symbol": instrument.symbol,
+            "orderId": event.order_id,
+            "orderListId": NO_ORDER_LIST,
+            "origClientOrderId": event.client_id.decode(),
+            "clientOrderId": client_id,
+            "price": instrument.format_price(event.price_ticks),
+            "qty": instrument.format_qty(event.qty_lots),
+            "executedQty": instrument.format_qty(event.executed_lots),
+            "preventedQty": instrument.format_qty(event.prevented_lots),
+            "quoteOrderQty": instrument.quote.format(event.quote_units),
+            "cumulativeQuoteQty": instrument.quote.format(event.executed_quote_units),
+            "status": STATUSES[event.status],
+            "timeInForce": TIMES_IN_FORCE[event.time_in_force],
+            "type": TYPES[event.order_type],
+            "side": SIDES[event.side],
+            "workingTime": event.created_ts_ns // unit_ns,
+            "selfTradePreventionMode": PREVENTIONS[event.self_trade_prevention],
+        },
+    }
+
+
 # Queries.
 
 
@@ -204,6 +231,19 @@ def fill_shown(instrument: Instrument, fill: Fill, unit_ns: int) -> Shown:
     }
 
 
+def amendment_shown(instrument: Instrument, amendment: Amendment, unit_ns: int) -> Shown:
+    return {
+        "symbol": instrument.symbol,
+        "orderId": amendment.order_id,
+        "executionId": amendment.execution_id,
+        "origClientOrderId": amendment.former_client_id,
+        "newClientOrderId": amendment.client_id,
+        "origQty": instrument.format_qty(amendment.former_qty_lots),
+        "newQty": instrument.format_qty(amendment.qty_lots),
+        "time": amendment.ts_ns // unit_ns,
+    }
+
+
 def balances_shown(reference: Reference, balances: Iterable[Balance], omit_zero: bool) -> list[Shown]:
     """All assets of the venue, or those of which the account holds something.
 
@@ -229,13 +269,15 @@ _EXECUTION_TYPES: dict[int, str] = {
     OrderEventKind.ORDER_CANCELED: "CANCELED",
     OrderEventKind.ORDER_EXPIRED: "EXPIRED",
     OrderEventKind.TRADE_PREVENTED: "TRADE_PREVENTION",
+    OrderEventKind.ORDER_AMENDED: "REPLACED",
 }
 
 
-def execution_report(instrument: Instrument, event: OrderEvent, cancel_id: str, unit_ns: int) -> Shown:
-    """What happened to an order; `cancel_id` is the cancel's own client id, for a canceled order."""
+def execution_report(instrument: Instrument, event: OrderEvent, new_id: str, unit_ns: int) -> Shown:
+    """What happened to an order; `new_id` is the cancel's own client id for a canceled order, and for an amended one
+    the id that it has from now on."""
     is_trade = event.kind == OrderEventKind.TRADE
-    is_canceled = event.kind == OrderEventKind.ORDER_CANCELED
+    has_new_id = event.kind == OrderEventKind.ORDER_CANCELED or event.kind == OrderEventKind.ORDER_AMENDED
     is_prevention = event.kind == OrderEventKind.TRADE_PREVENTED or event.status == OrderStatus.EXPIRED_IN_MATCH
     is_rejected = event.kind == OrderEventKind.ORDER_REJECTED
     time = event.ts_ns // unit_ns
@@ -246,7 +288,7 @@ def execution_report(instrument: Instrument, event: OrderEvent, cancel_id: str, 
         "e": "executionReport",
         "E": time,
         "s": instrument.symbol,
-        "c": cancel_id if is_canceled else client_id,
+        "c": new_id if has_new_id else client_id,
         "S": SIDES[event.side],
         "o": TYPES[event.order_type],
         "f": TIMES_IN_FORCE[event.time_in_force],
@@ -255,7 +297,7 @@ def execution_report(instrument: Instrument, event: OrderEvent, cancel_id: str, 
         "P": ZERO,
         "F": ZERO,
         "g": NO_ORDER_LIST,
-        "C": client_id if is_canceled else "",
+        "C": client_id if has_new_id else "",
         "x": "TRADE_PREVENTION" if is_prevention else _EXECUTION_TYPES[event.kind],
         "X": STATUSES[event.status],
         "r": REJECT_REASONS.get(event.reason, "NONE") if is_rejected else "NONE",

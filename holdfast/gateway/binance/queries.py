@@ -30,7 +30,7 @@ from holdfast.gateway.binance.parameters import (
 )
 from holdfast.gateway.binance.rate_limits import RateLimits
 from holdfast.instruments import Reference
-from holdfast.views import Account, Balance, Fill, Order
+from holdfast.views import Account, Amendment, Balance, Fill, Order
 
 ROWS_DEFAULT = 500
 ROWS_MAX = 1_000
@@ -65,7 +65,7 @@ _TRADES_COMBINATIONS = (
 
 
 class History(Protocol):
-    """Closed orders and fills; `holdfast.accounts.History`. Each answer ascends; an end of 0 is open."""
+    """Closed orders, fills, amendments; `holdfast.accounts.History`. Each answer ascends; an end of 0 is open."""
 
     def orders(
         self,
@@ -87,6 +87,10 @@ class History(Protocol):
         end_ts_ns: int = 0,
         limit: int = 500,
     ) -> list[Fill]: ...
+
+    def amendments(
+        self, account_id: int, instrument_id: int, order_id: int, from_execution_id: int = 0, limit: int = 500
+    ) -> list[Amendment]: ...
 
 
 class AccountVenue(Protocol):
