@@ -34,7 +34,7 @@ _order_fields_before_id = [
     ("order_type", np.int8),
     ("time_in_force", np.int8),
     ("self_trade_prevention", np.int8),
-    ("is_maker", np.int8),  # With TRADE
+    ("is_maker", np.int8),  # With TRADE, and in a prevented match
     ("is_working", np.int8),  # On the book afterwards
     ("fee_is_base", np.int8),  # With TRADE: 1 when the fee is in the base asset, 0 in the quote asset
     ("unused", np.int16),
@@ -48,10 +48,10 @@ _order_fields_before_id = [
     ("prevented_lots", np.int64),  # Taken away by self-trade prevention so far
     # TRADE: traded now. TRADE_PREVENTED and expiry by self-trade: prevented now. ORDER_AMENDED: taken off
     ("last_lots", np.int64),
-    ("last_price_ticks", np.int64),
+    ("last_price_ticks", np.int64),  # Of the trade, or of the one that was prevented
     ("last_quote_units", np.int64),
     ("fee_units", np.int64),
-    ("trade_id", np.int64),  # Contiguous per instrument from 1
+    ("trade_id", np.int64),  # Contiguous per instrument from 1. Where self-trade prevention took lots: the match's id
     ("aggregate_trade_id", np.int64),  # Contiguous per instrument from 1: fills of one taker at one price
     ("counter_order_id", np.int64),  # The order on the other side of the trade, or of the prevented match
     ("created_ts_ns", np.int64),

@@ -28,7 +28,7 @@ from holdfast.events import (
 )
 
 NIL = 0
-RULES_VERSION = 1
+RULES_VERSION = 2  # 2: prevented matches are numbered.
 
 PARAMETERS_PER_INSTRUMENT = 32  # Twice what there are now, so that a new parameter moves nothing.
 BUCKETS_PER_INSTRUMENT = 5
@@ -102,7 +102,7 @@ instrument_dtype = np.dtype(
         ("trade_count", np.int64),  # The last trade id, aggregate trade id and book update id.
         ("aggregate_count", np.int64),
         ("update_count", np.int64),
-        ("reserved", np.int64),
+        ("prevented_count", np.int64),  # The last prevented match's id.
     ]
 )
 

@@ -74,6 +74,19 @@ def check_equals_naive(history: History, stream: Stream, chance: random.Random) 
         assert history.transfers(account_id, **times) == naive_choice(
             mine, lambda t: (t.seq,), 0, start, end, lambda t: t.ts_ns, limit
         )
+    if stream.prevented:
+        match = chance.choice(stream.prevented)
+        of = (match.account_id, match.instrument_id)
+        assert history.prevented_match(*of, match.prevented_match_id) == match
+        assert history.prevented_match(match.account_id + 1, match.instrument_id, match.prevented_match_id) is None
+        order_id = chance.choice([match.taker_order_id, match.maker_order_id])
+        from_id, limit = chance.choice([0, 1, match.prevented_match_id]), chance.choice([1, 2, 500])
+        same = [m for m in stream.prevented if order_id in (m.taker_order_id, m.maker_order_id)]
+        assert history.prevented_matches(*of, order_id, from_id, limit) == naive_choice(
+            same, lambda m: (m.prevented_match_id,), from_id, 0, 0, lambda m: m.ts_ns, limit
+        )
+        last = {order: m.prevented_match_id for m in stream.prevented for order in (m.taker_order_id, m.maker_order_id)}
+        assert history.last_prevented_ids([*last, 10**9]) == last
     if stream.closed:
         order = chance.choice(stream.closed)
         namesakes = [

@@ -5,7 +5,7 @@ Time stands still unless a test moves it, and a command is decided when the test
 
 import hmac
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -45,7 +45,7 @@ from holdfast.gateway.binance.rate_limits import Limits
 from holdfast.gateway.server.messages import Request, Response
 from holdfast.gateway.server.routes import Routes
 from holdfast.instruments import Asset, Instrument, Reference, units_per_tick_lot
-from holdfast.views import Account, Amendment, Balance, Fill, Order
+from holdfast.views import Account, Amendment, Balance, Fill, Order, PreventedMatch
 
 START_NS = 1_700_000_000_000_000_000
 API_KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
@@ -197,6 +197,23 @@ class FakeHistory:
         self.closed: list[Order] = []
         self.traded: list[Fill] = []
         self.amended: list[Amendment] = []
+        self.prevented: list[PreventedMatch] = []
+
+    def prevented_match(self, account_id: int, instrument_id: int, prevented_match_id: int) -> PreventedMatch | None:
+        wanted = (account_id, instrument_id, prevented_match_id)
+        found = [m for m in self.prevented if (m.account_id, m.instrument_id, m.prevented_match_id) == wanted]
+        return found[0] if found else None
+
+    def prevented_matches(
+        self, account_id: int, instrument_id: int, order_id: int, from_prevented_match_id: int = 0, limit: int = 500
+    ) -> list[PreventedMatch]:
+        mine = [m for m in self.prevented if (m.account_id, m.instrument_id) == (account_id, instrument_id)]
+        found = [m for m in mine if order_id in (m.taker_order_id, m.maker_order_id)]
+        return [m for m in found if m.prevented_match_id >= from_prevented_match_id][:limit]
+
+    def last_prevented_ids(self, order_ids: Sequence[int]) -> dict[int, int]:
+        sides = [(one, m.prevented_match_id) for m in self.prevented for one in (m.taker_order_id, m.maker_order_id)]
+        return {order_id: match_id for order_id, match_id in sides if order_id in order_ids}
 
     def amendments(
         self, account_id: int, instrument_id: int, order_id: int, from_execution_id: int = 0, limit: int = 500

@@ -214,7 +214,7 @@ def test_exchange_info_is_what_strict_clients_decode(world: World) -> None:
         "EXPIRE_BOTH",
         "DECREMENT",
     ]
-    for name in ("icebergAllowed", "ocoAllowed", "allowTrailingStop", "isMarginTradingAllowed", "amendAllowed"):
+    for name in ("icebergAllowed", "ocoAllowed", "allowTrailingStop", "isMarginTradingAllowed"):
         assert first[name] is False
     for name in ("quotePrecision", "quoteAssetPrecision", "baseAssetPrecision"):
         assert first[name] == 8

@@ -40,6 +40,7 @@ class Instrument:
     trades: int = 0
     aggregates: int = 0
     updates: int = 0
+    prevented: int = 0  # Matches.
     last_price: int = 0
     traded: dict[int, list[int]] = field(default_factory=dict)  # Minute -> [lots, ticks x lots].
 

@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Any
 
 from holdfast.codes import (
+    ExpiryReason,
     OrderEventKind,
     OrderStatus,
     OrderType,
@@ -20,12 +21,13 @@ from holdfast.codes import (
 from holdfast.config import PPM
 from holdfast.events import BalanceEvent, OrderEvent
 from holdfast.instruments import Instrument, Reference, format_decimal
-from holdfast.views import Amendment, Balance, Fill, Order
+from holdfast.views import Amendment, Balance, Fill, Order, PreventedMatch
 
 Shown = dict[str, Any]
 
 ZERO = "0.00000000"
 NO_ORDER_LIST = -1
+NO_TRADE_GROUP = -1
 
 
 class ResponseType(IntEnum):
@@ -64,14 +66,23 @@ def ordered_qty(instrument: Instrument, order: Order | OrderEvent) -> str:
     return instrument.format_qty(order.qty_lots or order.executed_lots)
 
 
-def conditional(instrument: Instrument, order: Order | OrderEvent) -> Shown:
-    """Fields that an order has only in some states."""
+def conditional(instrument: Instrument, order: Order | OrderEvent, prevented_match_id: int = 0) -> Shown:
+    """Fields that an order has only in some states; `prevented_match_id` is that of its newest one, if it is known."""
     shown: Shown = {}
+    if prevented_match_id:
+        shown["preventedMatchId"] = prevented_match_id
     if order.prevented_lots:
         shown["preventedQuantity"] = instrument.format_qty(order.prevented_lots)
     if order.status == OrderStatus.EXPIRED:
         shown["expiryReason"] = expiry_reason(order)
     return shown
+
+
+def is_prevention(event: OrderEvent) -> bool:
+    """Whether self-trade prevention took something of the order away."""
+    return event.kind == OrderEventKind.TRADE_PREVENTED or (
+        event.kind == OrderEventKind.ORDER_EXPIRED and event.reason == ExpiryReason.SELF_TRADE
+    )
 
 
 def expiry_reason(order: Order | OrderEvent) -> str:
@@ -86,8 +97,15 @@ def expiry_reason(order: Order | OrderEvent) -> str:
 # Replies to orders.
 
 
-def order_placed(instrument: Instrument, events: Sequence[OrderEvent], response: ResponseType, unit_ns: int) -> Shown:
-    """The reply to a new order; `events` are this order's, from its acceptance on."""
+def order_placed(
+    instrument: Instrument,
+    events: Sequence[OrderEvent],
+    response: ResponseType,
+    unit_ns: int,
+    prevented: Sequence[OrderEvent] = (),
+) -> Shown:
+    """The reply to a new order; `events` are this order's, from its acceptance on, `prevented` what self-trade
+    prevention did to it and to its makers."""
     last = events[-1]
     transact_time = last.ts_ns // unit_ns
     shown: Shown = {
@@ -111,10 +129,31 @@ def order_placed(instrument: Instrument, events: Sequence[OrderEvent], response:
     shown["workingTime"] = last.created_ts_ns // unit_ns
     if response == ResponseType.FULL:
         shown["fills"] = [fill_of_reply(instrument, event) for event in events if event.kind == OrderEventKind.TRADE]
+        if prevented:
+            shown["preventedMatches"] = prevented_matches_of_reply(instrument, prevented)
     shown["selfTradePreventionMode"] = PREVENTIONS[last.self_trade_prevention]
     if last.prevented_lots or last.status == OrderStatus.EXPIRED:
-        shown.update(conditional(instrument, last))
+        ids = [event.trade_id for event in prevented if not event.is_maker]
+        shown.update(conditional(instrument, last, ids[-1] if ids else 0))
     return shown
+
+
+def prevented_matches_of_reply(instrument: Instrument, prevented: Iterable[OrderEvent]) -> list[Shown]:
+    """The matches that the new order was kept from, each with what it took of either side."""
+    matches: dict[int, Shown] = {}
+    for event in prevented:
+        match = matches.setdefault(
+            event.trade_id,
+            {
+                "preventedMatchId": event.trade_id,
+                "makerSymbol": instrument.symbol,
+                "makerOrderId": event.order_id if event.is_maker else event.counter_order_id,
+                "price": instrument.format_price(event.last_price_ticks),
+            },
+        )
+        side = "makerPreventedQuantity" if event.is_maker else "takerPreventedQuantity"
+        match[side] = instrument.format_qty(event.last_lots)
+    return list(matches.values())
 
 
 def fill_of_reply(instrument: Instrument, event: OrderEvent) -> Shown:
@@ -182,7 +221,7 @@ def order_amended(instrument: Instrument, event: OrderEvent, client_id: str, uni
 # Queries.
 
 
-def order_shown(instrument: Instrument, order: Order, unit_ns: int) -> Shown:
+def order_shown(instrument: Instrument, order: Order, unit_ns: int, prevented_match_id: int = 0) -> Shown:
     """An order as queries show it."""
     created = order.created_ts_ns // unit_ns
     shown: Shown = {
@@ -207,7 +246,7 @@ def order_shown(instrument: Instrument, order: Order, unit_ns: int) -> Shown:
         "origQuoteOrderQty": instrument.quote.format(order.quote_units),
         "selfTradePreventionMode": PREVENTIONS[order.self_trade_prevention],
     }
-    shown.update(conditional(instrument, order))
+    shown.update(conditional(instrument, order, prevented_match_id))
     return shown
 
 
@@ -244,6 +283,26 @@ def amendment_shown(instrument: Instrument, amendment: Amendment, unit_ns: int) 
     }
 
 
+def prevented_match_shown(instrument: Instrument, match: PreventedMatch, unit_ns: int) -> Shown:
+    """A prevented match with the quantity of each order that lost some."""
+    shown: Shown = {
+        "symbol": instrument.symbol,
+        "preventedMatchId": match.prevented_match_id,
+        "takerOrderId": match.taker_order_id,
+        "makerSymbol": instrument.symbol,
+        "makerOrderId": match.maker_order_id,
+        "tradeGroupId": NO_TRADE_GROUP,
+        "selfTradePreventionMode": PREVENTIONS[match.self_trade_prevention],
+        "price": instrument.format_price(match.price_ticks),
+    }
+    if match.taker_lots:
+        shown["takerPreventedQuantity"] = instrument.format_qty(match.taker_lots)
+    if match.maker_lots:
+        shown["makerPreventedQuantity"] = instrument.format_qty(match.maker_lots)
+    shown["transactTime"] = match.ts_ns // unit_ns
+    return shown
+
+
 def balances_shown(reference: Reference, balances: Iterable[Balance], omit_zero: bool) -> list[Shown]:
     """All assets of the venue, or those of which the account holds something.
 
@@ -278,7 +337,7 @@ def execution_report(instrument: Instrument, event: OrderEvent, new_id: str, uni
     the id that it has from now on."""
     is_trade = event.kind == OrderEventKind.TRADE
     has_new_id = event.kind == OrderEventKind.ORDER_CANCELED or event.kind == OrderEventKind.ORDER_AMENDED
-    is_prevention = event.kind == OrderEventKind.TRADE_PREVENTED or event.status == OrderStatus.EXPIRED_IN_MATCH
+    is_prevented = is_prevention(event)
     is_rejected = event.kind == OrderEventKind.ORDER_REJECTED
     time = event.ts_ns // unit_ns
     created = (event.created_ts_ns or event.ts_ns) // unit_ns  # A rejected order was never made.
@@ -298,7 +357,7 @@ def execution_report(instrument: Instrument, event: OrderEvent, new_id: str, uni
         "F": ZERO,
         "g": NO_ORDER_LIST,
         "C": client_id if has_new_id else "",
-        "x": "TRADE_PREVENTION" if is_prevention else _EXECUTION_TYPES[event.kind],
+        "x": "TRADE_PREVENTION" if is_prevented else _EXECUTION_TYPES[event.kind],
         "X": STATUSES[event.status],
         "r": REJECT_REASONS.get(event.reason, "NONE") if is_rejected else "NONE",
         "i": event.order_id,
@@ -320,15 +379,26 @@ def execution_report(instrument: Instrument, event: OrderEvent, new_id: str, uni
         "W": created,
         "V": PREVENTIONS[event.self_trade_prevention],
     }
+    if is_prevented:
+        shown["v"] = event.trade_id
     if event.prevented_lots:
         shown["A"] = instrument.format_qty(event.prevented_lots)
-    if is_prevention:
+    if is_prevented:
         shown["B"] = instrument.format_qty(event.last_lots)
+        shown["u"] = NO_TRADE_GROUP
         shown["U"] = event.counter_order_id
         shown["Cs"] = instrument.symbol
+        shown["pl"] = instrument.format_qty(_lots_kept_from_trading(instrument, event))
+        shown["pL"] = instrument.format_price(event.last_price_ticks)
+        shown["pY"] = instrument.quote.format(event.last_quote_units)
     if event.status == OrderStatus.EXPIRED:
         shown["eR"] = expiry_reason(event)
     return shown
+
+
+def _lots_kept_from_trading(instrument: Instrument, event: OrderEvent) -> int:
+    """What the two orders would have traded: what both wanted, which may be less than what one of them lost."""
+    return event.last_quote_units // instrument.quote_of(event.last_price_ticks, 1)
 
 
 def account_position(reference: Reference, events: Iterable[BalanceEvent], ts_ns: int, unit_ns: int) -> Shown:

@@ -43,6 +43,7 @@ REST_ROUTES = {
     ("GET", "/api/v3/openOrders"): "openOrders.status",
     ("DELETE", "/api/v3/openOrders"): "openOrders.cancelAll",
     ("GET", "/api/v3/allOrders"): "allOrders",
+    ("GET", "/api/v3/myPreventedMatches"): "myPreventedMatches",
     ("GET", "/api/v3/myTrades"): "myTrades",
     ("GET", "/api/v3/account"): "account.status",
     ("GET", "/api/v3/account/commission"): "account.commission",
@@ -63,7 +64,6 @@ REST_UNSUPPORTED = (
     ("GET", "/api/v3/openOrderList"),
     ("POST", "/api/v3/sor/order"),
     ("POST", "/api/v3/sor/order/test"),
-    ("GET", "/api/v3/myPreventedMatches"),
     ("GET", "/api/v3/myAllocations"),
     ("GET", "/api/v3/myFilters"),
 )
