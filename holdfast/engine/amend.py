@@ -39,7 +39,6 @@ def amend(handle, command_row):
     if reason != _NONE:
         refuse_cancel(handle, command_row, reason)
         return
-    begin_acting(handle, np.int64(views(handle).details[views(handle).step[0]["target_row"]]["position"]))
     amend_target(handle, command_row)
     end_acting(handle)
 
@@ -133,6 +132,7 @@ def amend_target(handle, command_row):
     row = state.step[0]["target_row"]
     order = state.details[row]
     lots = order["qty_lots"] - command["qty_lots"]
+    begin_acting(handle, np.int64(order["position"]))
     release(handle, order, lots)
     count_open_lots(state, order, -lots)
     reduce_order(state.book, row, lots)
