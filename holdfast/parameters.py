@@ -55,6 +55,7 @@ _TABLE = [
     Parameter("position_max", InstrumentParameter.POSITION_MAX, Unit.BASE),
     Parameter("maker_fee_ppm", InstrumentParameter.MAKER_FEE_PPM, Unit.FEE_PPM),
     Parameter("taker_fee_ppm", InstrumentParameter.TAKER_FEE_PPM, Unit.FEE_PPM),
+    Parameter("order_amends_max", InstrumentParameter.ORDER_AMENDS_MAX, Unit.COUNT),
 ]
 
 PARAMETERS = {parameter.name: parameter for parameter in _TABLE}

@@ -221,6 +221,7 @@ class _Reader:
             "notional_min_applies_to_market": 1,
             "orders_max": 200,
             "algo_orders_max": 5,
+            "order_amends_max": 10,
         }
         return {
             parameter.code: written.get(name, defaults.get(name, fees.get(parameter.code, 0)))

@@ -102,6 +102,37 @@ class Fill(NamedTuple):
         )
 
 
+class Amendment(NamedTuple):
+    """An order was made smaller, and may have been given another client id."""
+
+    execution_id: int  # The number of its event within the account.
+    order_id: int
+    account_id: int
+    instrument_id: int
+    former_client_id: str
+    client_id: str
+    former_qty_lots: int
+    qty_lots: int
+    ts_ns: int
+    seq: int
+
+
+class PreventedMatch(NamedTuple):
+    """Two orders of one account that were kept from trading, and how much of either was taken away."""
+
+    prevented_match_id: int
+    instrument_id: int
+    account_id: int
+    taker_order_id: int
+    maker_order_id: int
+    self_trade_prevention: int  # The taker's, which decides.
+    price_ticks: int
+    taker_lots: int
+    maker_lots: int
+    ts_ns: int
+    seq: int
+
+
 class Balance(NamedTuple):
     """An account's holding of one asset, in the asset's units."""
 

@@ -25,6 +25,7 @@ from holdfast.engine.administration import (
     set_trading_mode,
     set_venue_killed,
 )
+from holdfast.engine.amend import amend
 from holdfast.engine.book import has_room
 from holdfast.engine.cancel import cancel, replace
 from holdfast.engine.emit import emit_control
@@ -94,6 +95,8 @@ def apply(handle, count, begun):
                 cancel(handle, i)
             elif kind == CommandKind.REPLACE_ORDER:
                 replace(handle, i)
+            elif kind == CommandKind.AMEND_ORDER:
+                amend(handle, i)
             elif kind == CommandKind.CANCEL_ALL:
                 cancel_all(handle, i)
             elif kind != CommandKind.PAYLOAD:

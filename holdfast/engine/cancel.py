@@ -163,7 +163,11 @@ def find_open_client_id(state, account_id, words):
         if tag_of(slots[place]) == tag:
             entry = state.client_ids[row_of(slots[place])]
             if entry["account_id"] == account_id and is_target_text(entry, words):
-                return np.int64(entry["link"]) if entry["status"] == OrderStatus.NEW else NIL
+                if entry["status"] != OrderStatus.NEW:
+                    return NIL
+                # An amended order has former ids, too; they name it no more.
+                is_present = state.details[entry["link"]]["client_id_row"] == row_of(slots[place])
+                return np.int64(entry["link"]) if is_present else NIL
         place = next_place(slots, place)
     return NIL
 

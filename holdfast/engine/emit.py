@@ -6,7 +6,7 @@ Every event gets the command's seq and the next index within the command; order 
 number of their account. The buffers have room: the loop over commands (`apply.py`) made sure before the step began.
 """
 
-from holdfast.codes import OrderEventKind, OrderStatus, OrderType, Side
+from holdfast.codes import ExpiryReason, OrderEventKind, OrderStatus, OrderType, Side
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.state import NIL, views
 
@@ -158,9 +158,25 @@ def emit_trade(handle, order, is_maker, lots, price_ticks, quote_units, fee_unit
 
 
 @cold
-def emit_prevented(handle, order, kind, reason, lots, counter_order_id):
-    """Self-trade prevention took `lots` of the order away; the kind says whether it lives on."""
-    write_order(views(handle), order, kind, reason, 0, 0, lots, 0, 0, 0, 0, 0, counter_order_id)
+def emit_prevented(handle, order, kind, is_maker, lots, price_ticks, quote_units, counter_order_id):
+    """The instrument's last prevented match took `lots` of the order away; the kind says whether it lives on.
+
+    `quote_units` is what would have been paid, had the two traded what both wanted.
+    """
+    state = views(handle)
+    reason = ExpiryReason.SELF_TRADE.value if kind == OrderEventKind.ORDER_EXPIRED else 0
+    match_id = state.instruments[order["instrument_id"]]["prevented_count"]
+    write_order(
+        state, order, kind, reason, is_maker, 0, lots, price_ticks, quote_units, 0, match_id, 0, counter_order_id
+    )
+
+
+@cold
+def emit_smaller(handle, order, kind, lots):
+    """The order asked for `lots` more until now."""
+    state = views(handle)
+    write_order(state, order, kind, 0, 0, 0, lots, 0, 0, 0, 0, 0, 0)
+    state.venue[0]["events_hash"] = roll(state.venue[0]["events_hash"], order["qty_lots"])
 
 
 @cold

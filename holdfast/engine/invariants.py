@@ -107,12 +107,19 @@ def check_positions(memory: Memory, rows: np.ndarray) -> None:
 
 
 def check_client_ids(memory: Memory, rows: np.ndarray) -> None:
-    """Every open order has its entry; every other entry is in a queue or free."""
+    """Every open order has its entry, and those of its former ids; every other one is in a queue or free."""
     venue = memory["venue"][0]
     entries = memory["client_ids"]
     mine = entries[memory["details"]["client_id_row"][rows]]
     assert (mine["link"] == rows).all()
     assert (mine["order_id"] == memory["details"]["order_id"][rows]).all()
+    former_count = 0
+    for entry in mine:
+        row = int(entry["ts_ns"])
+        while row != NIL:
+            assert entries[row]["status"] == OrderStatus.NEW
+            assert entries[row]["link"] == entry["link"]
+            former_count, row = former_count + 1, int(entries[row]["ts_ns"])
     for queue in ("closed", "refused"):
         row, last, count = int(venue[f"{queue}_first"]), NIL, 0
         while row != NIL:
@@ -120,7 +127,7 @@ def check_client_ids(memory: Memory, rows: np.ndarray) -> None:
             last, row, count = row, int(entries[row]["link"]), count + 1
         assert venue[f"{queue}_last"] == last
         assert venue[f"{queue}_count"] == count
-    assert venue["client_id_count"] == len(rows) + venue["closed_count"] + venue["refused_count"]
+    assert venue["client_id_count"] == len(rows) + former_count + venue["closed_count"] + venue["refused_count"]
 
 
 def check_books(memory: Memory, rows: np.ndarray) -> None:

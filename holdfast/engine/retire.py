@@ -1,8 +1,8 @@
-"""Retire: take an order that has ended off the book and out of its account's list, and close its id."""
+"""Retire: take an order that has ended off the book and out of its account's list, and close its ids."""
 
 from holdfast.engine.book import remove_order
 from holdfast.engine.emit import is_waiting
-from holdfast.engine.ids import close_client_id
+from holdfast.engine.ids import close_client_ids
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.positions import unlist_order
 from holdfast.engine.state import views
@@ -13,7 +13,7 @@ def retire_order(handle, order_row):
     """The order's status is final and its event emitted; the row is free afterwards."""
     state = views(handle)
     order = state.details[order_row]
-    close_client_id(state, order["client_id_row"], order["status"])
+    close_client_ids(state, order["client_id_row"], order["status"])
     unlist_row(state, order_row)
 
 

@@ -28,7 +28,7 @@ from holdfast.events import (
 )
 
 NIL = 0
-RULES_VERSION = 1
+RULES_VERSION = 2  # 2: prevented matches are numbered.
 
 PARAMETERS_PER_INSTRUMENT = 32  # Twice what there are now, so that a new parameter moves nothing.
 BUCKETS_PER_INSTRUMENT = 5
@@ -102,7 +102,7 @@ instrument_dtype = np.dtype(
         ("trade_count", np.int64),  # The last trade id, aggregate trade id and book update id.
         ("aggregate_count", np.int64),
         ("update_count", np.int64),
-        ("reserved", np.int64),
+        ("prevented_count", np.int64),  # The last prevented match's id.
     ]
 )
 
@@ -204,7 +204,8 @@ detail_dtype = np.dtype(
         ("reserved_lots", np.int64),  # Iceberg quantity.
         ("reserved_list", np.int64),
         ("working_ts_ns", np.int64),  # Of an order with a stop price: when it was reached; 0: it waits.
-        ("reserved_peg", np.int64),
+        ("amend_count", np.int32),
+        ("reserved_peg", np.int32),
     ]
 )
 
@@ -213,7 +214,7 @@ client_id_dtype = np.dtype(  # One cache line.
         *_client_id_words,
         ("account_id", np.int32),
         ("order_id", np.int64),  # 0: refused.
-        ("ts_ns", np.int64),  # Of an order's closing; of a refused one its deadline.
+        ("ts_ns", np.int64),  # Of closing; of a refused one the deadline; of an open one the row of its former id.
         ("link", np.int32),  # While the order is open its row; afterwards the next entry in its queue, or free.
         ("status", np.int32),  # OrderStatus of its end; NEW while it is open; NONE: forgotten, but still queued.
     ]

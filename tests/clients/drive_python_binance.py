@@ -72,6 +72,7 @@ def trade() -> None:
     usdt = Decimal("3000.10")  # For one ETH; one thousandth of what each receives is the fee.
     assert moved(before[0], held(maker)) == {"ETH": Decimal(-1), "USDT": usdt - Decimal("3.0001")}
     assert moved(before[1], held(taker)) == {"ETH": Decimal("0.999"), "USDT": -usdt}
+    prevent(maker)
     read(maker)
     stop_out(maker, taker)
 
@@ -91,6 +92,20 @@ def stop_out(maker: Client, taker: Client) -> None:
     done = taker.get_order(symbol=SYMBOL, orderId=waiting["orderId"])
     assert (done["status"], done["isWorking"], done["cummulativeQuoteQty"]) == ("FILLED", True, "306.00000000")
     assert done["workingTime"] > done["time"]
+
+
+def prevent(client: Client) -> None:
+    """Two orders of one account that do not trade with each other."""
+    order = client.order_limit_buy(symbol=SYMBOL, quantity="0.3", price="2900", newClientOrderId="web:own/1")
+    own = client.order_limit_sell(symbol=SYMBOL, quantity="0.1", price="2900", selfTradePreventionMode="DECREMENT")
+    assert (own["status"], own["preventedQuantity"]) == ("EXPIRED_IN_MATCH", "0.10000000"), own
+    assert own["preventedMatches"][0]["makerOrderId"] == order["orderId"]
+    (match,) = client.get_prevented_matches(symbol=SYMBOL, orderId=order["orderId"])
+    assert (match["takerOrderId"], match["takerPreventedQuantity"]) == (own["orderId"], "0.10000000"), match
+    by_id = {"symbol": SYMBOL, "preventedMatchId": match["preventedMatchId"]}
+    assert client.ws_get_prevented_matches(**by_id) == [match]
+    assert client.get_order(symbol=SYMBOL, orderId=order["orderId"])["preventedMatchId"] == match["preventedMatchId"]
+    assert client.cancel_order(symbol=SYMBOL, orderId=order["orderId"])["preventedQuantity"] == "0.10000000"
 
 
 def read(client: Client) -> None:

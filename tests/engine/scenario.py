@@ -47,6 +47,7 @@ SECOND_NS = 10**9
 BTC, USDT, MARKET = 1, 2, 1
 ASSETS = {"BTC": BTC, "USDT": USDT}
 FIRST_HOLDINGS = {BTC: 1_000, USDT: 100_000}
+AMENDED = int(OrderEventKind.ORDER_AMENDED)
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.txt"))
 
 
@@ -114,6 +115,8 @@ class Session:
                 lines.append((row["index"], f"expired {name} {ExpiryReason(row['reason']).name}"))
             elif kind is OrderEventKind.ORDER_TRIGGERED:
                 lines.append((row["index"], f"triggered {name}"))
+            elif kind is OrderEventKind.ORDER_AMENDED:
+                lines.append((row["index"], f"amended {name} to {row['qty_lots']}"))
             elif kind is OrderEventKind.TRADE_PREVENTED:
                 lines.append((row["index"], f"prevented {name} {row['last_lots']}"))
             elif not row["is_maker"]:
@@ -202,6 +205,18 @@ def cancel(session: Session, who: str, target: str, restriction: str | None) -> 
     if target.startswith("#"):
         return session.send(CommandKind.CANCEL_ORDER, order_id=int(target[1:]), **fields)
     return session.send(CommandKind.CANCEL_ORDER, target_client_id=target.encode(), **fields)
+
+
+def amend(session: Session, who: str, target: str, qty: str, new_name: str | None) -> list[str]:
+    """Under the id that it has, unless another is named."""
+    fields: dict[str, Any] = {"account_id": session.account(who), "instrument_id": MARKET, "qty_lots": int(qty)}
+    name = (new_name or target).encode()
+    told = session.send(CommandKind.AMEND_ORDER, client_id=name, target_client_id=target.encode(), **fields)
+    assert session.events is not None
+    session.order_names |= {
+        int(row["order_id"]): name.decode() for row in session.events.orders if row["kind"] == AMENDED
+    }
+    return told
 
 
 def set_parameter(session: Session, name: str, value: str) -> list[str]:
@@ -311,6 +326,7 @@ COMMANDS: list[tuple[str, Callable[..., list[str]]]] = [
     (r"(\w+) replaces (\S+): (.*)", replace),
     (r"(\w+) cancels (\S+)(?: if (\w+))?", cancel),
     (r"(\w+) withdraws (-?\d+) (\w+) as (\S+)(?: key (\w+))?", request_withdrawal),
+    (r"(\w+) amends (\S+) to (-?\d+)(?: as (\S+))?", amend),
     (r"venue sets (\w+) to (-?\d+)", set_parameter),
     (r"venue limits (\w+) to (-?\d+)", set_limit),
     (r"venue goes to (\w+)", set_mode),

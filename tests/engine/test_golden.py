@@ -25,22 +25,25 @@ from holdfast.events import Events
 
 START_NS = 1_800_000_000 * 10**9
 COMMANDS = 20_000
+COMMANDS_THAT_AMEND = 5_000  # And others between them; after those, which are older than amendments.
 PIECE = 5_000
 ACCOUNTS = 12
 MARKETS = 3
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 GOLDEN = [  # After so many commands: the state's hash, and that of all events.
-    (5000, "bb0934bf5d01a14d3e3eb31bcda7e68f", 2171282050563093641),
-    (10000, "4604f698f166ab2299ff2530c3b6c32c", 1914561547283849319),
-    (15000, "712be0e969e8ecbcae0e5a3589ecd1c4", 629068153358743868),
-    (20000, "e0f9d510687a4f45b3b79737c3a44eec", 168324776550972991),
+    (5000, "e0fc4c5ce6c74e08b3e42172fe10c167", 980664158333364340),
+    (10000, "7d3741cea60193c13bc0b450b7385716", 1167348730572093098),
+    (15000, "7d6f47f9c38d1cbfeb2b4690f2bd5d87", 377544651302361687),
+    (20000, "a1cafdce3aa2f2b93d9cba8942b38d63", 2039058121775024849),
+    (25000, "865e8122582134a30bba0b48b562f15a", 1924897883944981769),
 ]
 GOLDEN_WITH_STOPS = [
-    (5000, "40321af9e5484c8a34e50afb4e892cb8", 1574126827299670366),
-    (10000, "b76a2866527c1679d12199396590a53b", 542959062763624391),
-    (15000, "eda5691968375d56aedc5332d5fb3bb8", 1507237560952053871),
-    (20000, "268e2e77fdce045f2392c1eff44af4ce", 1281462197392104086),
+    (5000, "93fcb38c85622fd355e84365fdcf3756", 1756181707886041339),
+    (10000, "dd250276f9338f36e813f64cf7c9cf2d", 1665517507797420515),
+    (15000, "641f0465ff5363201a6f350f49c6c89c", 1824857768296271092),
+    (20000, "24f4392345aa0aa3f4dbc96cff19631f", 1391103031538127609),
+    (25000, "4930cab8129299119e3ccf43d5ef51de", 28598546710053778),
 ]
 
 
@@ -129,7 +132,10 @@ def recorded_stream(has_stops: bool) -> list[Command]:
             move_money(stream)
         else:
             operate(stream)
-    return stream.commands[:COMMANDS]
+    stream = stream._replace(commands=stream.commands[:COMMANDS])
+    while len(stream.commands) < COMMANDS + COMMANDS_THAT_AMEND:
+        amend(stream) if stream.random.chance(400) else place(stream, CommandKind.PLACE_ORDER)
+    return stream.commands
 
 
 def stamped(commands: list[Command]) -> list[Command]:
@@ -244,6 +250,16 @@ def cancel(stream: Stream) -> None:
         stream.add(CommandKind.CANCEL_ALL, **{**fields, "instrument_id": random.below(3)})
     else:
         stream.add(CommandKind.CANCEL_ORDER, target_client_id=aim.client_id, **fields)
+
+
+def amend(stream: Stream) -> None:
+    """Aimed at an earlier order, sometimes to more than it has left, and sometimes under the id that it has."""
+    random = stream.random
+    aim = an_earlier(stream)
+    name = b"amended %d" % len(stream.commands) if random.chance(700) else aim.client_id
+    fields = {"account_id": aim.account_id, "instrument_id": aim.instrument_id, "client_id": name}
+    qty_lots = aim.qty_lots - random.below(20) + 1
+    stream.add(CommandKind.AMEND_ORDER, qty_lots=qty_lots, target_client_id=aim.client_id, **fields)
 
 
 def move_money(stream: Stream) -> None:

@@ -118,6 +118,16 @@ targets = st.tuples(
     _mostly(["id", "client id", "both"], ["other", "none", "unknown"], 6), picks, _mostly([0], [1, 2], 3)
 )
 
+# Account, key, target, how many lots fewer than what is open, client id (None: the order's own), deadline.
+amendments = st.tuples(
+    st.just("amend"),
+    accounts,
+    keys,
+    targets,
+    _mostly([1, 2, 1, 3], [0, -1, 1_000, 2**62], 4),
+    _mostly([b"fresh", None], [b"id 1", b"id 2", b"a former one", b""], 5),
+    deadlines,
+)
 places = st.tuples(st.just("place"), orders)
 odd_places = st.tuples(st.just("place"), odd_orders)
 cancels = st.tuples(st.just("cancel"), accounts, keys, targets, deadlines)
@@ -183,7 +193,7 @@ names = st.tuples(
     _mostly([b"AAA", b"DDD", b"AAABBB", b"EEEFFF", b"%032x" % 1, b"key 1 7"], [b""], 20),
 )
 rarities = _simple(
-    [CommandKind.REVOKE_KEY, CommandKind.ACTIVATE_RULES, CommandKind.REWRAP_SECRETS, 99, 127, 0, 5],
+    [CommandKind.REVOKE_KEY, CommandKind.ACTIVATE_RULES, CommandKind.REWRAP_SECRETS, 99, 127, 0, 31],
     accounts,
     None,
     st.integers(0, 2),
@@ -219,8 +229,11 @@ parameters = st.tuples(
             (InstrumentParameter.POSITION_MAX, 6_050),
             (InstrumentParameter.MAKER_FEE_PPM, 100_000),
             (InstrumentParameter.TAKER_FEE_PPM, 100_001),
+            (InstrumentParameter.ORDER_AMENDS_MAX, 1),
+            (InstrumentParameter.ORDER_AMENDS_MAX, 2),
+            (InstrumentParameter.ORDER_AMENDS_MAX, config.ORDER_AMENDS_MAX + 1),
             (InstrumentParameter.NONE, 1),
-            (19, 1),
+            (31, 1),
         ]
     ),
 )
@@ -231,7 +244,7 @@ def _weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy
     return st.sampled_from([one for weight, one in choices for _ in range(weight)]).flatmap(lambda one: one)
 
 
-trading = _weighted((12, places), (1, odd_places), (3, cancels), (4, replaces))
+trading = _weighted((12, places), (1, odd_places), (3, cancels), (4, replaces), (4, amendments))
 settings = _weighted((2, modes), (1, freezes), (1, kill_switches), (5, limits), (9, parameters))
 interludes = st.tuples(
     st.just("interlude"),
@@ -266,6 +279,13 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
         case "cancel", account, key, target, deadline:
             command = Command(kind=CommandKind.CANCEL_ORDER, account_id=account, key_id=key)
             yield _aim(model, command._replace(deadline_ts_ns=_later(deadline)), target)
+        case "amend", account, key, target, fewer_lots, client_id, deadline:
+            is_owner = any(one.account_id == account for one in model.open)
+            if model.open and not is_owner and key == 0 and account in ACCOUNTS:
+                account = model.open[-1].account_id
+            command = Command(kind=CommandKind.AMEND_ORDER, account_id=account, key_id=key)
+            command = _aim(model, command._replace(deadline_ts_ns=_later(deadline)), target)
+            yield _amendment(model, command, fewer_lots, client_id)
         case "cancel all", account, key, instrument, deadline:
             kind = CommandKind.CANCEL_ALL
             command = Command(kind=kind, account_id=account, key_id=key, instrument_id=instrument)
@@ -382,6 +402,21 @@ def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
     )
 
 
+def _amendment(model: NaiveExchange, command: Command, fewer_lots: int, client_id: bytes | None) -> Command:
+    """So many lots fewer than the order that the command names, under the client id that is meant."""
+    named = [one for one in model.open if one.order_id == command.order_id]
+    named += [one for one in model.open if one.client_id == command.target_client_id]
+    order = named[0] if named else None
+    if client_id == b"fresh":
+        client_id = b"amended %d" % model.command.seq
+    elif client_id == b"a former one":
+        client_id = next((one.former_ids[0] for one in model.open if one.former_ids), b"id 3")
+    elif client_id is None:
+        client_id = order.client_id if order else b"id 1"
+    qty_lots = (order.qty_lots if order else 5) - fewer_lots
+    return command._replace(qty_lots=max(qty_lots, 1 if fewer_lots < 10 else -1), client_id=client_id)
+
+
 def _aim(model: NaiveExchange, command: Command, target: Step) -> Command:
     """Name an open order of the account, in one way or another; or one that is not there."""
     how, pick, restriction = target
@@ -390,7 +425,7 @@ def _aim(model: NaiveExchange, command: Command, target: Step) -> Command:
     if not mine or how == "unknown":
         return command._replace(instrument_id=command.instrument_id or 1, order_id=10**6, target_client_id=b"id 1")
     order = mine[-1 - pick % len(mine)]
-    if command.kind == CommandKind.CANCEL_ORDER or pick < 4:
+    if command.kind in (CommandKind.CANCEL_ORDER, CommandKind.AMEND_ORDER) or pick < 4:
         command = command._replace(instrument_id=order.instrument_id)
     match how:
         case "id":

@@ -1,5 +1,7 @@
 """Whether the naive exchange lets an order or a cancel in; 0 is no objection. The checks stand in the rules' order."""
 
+from dataclasses import replace
+
 from holdfast.codes import (
     CancelRestriction,
     InstrumentParameter,
@@ -14,7 +16,7 @@ from holdfast.codes import (
     TradingMode,
 )
 from holdfast.commands import Command
-from holdfast.config import NOTIONAL_MAX, PPM, PRICE_TICKS_MAX
+from holdfast.config import NOTIONAL_MAX, ORDER_AMENDS_MAX, PPM, PRICE_TICKS_MAX
 from tests.model.naive_state import STOPS, Instrument, Order, RememberedId, State
 
 Page = tuple[int, str, int, int]  # Instrument, ladder, level of pages, number.
@@ -81,6 +83,50 @@ class Admission(State):
     def target(self, command: Command) -> Order:
         (order,) = self.targets(command)
         return order
+
+    # Whether the order may be made smaller.
+
+    def judge_amendment(self, command: Command) -> int:
+        if command.qty_lots <= 0 or not command.client_id:
+            return RejectReason.MALFORMED
+        if not self.targets(command) or self.target(command).is_waiting:
+            return RejectReason.ORDER_UNKNOWN
+        order = self.target(command)
+        return self.judge_moment(order) or self.judge_new_id(order, command) or self.judge_new_qty(order, command)
+
+    def judge_moment(self, order: Order) -> int:
+        if self.is_killed:
+            return RejectReason.VENUE_KILLED
+        if self.accounts[order.account_id].is_frozen:
+            return RejectReason.ACCOUNT_FROZEN
+        is_closing = self.instruments[order.instrument_id].mode == TradingMode.CANCEL_ONLY
+        return RejectReason.MODE_FORBIDS if is_closing else 0
+
+    def judge_new_id(self, order: Order, command: Command) -> int:
+        if command.client_id == order.client_id:
+            return 0
+        if self.first_of(order.account_id, command.client_id):
+            return RejectReason.DUPLICATE_CLIENT_ID
+        is_full = sum(len(one.former_ids) for one in self.open) >= self.limits[Limit.CLIENT_IDS_MAX]
+        return RejectReason.CLIENT_IDS_FULL if is_full else 0
+
+    def judge_new_qty(self, order: Order, command: Command) -> int:
+        qty = command.qty_lots
+        if qty == order.qty_lots:
+            return RejectReason.AMEND_CHANGES_NOTHING
+        if qty > order.qty_lots:
+            return RejectReason.AMEND_INCREASES
+        if order.leaves_lots <= order.qty_lots - qty:
+            return RejectReason.AMEND_LEAVES_NOTHING
+        value = self.instruments[order.instrument_id].parameter
+        which = InstrumentParameter
+        if not value(which.QTY_LOTS_MIN) <= qty <= value(which.QTY_LOTS_MAX):
+            return RejectReason.LOT_SIZE
+        if not self.is_notional_right(replace(order, qty_lots=qty)):
+            return RejectReason.NOTIONAL
+        if order.amendments >= (value(which.ORDER_AMENDS_MAX) or ORDER_AMENDS_MAX):
+            return RejectReason.MAX_NUM_ORDER_AMENDS
+        return 0
 
     # Whether the order may be placed.
 
@@ -292,7 +338,7 @@ class Admission(State):
     def first_of(self, account_id: int, client_id: bytes) -> tuple[int, int] | None:
         """The id and status of the order that a client id stands for now."""
         for order in self.open:
-            if (order.account_id, order.client_id) == (account_id, client_id):
+            if order.account_id == account_id and client_id in (order.client_id, *order.former_ids):
                 return order.order_id, order.status
         for entry in self.closed_ids + self.refused_ids:
             if (entry.account_id, entry.client_id) == (account_id, client_id) and not entry.is_forgotten:
@@ -309,12 +355,14 @@ class Admission(State):
         return self.command.ts_ns - entry.ts_ns < self.limits[Limit.CLIENT_ID_HORIZON_NS]
 
     def close_id(self, order: Order) -> None:
-        """At the limit the oldest go first, two at a time, so that a lowered limit is reached."""
+        """All that it had, the newest first. At the limit the oldest go first, two for each one, so that a lowered
+        limit is reached."""
         ts_ns = self.command.ts_ns
-        self.closed_ids.append(RememberedId(order.account_id, order.client_id, order.order_id, order.status, ts_ns))
-        for _ in range(2):
-            if len(self.closed_ids) > self.limits[Limit.CLIENT_IDS_MAX]:
-                self.closed_ids.pop(0)
+        for client_id in (order.client_id, *reversed(order.former_ids)):
+            self.closed_ids.append(RememberedId(order.account_id, client_id, order.order_id, order.status, ts_ns))
+            for _ in range(2):
+                if len(self.closed_ids) > self.limits[Limit.CLIENT_IDS_MAX]:
+                    self.closed_ids.pop(0)
 
     def remember_refused(self, order: Order) -> None:
         """Not an id that counts already: a replacement that HALT refused may have had that of an open order."""

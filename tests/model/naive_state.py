@@ -41,6 +41,7 @@ class Instrument:
     trades: int = 0
     aggregates: int = 0
     updates: int = 0
+    prevented: int = 0  # Matches.
     last_price: int = 0
     traded: dict[int, list[int]] = field(default_factory=dict)  # Minute -> [lots, ticks x lots].
 
@@ -92,6 +93,8 @@ class Order:
     executed_quote_units: int = 0
     prevented_lots: int = 0
     remaining_units: int = 0  # MARKET by quote quantity: what is left to spend or to get.
+    former_ids: list[bytes] = field(default_factory=list)  # Those it had before it was amended, oldest first.
+    amendments: int = 0
     updated_ts_ns: int = 0
     updated_seq: int = 0
     stop_price_ticks: int = 0

@@ -70,6 +70,24 @@ class Trading(Admission):
                     return
             self.place_order(order)
 
+    def amend(self, command: Command) -> None:
+        reason = self.judge_cancel(command) or self.judge_amendment(command)
+        if reason:
+            self.refuse_cancel(command, reason)
+            return
+        order = self.target(command)
+        with self.acting(command.account_id, command.instrument_id):
+            lots = order.qty_lots - command.qty_lots
+            self.hold(order, -lots)
+            order.qty_lots = command.qty_lots
+            order.amendments += 1
+            self.set_status(order, order.status)
+            self.tell_order(order, OrderEventKind.ORDER_AMENDED, last_lots=lots)  # Still under its former id.
+            if command.client_id != order.client_id:
+                order.former_ids.append(order.client_id)
+                order.client_id = command.client_id
+            self.tell_level(order.instrument_id, order.side, order.price_ticks)
+
     def cancel_all(self, command: Command) -> None:
         judge = self.judge_cancel if command.instrument_id else self.judge_trader
         if reason := judge(command):
@@ -372,8 +390,16 @@ class Trading(Admission):
         mode = taker.self_trade_prevention
         modes = SelfTradePrevention
         wanted_lots = self.wanted_lots(taker, maker.price_ticks)
+        instrument = self.instruments[taker.instrument_id]
+        instrument.prevented += 1
+        match = {
+            "trade_id": instrument.prevented,
+            "last_price_ticks": maker.price_ticks,
+            "last_quote_units": maker.price_ticks * lots * instrument.unit,
+        }
         if mode != modes.EXPIRE_TAKER:
-            self.take_away(maker, lots if mode == modes.DECREMENT else maker.leaves_lots, maker.leaves_lots, taker)
+            taken = lots if mode == modes.DECREMENT else maker.leaves_lots
+            self.take_away(maker, taken, maker.leaves_lots, taker, **match, is_maker=1)
             if maker not in self.open:
                 self.close_id(maker)
             self.touch_level(maker)
@@ -381,14 +407,14 @@ class Trading(Admission):
             taken = lots if mode == modes.DECREMENT else wanted_lots
             if taken == wanted_lots:
                 self.tell_touched()  # The book's event comes before the taker's end.
-            self.take_away(taker, taken, wanted_lots, maker)
+            self.take_away(taker, taken, wanted_lots, maker, **match)
 
-    def take_away(self, order: Order, lots: int, open_lots: int, counter: Order) -> None:
+    def take_away(self, order: Order, lots: int, open_lots: int, counter: Order, **match: int) -> None:
         self.hold(order, -lots)
         order.prevented_lots += lots
         if order.quote_units:
             order.remaining_units -= lots * counter.price_ticks * self.instruments[order.instrument_id].unit
-        now = {"last_lots": lots, "counter_order_id": counter.order_id}
+        now = {**match, "last_lots": lots, "counter_order_id": counter.order_id}
         if lots < open_lots:
             self.set_status(order, order.status)
             self.tell_order(order, OrderEventKind.TRADE_PREVENTED, 0, **now)

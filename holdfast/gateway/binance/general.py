@@ -12,7 +12,7 @@ import msgspec
 from holdfast.clock import Clock
 from holdfast.codes import InstrumentParameter as P
 from holdfast.codes import KeyPermission, OrderType, SelfTradePrevention, TradingMode
-from holdfast.config import NOTIONAL_MAX
+from holdfast.config import NOTIONAL_MAX, ORDER_AMENDS_MAX
 from holdfast.gateway.binance import errors, formats
 from holdfast.gateway.binance.endpoints import Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError
@@ -222,7 +222,7 @@ def instrument_shown(instrument: Instrument) -> dict[str, Any]:
         "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": False,
         "cancelReplaceAllowed": True,
-        "amendAllowed": False,
+        "amendAllowed": True,
         "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
@@ -266,6 +266,10 @@ def filters(instrument: Instrument) -> list[dict[str, Any]]:
             "avgPriceMins": AVERAGE_PRICE_MINUTES,
         },
         {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": get(P.ORDERS_MAX, 0)},
+        {
+            "filterType": "MAX_NUM_ORDER_AMENDS",
+            "maxNumOrderAmends": get(P.ORDER_AMENDS_MAX, 0) or ORDER_AMENDS_MAX,
+        },
     ]
     if get(P.BID_MULTIPLIER_UP_PPM, 0):
         shown.append(

@@ -394,7 +394,8 @@ def placed(order: NewOrder, outcome: Outcome, unit_ns: int) -> formats.Shown:
     for event in outcome.orders:
         if event.kind == OrderEventKind.ORDER_ACCEPTED:
             own = [each for each in outcome.orders if each.order_id == event.order_id]
-            return formats.order_placed(order.instrument, own, order.response, unit_ns)
+            prevented = [each for each in outcome.orders if formats.is_prevention(each)]
+            return formats.order_placed(order.instrument, own, order.response, unit_ns, prevented)
         if event.kind == OrderEventKind.ORDER_REJECTED:
             raise order_rejection(event, order)
     # A poison command: the engine skipped it and halted the instrument.
