@@ -21,6 +21,7 @@ class Bench(NamedTuple):
 
 BENCHES = {
     "match": Bench("the book alone, beside a plain C++ book", ()),
+    "exchange_core": Bench("the whole engine, beside exchange-core on the mix of its own test"),
     "engine": Bench(
         "the whole engine, beside that book's matching alone", ("--commands", "300000", "--without-memory")
     ),
