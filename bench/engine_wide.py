@@ -79,6 +79,11 @@ def _medians(rounds: list[Measured]) -> Measured:
     return Measured(*(statistics.median(column) for column in zip(*rounds, strict=True)))
 
 
+def _short(number: int) -> str:
+    """1,000,000 as 1M, 30,000 as 30k."""
+    return f"{number // 10**6}M" if number >= 10**6 else f"{number // 1_000}k" if number >= 1_000 else str(number)
+
+
 def show_measured(sizes: dict[str, Size], measured: dict[str, Measured]) -> None:
     narrow = measured["narrow"].per_second
     rows = []
@@ -86,12 +91,16 @@ def show_measured(sizes: dict[str, Size], measured: dict[str, Measured]) -> None
         each = measured[name]
         figures = [f"{each.per_second / 1e6:.2f}", f"{1e9 / each.per_second:.0f}", f"{each.per_second / narrow:.2f}x"]
         memory = [f"{each.open_mb:,.0f}", f"{each.end_mb:,.0f}"]
-        rows.append([name, *(f"{number:,}" for number in size[:3]), *figures, *memory])
+        rows.append([name, *map(_short, size[:3]), *figures, *memory])
     widest = list(sizes)[-1]
     ratio = measured[widest].per_second / narrow
     limit = f"{ratio:.2f}x the narrow run with {widest} (at least {RATIO_MIN:.2f}x)"
-    columns = ["", "instruments", "accounts", "orders", "million/s", "ns", "ratio", "MB, books built", "MB at the end"]
-    notes = [f"{sizes[widest].commands:,} commands, processor time of the thread.", verdict(limit, ratio >= RATIO_MIN)]
+    columns = ["", "markets", "accounts", "orders", "million/s", "ns", "ratio", "MB built", "MB after"]
+    notes = [
+        f"{sizes[widest].commands:,} commands, processor time of the thread.",
+        "Memory: what the process has more, when the books are built and after the measured commands.",
+        verdict(limit, ratio >= RATIO_MIN),
+    ]
     show("The engine, from narrow to wide", columns, rows, notes)
 
 

@@ -31,7 +31,7 @@ from holdfast.engine.engine import Engine
 SEED = 20_260
 ACCOUNTS = 2_000
 RESTING = 1_000
-WARM_UPS = 2  # Rounds in which Java finds out what is hot.
+WARM_UPS = 5  # Rounds in which Java finds out what is hot.
 RATIO_MIN = 1.0
 WAIT = "YIELDING"
 
@@ -57,6 +57,7 @@ class Round(NamedTuple):
 
 class Measured(NamedTuple):
     per_second: float
+    best_per_second: float  # Of all rounds: what a busy machine spoiled least.
     cores: float  # That it kept busy.
     ready: Memory  # With the commands prepared.
     end: Memory
@@ -118,6 +119,7 @@ def take_turns(programs: Sequence[Sequence[str]], rounds: int, mix: Mix) -> list
     return [
         Measured(
             commands / statistics.median(result.seconds for result in kept),
+            commands / min(result.seconds for result in kept),
             statistics.median(result.processor_s / result.seconds for result in kept),
             *memory,
         )
@@ -177,7 +179,8 @@ def show_measured(measured: list[Measured], mix: Mix, rounds: int, missing: str)
         [
             name,
             f"{each.per_second / 1e6:.2f}",
-            f"{each.per_second / measured[-1].per_second:.2f}x" if not missing else "",
+            f"{each.best_per_second / 1e6:.2f}",
+            "" if missing else f"{each.per_second / measured[-1].per_second:.2f}x",
             f"{each.cores:.1f}",
             f"{each.ready.now_mb:,.0f}",
             f"{each.end.peak_mb:,.0f}",
@@ -190,7 +193,9 @@ def show_measured(measured: list[Measured], mix: Mix, rounds: int, missing: str)
         for kind, name in zip(SHARES, ("new", "IOC", "cancel", "move", "reduce"), strict=True)
     )
     notes = [
-        f"{len(kinds):,} commands: {shares}; {RESTING:,} resting orders, {ACCOUNTS:,} accounts; median of {rounds} rounds.",
+        f"{len(kinds):,} commands: {shares}.",
+        f"{RESTING:,} resting orders, {ACCOUNTS:,} accounts; median of {rounds} rounds, which take turns.",
+        "Memory: resident, with the commands prepared, and at the peak of all rounds.",
         f"{mix.totals.trades:,} trades of {mix.totals.lots:,} lots and the books at the end are equal in every round.",
     ]
     if missing:
@@ -198,8 +203,8 @@ def show_measured(measured: list[Measured], mix: Mix, rounds: int, missing: str)
     else:
         ratio = ours.per_second / measured[1].per_second
         notes.append(verdict(f"{ratio:.2f}x exchange-core, on one core (at least {RATIO_MIN:g}x)", ratio >= RATIO_MIN))
-    columns = ["", "million commands/s", "ratio", "cores busy", "MB, commands prepared", "MB at the peak"]
-    show("The mix of exchange-core's throughput test", columns, rows, notes)
+    columns = ["", "million/s", "best", "ratio", "cores", "MB before", "MB at most"]
+    show("The mix of exchange-core's throughput test, million commands a second", columns, rows, notes)
 
 
 def serve_ours(path: str, commands: int) -> None:

@@ -85,7 +85,7 @@ class _Book(NamedTuple):
     first: np.ndarray
     last: np.ndarray
     best: np.ndarray  # By side: no order is at a better price.
-    count: np.ndarray  # By side.
+    open_orders: np.ndarray  # By side.
     last_price: np.ndarray  # Of one.
     totals: np.ndarray
     oldest: np.ndarray  # The orders to pick from.
@@ -98,12 +98,26 @@ def make_mix(resting: int, commands: int, seed: int) -> Mix:
     """So many orders that build the book, and then so many measured commands, which keep it about that large."""
     count = resting + commands
     steps = np.zeros(count, step_dtype)
-    orders = [np.zeros(count + 1, np.int64) for _ in range(6)]
-    levels = [np.zeros((2, HIGHEST_TICKS + FARTHEST_TICKS), np.int64) for _ in range(2)]
-    best = np.array([LOWEST_TICKS - FARTHEST_TICKS, HIGHEST_TICKS + FARTHEST_TICKS - 1])
-    small = [np.zeros(2, np.int64), np.full(1, MIDDLE_TICKS), np.zeros(3, np.int64)]
-    picks = [np.zeros(OLDEST, np.int64), np.full(count + 1, -1), np.zeros(count + 1, np.int64), np.zeros(3, np.int64)]
-    book = _Book(*orders, *levels, best, *small, *picks)
+    by_order = (np.zeros(count + 1, np.int64) for _ in range(7))
+    by_price = (np.zeros((2, HIGHEST_TICKS + FARTHEST_TICKS), np.int64) for _ in range(2))
+    book = _Book(
+        side=next(by_order),
+        price=next(by_order),
+        leaves=next(by_order),
+        made_by=next(by_order),
+        older=next(by_order),
+        younger=next(by_order),
+        first=next(by_price),
+        last=next(by_price),
+        best=np.array([LOWEST_TICKS - FARTHEST_TICKS, HIGHEST_TICKS + FARTHEST_TICKS - 1]),
+        open_orders=np.zeros(2, np.int64),
+        last_price=np.full(1, MIDDLE_TICKS),
+        totals=np.zeros(3, np.int64),
+        oldest=np.zeros(OLDEST, np.int64),
+        oldest_place=np.full(count + 1, -1),
+        waiting=next(by_order),
+        ends=np.zeros(3, np.int64),
+    )
     thresholds = np.cumsum([SHARES[kind] for kind in (NEW, IOC, CANCEL, REDUCE)])
     _fill(steps, book, resting, thresholds, seed)
     totals = Totals(*(int(total) for total in book.totals))
@@ -121,7 +135,7 @@ def _levels(book: _Book, side: int) -> Levels:
 
 
 @njit
-def _fill(steps, book, resting, thresholds, seed):  # type: ignore[no-untyped-def]
+def _fill(steps: np.ndarray, book: _Book, resting: int, thresholds: np.ndarray, seed: int) -> None:
     np.random.seed(seed)
     order_count = 0
     for i in range(len(steps)):
@@ -129,14 +143,14 @@ def _fill(steps, book, resting, thresholds, seed):  # type: ignore[no-untyped-de
             book.totals[:] = 0
         kind = NEW if i < resting else _kind(thresholds)
         step = steps[i]
-        if kind == NEW or kind == IOC:
+        if kind in (NEW, IOC):
             order_count += 1
             order = order_count
             side = np.random.randint(2)
             book.side[order] = side
             step["lots"] = 1 + np.random.randint(6) * np.random.randint(6) * np.random.randint(6)
             if kind == IOC:
-                step["lots"] *= 1 + max(0, book.count[1 - side] - resting // 2) // 4
+                step["lots"] *= 1 + max(0, book.open_orders[1 - side] - resting // 2) // 4
                 step["price_ticks"] = HIGHEST_TICKS if side == BID else LOWEST_TICKS
             else:
                 step["price_ticks"] = _place_behind(book, side)
@@ -163,7 +177,7 @@ def _fill(steps, book, resting, thresholds, seed):  # type: ignore[no-untyped-de
             step["price_ticks"] = _moved(book, order)
             _unlink(book, order)
         step["leaves_lots"] = book.leaves[order]
-        if kind == NEW or kind == IOC or kind == MOVE:
+        if kind in (NEW, IOC, MOVE):
             _match(book, order, step["price_ticks"])
             if kind == IOC:
                 book.leaves[order] = 0
@@ -174,7 +188,7 @@ def _fill(steps, book, resting, thresholds, seed):  # type: ignore[no-untyped-de
 
 
 @njit
-def _kind(thresholds):  # type: ignore[no-untyped-def]
+def _kind(thresholds: np.ndarray) -> int:
     drawn = np.random.randint(1_000)
     if drawn < thresholds[0]:
         return NEW
@@ -186,18 +200,18 @@ def _kind(thresholds):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _place_behind(book, side):  # type: ignore[no-untyped-def]
+def _place_behind(book: _Book, side: int) -> int:
     """Near the last trade more often than far from it."""
     spread = 0.0
     for _ in range(4):
         spread += np.random.random()
     distance = int(abs(spread / 2 - 1) * np.random.random() ** 2 * FARTHEST_TICKS)
     price = book.last_price[0] - distance if side == BID else book.last_price[0] + distance
-    return min(max(price, LOWEST_TICKS), HIGHEST_TICKS)
+    return int(min(max(price, LOWEST_TICKS), HIGHEST_TICKS))
 
 
 @njit
-def _moved(book, order):  # type: ignore[no-untyped-def]
+def _moved(book: _Book, order: int) -> int:
     """Where a move takes the order: at least a tick, and from the last trade's own price either way."""
     away = book.price[order] - book.last_price[0]
     if away == 0:
@@ -205,11 +219,11 @@ def _moved(book, order):  # type: ignore[no-untyped-def]
     else:
         nearer = (abs(away) + 99) // 100
         price = book.price[order] - nearer if away > 0 else book.price[order] + nearer
-    return min(max(price, LOWEST_TICKS), HIGHEST_TICKS)
+    return int(min(max(price, LOWEST_TICKS), HIGHEST_TICKS))
 
 
 @njit
-def _reducible(book, order):  # type: ignore[no-untyped-def]
+def _reducible(book: _Book, order: int) -> int:
     for _ in range(_TRIES):
         if book.leaves[order] > 1 and book.younger[order] == 0:
             return order
@@ -218,10 +232,10 @@ def _reducible(book, order):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _match(book, order, limit):  # type: ignore[no-untyped-def]
+def _match(book: _Book, order: int, limit: int) -> None:
     side = book.side[order]
     other = 1 - side
-    while book.leaves[order] > 0 and book.count[other] > 0:
+    while book.leaves[order] > 0 and book.open_orders[other] > 0:
         while book.first[other, book.best[other]] == 0:
             book.best[other] += 1 if other == ASK else -1
         price = book.best[other]
@@ -241,7 +255,7 @@ def _match(book, order, limit):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _rest(book, order, price):  # type: ignore[no-untyped-def]
+def _rest(book: _Book, order: int, price: int) -> None:
     side = book.side[order]
     before = book.last[side, price]
     book.price[order] = price
@@ -254,11 +268,11 @@ def _rest(book, order, price):  # type: ignore[no-untyped-def]
         book.first[side, price] = order
     if (side == BID and price > book.best[side]) or (side == ASK and price < book.best[side]):
         book.best[side] = price
-    book.count[side] += 1
+    book.open_orders[side] += 1
 
 
 @njit
-def _unlink(book, order):  # type: ignore[no-untyped-def]
+def _unlink(book: _Book, order: int) -> None:
     side, price = book.side[order], book.price[order]
     before, after = book.older[order], book.younger[order]
     if before:
@@ -269,11 +283,11 @@ def _unlink(book, order):  # type: ignore[no-untyped-def]
         book.older[after] = before
     else:
         book.last[side, price] = before
-    book.count[side] -= 1
+    book.open_orders[side] -= 1
 
 
 @njit
-def _keep_oldest(book, order, is_new):  # type: ignore[no-untyped-def]
+def _keep_oldest(book: _Book, order: int, is_new: bool) -> None:
     """Take the order off those to pick from when it is gone, and in when it is new and its turn comes."""
     place = book.oldest_place[order]
     if book.leaves[order] == 0 and place >= 0:

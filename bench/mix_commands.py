@@ -9,7 +9,7 @@ is checked, and a deadline. Funds are ample and every filter is set, so that eac
 therefore the order ids are known before.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -108,7 +108,7 @@ def setup(size: Size) -> Iterator[np.ndarray]:
 def _shuffled(
     instruments: int, resting: int, commands: int, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which instrument's which step comes when: first all that build the books in turn, then the others in any order."""
+    """Whose which step comes when: first those that build the books, in turn, then the others in any order."""
     every = np.arange(instruments)
     measured = random.permutation(np.repeat(every, commands))
     market = np.concatenate([np.tile(every, resting), measured])
@@ -144,7 +144,7 @@ class _Part(NamedTuple):
     kind: CommandKind
     size: int
     text: str  # The prefix of each one's `client_id`, or "".
-    columns: dict[str, int | np.ndarray]
+    columns: Mapping[str, object]
 
     def records(self, begun: int, end: int) -> np.ndarray:
         records = np.zeros(end - begun, command_dtype)
@@ -165,8 +165,8 @@ def _setup_parts(size: Size) -> Iterator[_Part]:
     yield _Part(kind.ADD_ASSET, bases + quotes, "ASSET", {"qty_lots": 8})
     pair = {"account_id": base, "instrument_id": quote, "price_ticks": 10**6, "qty_lots": 100}
     yield _Part(kind.ADD_INSTRUMENT, size.instruments, "MARKET", pair)
-    for which, value in FILTERS.items():
-        setting = {"instrument_id": 1 + instrument, "order_id": which, "qty_lots": value}
+    for parameter, value in FILTERS.items():
+        setting = {"instrument_id": 1 + instrument, "order_id": parameter, "qty_lots": value}
         yield _Part(kind.SET_INSTRUMENT_PARAMETER, size.instruments, "", setting)
     mode = {"instrument_id": 1 + instrument, "qty_lots": TradingMode.TRADING}
     yield _Part(kind.SET_TRADING_MODE, size.instruments, "", mode)
