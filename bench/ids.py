@@ -18,7 +18,7 @@ from bench.machine import show, verdict
 from bench.mix import LOWEST_TICKS
 from bench.mix_commands import Size, prepare, stamp
 from bench.mix_run import memory_of, open_venue, run
-from bench.orders import COMMAND_NS, WINDOW_NS
+from bench.orders import BATCH, COMMAND_NS, WINDOW_NS
 from holdfast.codes import CommandKind, Limit, OrderType, Side, TimeInForce
 from holdfast.commands import command_dtype
 from holdfast.engine.engine import Engine
@@ -29,7 +29,6 @@ IDS = 50_000_000
 QUICK_IDS = 1_500_000
 QUICK_COMMANDS = 500_000
 COST_MAX = 0.4
-FILL_BATCH = 65_536
 DAY_NS = 24 * 3600 * 10**9
 
 
@@ -88,7 +87,7 @@ def remember(engine: Engine, ids: int, horizon_ns: int) -> None:
     settings["qty_lots"] = [2 * ids + SIZE.commands, horizon_ns]
     stamp(settings, engine.last_seq + 1)
     engine.apply(settings)
-    records = np.zeros(FILL_BATCH, command_dtype)
+    records = np.zeros(BATCH, command_dtype)
     records["kind"] = CommandKind.PLACE_ORDER
     records["order_type"] = OrderType.LIMIT
     records["time_in_force"] = TimeInForce.IOC
@@ -96,8 +95,8 @@ def remember(engine: Engine, ids: int, horizon_ns: int) -> None:
     records["side"] = Side.BUY
     records["price_ticks"] = LOWEST_TICKS
     records["qty_lots"] = 1
-    for begun in range(0, ids, FILL_BATCH):
-        batch = records[: min(FILL_BATCH, ids - begun)]
+    for begun in range(0, ids, BATCH):
+        batch = records[: min(BATCH, ids - begun)]
         number = np.arange(begun, begun + len(batch))
         batch["account_id"] = batch["key_id"] = 1 + number % SIZE.accounts
         batch["client_id"] = earlier_ids(number)

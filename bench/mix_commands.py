@@ -15,14 +15,13 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.mix import BID, CANCEL, IOC, MOVE, NEW, REDUCE, Mix, Totals, make_mix
-from bench.orders import COMMAND_NS, FILTERS, START_NS, WINDOW_NS, client_ids
+from bench.orders import BATCH, COMMAND_NS, FILTERS, START_NS, WINDOW_NS, client_ids
 from holdfast.codes import CommandKind, KeyPermission, OrderType, Side, TimeInForce, TradingMode
 from holdfast.commands import command_dtype
 
 DEPOSIT = 10**12
 BASES_MAX = 100  # Base assets; there are as many quote assets as that takes.
 MARKETS_OF_ACCOUNT = 2
-SETUP_BATCH = 65_536
 
 _KINDS = {
     NEW: CommandKind.PLACE_ORDER,
@@ -98,8 +97,8 @@ def setup(size: Size) -> Iterator[np.ndarray]:
     """The commands that make the venue, in batches: assets, instruments, accounts with keys and money."""
     seq = 1
     for part in _setup_parts(size):
-        for begun in range(0, part.size, SETUP_BATCH):
-            records = part.records(begun, min(begun + SETUP_BATCH, part.size))
+        for begun in range(0, part.size, BATCH):
+            records = part.records(begun, min(begun + BATCH, part.size))
             stamp(records, seq)
             seq += len(records)
             yield records
