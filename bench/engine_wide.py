@@ -64,6 +64,7 @@ def measure(size: Size) -> Measured:
 def measure_venue(size: Size, prepared: Prepared) -> Measured:
     before = memory_of().now_mb
     engine = open_venue(size)
+    engine.expect(size.resting + size.commands)  # Or a hash and a pool of ids double somewhere in between.
     run(engine, prepared.records[: prepared.building])
     opened = memory_of().now_mb
     result = run(engine, prepared.measured)
