@@ -87,6 +87,8 @@ def remember(engine: Engine, ids: int, horizon_ns: int) -> None:
     settings["qty_lots"] = [2 * ids + SIZE.commands, horizon_ns]
     stamp(settings, engine.last_seq + 1)
     engine.apply(settings)
+    if horizon_ns:
+        engine.expect(2 * ids)  # Half of them bring an id, it reckons; here all do.
     records = np.zeros(BATCH, command_dtype)
     records["kind"] = CommandKind.PLACE_ORDER
     records["order_type"] = OrderType.LIMIT
