@@ -4,8 +4,8 @@ commands → engine (AMEND) → events
 
 Only the quantity may be changed, and only downwards; something must be left to trade. What the order held for the lots
 that go is free at once. The command names the order's client id from now on, which may be the one it has. A former id
-stays the order's and counts as long as the present one does (`ids.rename_order`). An order that waits for its stop price has
-no place to keep, and is as unknown here as one that is not open. A refusal changes nothing.
+stays the order's and counts as long as the present one does (`ids.rename_order`). An order that waits for its stop
+price has no place to keep, and is as unknown here as one that is not open. A refusal changes nothing.
 """
 
 import numpy as np
