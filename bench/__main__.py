@@ -1,7 +1,7 @@
 """All benchmarks, one table each:  python -m bench [--quick] [NAME ...]
 
 Each runs in a process of its own and says on which machine; where something is to be reached, the line below the table
-says whether it was. Everything takes a quarter of an hour, with --quick a few minutes and figures that say less. What
+says whether it was. Everything takes half an hour, with --quick a few minutes and figures that say less. What
 is stored lies in the working directory.
 """
 
