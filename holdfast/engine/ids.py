@@ -18,11 +18,13 @@ Invariant: an entry is in the hash unless it is free or forgotten; entries that 
 import numpy as np
 
 from holdfast.codes import OrderStatus
-from holdfast.engine.jit import cold, hot
+from holdfast.engine.jit import cold, hot, prefetch
 from holdfast.engine.slots import FREE, home, insert, next_place, remove, row_of, tag_of, tag_of_text
 from holdfast.engine.state import NIL, views
 
 EVICTED_PER_COMMAND = 2
+PLACE_FETCHED_AHEAD = 5  # How many ids before it goes an id's place in the hash is fetched,
+ROW_FETCHED_AHEAD = 10  # and its row.
 
 
 @hot
@@ -205,6 +207,7 @@ def evict(handle):
         if row == NIL or counts(state, state.client_ids[row]):
             break
         drop_oldest_closed(state)
+        fetch_next_closed(state)
     for _ in range(EVICTED_PER_COMMAND):
         row = venue["refused_first"]
         if row == NIL or counts(state, state.client_ids[row]):
@@ -214,6 +217,19 @@ def evict(handle):
             venue["refused_last"] = NIL
         venue["refused_count"] -= 1
         free_row(state, row)
+
+
+@hot
+def fetch_next_closed(state):
+    """Begin to bring into the cache what the next ids to go will touch: the queue is as long as memory is large."""
+    row = state.venue[0]["closed_first"]
+    for _ in range(PLACE_FETCHED_AHEAD):
+        row = np.int64(state.client_ids[row]["link"])
+    entry = state.client_ids[row]
+    prefetch(state.client_id_slots, home(state.client_id_slots, client_id_tag(state, entry["account_id"], entry)))
+    for _ in range(ROW_FETCHED_AHEAD - PLACE_FETCHED_AHEAD):
+        row = np.int64(state.client_ids[row]["link"])
+    prefetch(state.client_ids, row)
 
 
 @hot
