@@ -4,8 +4,7 @@ commands → engine (AMEND) → events
 
 Only the quantity may be changed, and only downwards; something must be left to trade. What the order held for the lots
 that go is free at once. The command names the order's client id from now on, which may be the one it has. A former id
-stays the order's and counts as long as the present one does (`ids.rename_order`). An order that waits for its stop
-price has no place to keep, and is as unknown here as one that is not open. A refusal changes nothing.
+stays the order's and counts as long as the present one does (`ids.rename_order`). A refusal changes nothing.
 """
 
 import numpy as np
@@ -15,7 +14,7 @@ from holdfast.config import ORDER_AMENDS_MAX
 from holdfast.engine.acting import begin_acting, end_acting
 from holdfast.engine.book import reduce_order
 from holdfast.engine.cancel import judge_cancel_asker, refuse_cancel, target_row
-from holdfast.engine.emit import emit_book, emit_smaller, is_waiting
+from holdfast.engine.emit import emit_book, emit_smaller, is_market, is_waiting
 from holdfast.engine.ids import (
     client_id_tag,
     find_client_id,
@@ -26,7 +25,7 @@ from holdfast.engine.ids import (
 )
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.positions import count_open_lots
-from holdfast.engine.risk import is_above, parameter
+from holdfast.engine.risk import is_notional_right, parameter
 from holdfast.engine.settle import release
 from holdfast.engine.state import NIL, views
 
@@ -55,7 +54,7 @@ def judge_amendment(handle, command_row):
     if command["qty_lots"] <= 0 or is_empty_text(command):
         return RejectReason.MALFORMED.value
     row = target_row(handle, command_row)
-    if row == NIL or is_waiting(state.details[row]):
+    if row == NIL:
         return RejectReason.ORDER_UNKNOWN.value
     state.step[0]["target_row"] = row
     reason = judge_moment(state, command)
@@ -64,7 +63,7 @@ def judge_amendment(handle, command_row):
     reason = judge_new_id(handle, command_row)
     if reason != _NONE:
         return reason
-    return judge_new_qty(state, command, row)
+    return judge_new_qty(handle, command_row)
 
 
 @hot
@@ -96,10 +95,12 @@ def judge_new_id(handle, command_row):
     return _NONE
 
 
-@hot
-def judge_new_qty(state, command, row):
+@cold
+def judge_new_qty(handle, command_row):
     """Whether the quantity is smaller, leaves something to trade, and passes the filters."""
-    order = state.details[row]
+    state = views(handle)
+    command = state.commands[command_row]
+    order = state.details[state.step[0]["target_row"]]
     qty = command["qty_lots"]
     if qty == order["qty_lots"]:
         return RejectReason.AMEND_CHANGES_NOTHING.value
@@ -112,10 +113,9 @@ def judge_new_qty(state, command, row):
         return RejectReason.LOT_SIZE.value
     if qty > parameter(state, instrument_id, InstrumentParameter.QTY_LOTS_MAX):
         return RejectReason.LOT_SIZE.value
-    notional = order["price_ticks"] * qty * state.instruments[instrument_id]["units_per_tick_lot"]
-    if notional < parameter(state, instrument_id, InstrumentParameter.NOTIONAL_MIN):
-        return RejectReason.NOTIONAL.value
-    if is_above(notional, parameter(state, instrument_id, InstrumentParameter.NOTIONAL_MAX)):
+    state.taker[0]["price_ticks"] = order["price_ticks"]
+    state.taker[0]["qty_lots"] = qty
+    if not is_notional_right(handle, instrument_id, not is_market(order)):
         return RejectReason.NOTIONAL.value
     amends_max = parameter(state, instrument_id, InstrumentParameter.ORDER_AMENDS_MAX)
     if amends_max == 0:
@@ -144,5 +144,6 @@ def amend_target(handle, command_row):
     emit_smaller(handle, order, OrderEventKind.ORDER_AMENDED.value, lots)
     if not is_same_text(order, command):
         rename_order(handle, state.step[0]["client_id_tag"], order, command)
-    level_lots = state.book.levels[state.book.orders[row]["level"]]["lots"]
-    emit_book(handle, np.int64(order["instrument_id"]), np.int64(order["side"]), order["price_ticks"], level_lots)
+    if not is_waiting(order):
+        level_lots = state.book.levels[state.book.orders[row]["level"]]["lots"]
+        emit_book(handle, np.int64(order["instrument_id"]), np.int64(order["side"]), order["price_ticks"], level_lots)

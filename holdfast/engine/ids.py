@@ -181,8 +181,16 @@ def former_id_count(state):
 
 
 @hot
+def link_client_ids(state, row, order_row):
+    """The order lies in this row from now on."""
+    while row != NIL:
+        state.client_ids[row]["link"] = order_row
+        row = state.client_ids[row]["ts_ns"]
+
+
+@hot
 def close_client_ids(state, row, status):
-    """An order that was on the book ended: its ids join the queue of closed ones, the newest first."""
+    """An order ended: its ids join the queue of closed ones, the newest first."""
     former = state.client_ids[row]["ts_ns"]
     close_client_id(state, row, status)
     if former != NIL:

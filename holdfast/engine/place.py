@@ -20,7 +20,7 @@ from holdfast.codes import (
 from holdfast.engine.acting import begin_acting, end_acting
 from holdfast.engine.book import append_order, side_row
 from holdfast.engine.emit import emit_book, emit_order, is_market, is_waiting
-from holdfast.engine.ids import close_client_id, copy_text, remember_open, remember_refused
+from holdfast.engine.ids import close_client_ids, copy_text, link_client_ids, remember_open, remember_refused
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.match import (
     GOES_ON,
@@ -78,6 +78,7 @@ def take_in_hand(handle, command_row):
     order["older"] = 0
     order["younger"] = 0
     order["client_id_row"] = 0
+    order["amend_count"] = 0
     copy_text(order, command)
     order["side"] = command["side"]
     order["order_type"] = command["order_type"]
@@ -181,7 +182,7 @@ def go_on_placing(handle):
         else:
             rest(handle)
     elif outcome == SELF_TRADE or order["status"] == OrderStatus.FILLED:
-        close_client_id(state, order["client_id_row"], order["status"])
+        close_client_ids(state, order["client_id_row"], order["status"])
     else:
         assert outcome != NOTHING_LEFT
         expire(handle, expiry_reason(order, outcome))
@@ -208,7 +209,7 @@ def expire(handle, reason):
         release(handle, order, leaves_of(order))
     order["status"] = OrderStatus.EXPIRED
     emit_order(handle, order, OrderEventKind.ORDER_EXPIRED.value, reason)
-    close_client_id(state, order["client_id_row"], order["status"])
+    close_client_ids(state, order["client_id_row"], order["status"])
 
 
 @hot
@@ -231,7 +232,7 @@ def list_in_hand(handle, side, price_ticks):
     row = append_order(state.book, side, price_ticks, order["order_id"], np.int64(order["account_id"]), leaves_lots)
     state.details[row] = order
     list_order(state, row, leaves_lots)
-    state.client_ids[order["client_id_row"]]["link"] = row
+    link_client_ids(state, order["client_id_row"], row)
     state.venue[0]["open_order_count"] += 1
     return row
 

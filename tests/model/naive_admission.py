@@ -89,7 +89,7 @@ class Admission(State):
     def judge_amendment(self, command: Command) -> int:
         if command.qty_lots <= 0 or not command.client_id:
             return RejectReason.MALFORMED
-        if not self.targets(command) or self.target(command).is_waiting:
+        if not self.targets(command):
             return RejectReason.ORDER_UNKNOWN
         order = self.target(command)
         return self.judge_moment(order) or self.judge_new_id(order, command) or self.judge_new_qty(order, command)

@@ -86,7 +86,8 @@ class Trading(Admission):
             if command.client_id != order.client_id:
                 order.former_ids.append(order.client_id)
                 order.client_id = command.client_id
-            self.tell_level(order.instrument_id, order.side, order.price_ticks)
+            if not order.is_waiting:
+                self.tell_level(order.instrument_id, order.side, order.price_ticks)
 
     def cancel_all(self, command: Command) -> None:
         judge = self.judge_cancel if command.instrument_id else self.judge_trader

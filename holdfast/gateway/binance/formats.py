@@ -222,8 +222,9 @@ def order_amended(instrument: Instrument, event: OrderEvent, client_id: str, uni
             "timeInForce": TIMES_IN_FORCE[event.time_in_force],
             "type": TYPES[event.order_type],
             "side": SIDES[event.side],
-            "workingTime": event.created_ts_ns // unit_ns,
+            "workingTime": working_time(event, unit_ns),
             "selfTradePreventionMode": PREVENTIONS[event.self_trade_prevention],
+            **conditional(instrument, event),
         },
     }
 
