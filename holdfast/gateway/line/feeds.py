@@ -54,6 +54,9 @@ class Position(NamedTuple):
     index: int  # type: ignore[assignment]  # It hides tuple.index, which nobody needs here.
 
 
+INDEX_MAX = 2**31 - 1  # Of a position after all that a command did.
+
+
 class FeedName(NamedTuple):
     account_id: int
     with_sub_accounts: bool
@@ -139,7 +142,7 @@ class Feeds:
         feeds = self._families if name.with_sub_accounts else self._own
         feed = feeds.get(name.account_id)
         if feed is None:
-            feed = feeds[name.account_id] = Feed(Position(applied_seq + 1, -1))
+            feed = feeds[name.account_id] = Feed(Position(applied_seq, INDEX_MAX))
             self._learn_accounts()
             self._mark()
         return feed

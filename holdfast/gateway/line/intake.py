@@ -95,12 +95,13 @@ class Intake:
         return self._last_numbers.get(name, 0) + 1
 
     def add(self, sender: Sender, records: bytes) -> None:
-        if not self._waiting:
-            self._soon(self.flush)
-        self._waiting.setdefault(sender, []).append(records)
         if self._in_flight > IN_FLIGHT_MAX:
             self._held[sender] = None
             sender.hold(True)
+        is_first = not self._waiting
+        self._waiting.setdefault(sender, []).append(records)
+        if is_first:
+            self._soon(self.flush)
 
     def on_applied(self, commands: np.ndarray) -> None:
         """Some commands have been applied; those of the line are on their way no longer."""

@@ -160,6 +160,7 @@ class Session(asyncio.Protocol):
             return
         self._granted, self.name, self.account_id = granted, granted.name, granted.key.account_id
         self.phase = Phase.TELLING
+        self._deadline_s = self._wheel.now_s + self._limits.idle_s
         self._next_heartbeat_s = self._wheel.now_s + self._limits.heartbeat_s
         self._server.begin(self, granted)
 
