@@ -57,6 +57,8 @@ class LineClient:
         self._seconds_max = seconds_max
         self._socket: socket.socket | None = None
         self._attempts = 0  # To connect, since the session was live.
+        self._next_attempt_s = 0.0
+        self._failure = ""  # Of the last attempt.
         self.core = Core(
             api_key,
             private_key,
@@ -199,21 +201,19 @@ class LineClient:
             self._attempts = 0
 
     def _open(self, end_s: float) -> socket.socket:
-        """Try until it works; what a venue accepts and ends at once counts as an attempt too."""
-        failure: OSError | None = None
+        """Try until it works, less and less often; what a venue accepts and ends at once counts as an attempt too."""
         while True:
-            if self._attempts:
-                seconds = RETRY_SECONDS[min(self._attempts, len(RETRY_SECONDS)) - 1]
-                if time.monotonic() + seconds >= end_s:
-                    raise TimeoutError(
-                        f"The venue cannot be reached: {failure or 'it ended the session'}."
-                    ) from failure
-                time.sleep(seconds)
+            wait_s = self._next_attempt_s - time.monotonic()
+            if wait_s > 0:
+                time.sleep(max(0.0, min(wait_s, end_s - time.monotonic())))
+            if time.monotonic() >= end_s and wait_s > 0:
+                raise TimeoutError(f"The venue cannot be reached: {self._failure or 'it ended the session'}.")
+            self._next_attempt_s = time.monotonic() + RETRY_SECONDS[min(self._attempts, len(RETRY_SECONDS) - 1)]
             self._attempts += 1
             try:
                 self._socket = self._connected()
             except OSError as error:
-                failure = error
+                self._failure = str(error)
                 continue
             self.core.connected()
             return self._socket

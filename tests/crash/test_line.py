@@ -87,6 +87,7 @@ class Watcher(threading.Thread):
     def run(self) -> None:
         while not self.stop.is_set():
             self.reports += self.line.read(0.2)
+        self.line.close()
 
 
 def test_nothing_is_lost_or_doubled_on_the_line_when_the_venue_is_killed(tmp_path: Path) -> None:
