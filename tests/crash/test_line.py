@@ -111,13 +111,14 @@ def test_nothing_is_lost_or_doubled_on_the_line_when_the_venue_is_killed(tmp_pat
             assert not trader.is_alive(), "a client hangs"
             if trader.failure is not None:
                 raise trader.failure
-        newest = positions(traders[0].reports)[-1]
-        wait_until(lambda: newest in positions(watcher.reports[-1:]), what="the drop copy of the newest report")
+        told = positions(traders[0].reports)
+        # Others may have traded with this trader's orders after it had left, so there may be more than it saw.
+        wait_until(lambda: positions(watcher.reports[-1:]) >= told[-1:], what="the drop copy of the newest report")
         watcher.stop.set()
         watcher.join(60)
         for trader in traders:
             check(venue, trader)
-        assert positions(watcher.reports) == positions(traders[0].reports)
+        assert positions(watcher.reports)[: len(told)] == told
         assert venue.terminate() == 0
         venue.command("verify", str(venue.data))
 
