@@ -35,12 +35,12 @@ _NOT_THE_CLIENTS = [
     if name in ("seq", "ts_ns", "clock_ts_ns", "received_ts_ns", "gateway_id", "account_id", "key_id")
     or name.startswith("reserved_")
 ]
-_ENUMS = {
-    "side": Side,
-    "order_type": OrderType,
-    "time_in_force": TimeInForce,
-    "self_trade_prevention": SelfTradePrevention,
-    "cancel_restriction": CancelRestriction,
+_LAST_OF_ENUM = {
+    "side": int(max(Side)),
+    "order_type": int(max(OrderType)),
+    "time_in_force": int(max(TimeInForce)),
+    "self_trade_prevention": int(max(SelfTradePrevention)),
+    "cancel_restriction": int(max(CancelRestriction)),
 }
 _FLAGS = int(CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS)
 _NOT_NEGATIVE = ("deadline_ts_ns", "price_ticks", "qty_lots", "quote_units", "order_id")
@@ -99,8 +99,8 @@ class Form:
 
     def is_in_range(self, records: np.ndarray) -> np.ndarray:
         is_good = (records["flags"] & ~_FLAGS) == 0
-        for name, enum in _ENUMS.items():
-            is_good &= records[name].view(np.uint8) <= max(enum)
+        for name, last in _LAST_OF_ENUM.items():
+            is_good &= records[name].view(np.uint8) <= last
         for name in _NOT_NEGATIVE:
             is_good &= records[name] >= 0
         return is_good  # type: ignore[no-any-return]

@@ -9,6 +9,7 @@ numbers, each number once; a number is taken when its record is looked at, whate
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -193,7 +194,7 @@ class Intake:
                 self._last_numbers[name] = self._last_numbers.get(name, 0) + count
         faults = self._form.faults(records)
         is_good = faults == 0
-        for fault in np.unique(faults[~is_good]).tolist():
+        for fault in sorted(set(faults[~is_good].tolist())):
             check = CHECKS[fault - 1]
             self._refuse(senders, owners, records, faults == fault, check.reason, check.text)
         is_good &= self._are_within_limits(senders, owners, records, is_good)
@@ -212,26 +213,24 @@ class Intake:
             self._refuse(senders, owners, records, is_order, Reason.UNAVAILABLE, self._venue.refusal)
             may &= ~is_order
             is_order[:] = False
+        is_cancel = is_good & may & ~is_order
         now_ns, limits = self._venue.clock.now_ns(), self._rate_limits
-        for owner in np.unique(owners).tolist():
-            sender = senders[owner]
-            orders = np.flatnonzero(is_order & (owners == owner))
-            if len(orders):
-                room = limits.charge_some_orders(sender.account_id, len(orders), now_ns)
-                self._cut(sender, records, orders[room:], may, Reason.TOO_MANY_ORDERS, _TOO_MANY_ORDERS)
-            cancels = np.flatnonzero(~is_order & is_good & may & (owners == owner))
-            if len(cancels):
-                room = limits.charge_some_cancels(sender.peer_ip, len(cancels), now_ns)
-                self._cut(sender, records, cancels[room:], may, Reason.TOO_MANY_CANCELS, _TOO_MANY_CANCELS)
+        begins = owners.searchsorted(range(len(senders) + 1)).tolist()  # Each session's records lie together.
+        for sender, (begin, end) in zip(senders, pairwise(begins), strict=True):
+            span = slice(begin, end)
+            if wanted := int(np.count_nonzero(is_order[span])):
+                room = limits.charge_some_orders(sender.account_id, wanted, now_ns)
+                if room < wanted:
+                    over = begin + np.flatnonzero(is_order[span])[room:]
+                    may[over] = False
+                    sender.refuse(records["request_number"][over], Reason.TOO_MANY_ORDERS, _TOO_MANY_ORDERS)
+            if wanted := int(np.count_nonzero(is_cancel[span])):
+                room = limits.charge_some_cancels(sender.peer_ip, wanted, now_ns)
+                if room < wanted:
+                    over = begin + np.flatnonzero(is_cancel[span])[room:]
+                    may[over] = False
+                    sender.refuse(records["request_number"][over], Reason.TOO_MANY_CANCELS, _TOO_MANY_CANCELS)
         return may
-
-    @staticmethod
-    def _cut(
-        sender: Sender, records: np.ndarray, index: np.ndarray, may: np.ndarray, reason: Reason, text: str
-    ) -> None:
-        if len(index):
-            may[index] = False
-            sender.refuse(records["request_number"][index], reason, text)
 
     @staticmethod
     def _refuse(
