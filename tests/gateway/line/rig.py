@@ -32,7 +32,14 @@ from tests.server.rig import FakeTransport
 
 ALICE, BOB = 1, 2
 AMOUNT = 10**15
-UNLIMITED = Limits(orders_per_10_seconds=10**9, orders_per_day=10**9, cancels_per_minute=10**9)
+UNLIMITED = Limits(
+    request_weight_per_minute=10**9,
+    raw_requests_per_5_minutes=10**9,
+    orders_per_10_seconds=10**9,
+    orders_per_day=10**9,
+    cancels_per_minute=10**9,
+    connections_per_5_minutes=10**9,
+)
 
 
 def command(number: int, kind: CommandKind = CommandKind.PLACE_ORDER, **fields: Any) -> bytes:
