@@ -108,6 +108,7 @@ class LineServer:
         self._reading = asyncio.Lock()  # The past is read for one session at a time: it takes a second engine.
         self._tasks: set[asyncio.Task[None]] = set()
         self._listeners: list[asyncio.Server | TlsListener] = []
+        self._socket_path: Path | None = None
         bounds = Limits(
             connections=self.limits.connections,
             connections_per_ip=self.limits.connections_per_ip,
@@ -155,6 +156,7 @@ class LineServer:
             lambda: Session(self, is_local=True), sock=listening, backlog=BACKLOG
         )
         self._listeners.append(server)
+        self._socket_path = path
 
     def start(self) -> None:
         self.door.wheel.start(asyncio.get_running_loop())
@@ -163,6 +165,8 @@ class LineServer:
         """No new connections; tell everybody, and end within about `grace_s`."""
         for listener in self._listeners:
             listener.close()
+        if self._socket_path is not None:
+            self._socket_path.unlink(missing_ok=True)
         self.door.is_stopping = True
         for task in self._tasks:
             task.cancel()
