@@ -1,7 +1,7 @@
 """All benchmarks, one table each:  python -m bench [--quick] [NAME ...]
 
 Each runs in a process of its own and says on which machine; where something is to be reached, the line below the table
-says whether it was. Everything takes a quarter of an hour, with --quick a few minutes and figures that say less. What
+says whether it was. Everything takes half an hour, with --quick a few minutes and figures that say less. What
 is stored lies in the working directory.
 """
 
@@ -24,6 +24,9 @@ BENCHES = {
     "engine": Bench(
         "the whole engine, beside that book's matching alone", ("--commands", "300000", "--without-memory")
     ),
+    "exchange_core": Bench("the whole engine, beside exchange-core on the mix of its own test"),
+    "engine_wide": Bench("the engine with 1,000 instruments and a million accounts, beside a narrow venue"),
+    "ids": Bench("the engine with 50 million client order ids, beside only those of open orders"),
     "recovery": Bench("replay, and a restart behind a snapshot", ("--commands", "2000000", "--behind", "500000")),
     "journal": Bench("durable appends and reading, beside the bare system calls", ()),
     "rest": Bench("orders over REST, beside an empty route"),
@@ -36,7 +39,7 @@ BENCHES = {
 
 
 def main() -> int:
-    names = "\n".join(f"  {name:9} {bench.about}" for name, bench in BENCHES.items())
+    names = "\n".join(f"  {name:13} {bench.about}" for name, bench in BENCHES.items())
     parser = argparse.ArgumentParser(
         prog="python -m bench", epilog=f"benchmarks:\n{names}", formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -38,7 +38,7 @@ _KINDS = {
     CANCEL: CommandKind.CANCEL_ORDER,
     MODIFY: CommandKind.REPLACE_ORDER,
 }
-_FILTERS = {
+FILTERS = {
     InstrumentParameter.PRICE_TICKS_MAX: 2_000_000,
     InstrumentParameter.QTY_LOTS_MAX: 10**6,
     InstrumentParameter.NOTIONAL_MIN: 10,
@@ -61,7 +61,7 @@ def opening(markets: int) -> np.ndarray:
         commands.append(Command(kind=kind.ADD_ASSET, client_id=b"BASE%d" % market, qty_lots=8))
         add = Command(kind=kind.ADD_INSTRUMENT, client_id=b"MARKET%d" % market, account_id=1 + market, instrument_id=1)
         commands.append(add._replace(price_ticks=10**6, qty_lots=100))
-        for which, value in _FILTERS.items():
+        for which, value in FILTERS.items():
             setting = Command(kind=kind.SET_INSTRUMENT_PARAMETER, instrument_id=market, order_id=which, qty_lots=value)
             commands.append(setting)
         commands.append(Command(kind=kind.SET_TRADING_MODE, instrument_id=market, qty_lots=TradingMode.TRADING))
@@ -121,12 +121,12 @@ def _records(stream: np.ndarray, market: np.ndarray) -> np.ndarray:
         new = here & (stream["kind"] == NEW)
         side_of[stream["order_id"][new]] = stream["side"][new]
         records["side"][here & modifies] = side_of[stream["order_id"][here & modifies]]
-    records["client_id"] = _client_ids(len(stream))
+    records["client_id"] = client_ids(len(stream))
     records["client_id"][~is_order] = b""
     return records
 
 
-def _client_ids(count: int) -> np.ndarray:
+def client_ids(count: int) -> np.ndarray:
     """Different for each, 22 characters, as gateways make them."""
     text = np.zeros((count, 36), np.uint8)
     text[:, :10] = np.frombuffer(b"holdfast-x", np.uint8)

@@ -15,6 +15,7 @@ class CommandKind(IntEnum):
     CANCEL_ORDER = 2
     CANCEL_ALL = 3  # All open orders of an account, in one instrument or (instrument_id 0) in all.
     REPLACE_ORDER = 4  # Cancel one order and place another, as one step. CommandFlag says what if the cancel fails.
+    AMEND_ORDER = 5  # Make an open order smaller; it keeps its place in the queue.
 
     DEPOSIT = 32
     REQUEST_WITHDRAWAL = 33
@@ -55,10 +56,16 @@ class Side(IntEnum):
 
 
 class OrderType(IntEnum):
+    """Even ones trade at any price once they work, odd ones have a limit. From 4: they wait for their stop price."""
+
     NONE = 0
     LIMIT = 1
     MARKET = 2
     LIMIT_MAKER = 3
+    STOP_LOSS = 4
+    STOP_LOSS_LIMIT = 5
+    TAKE_PROFIT = 6
+    TAKE_PROFIT_LIMIT = 7
 
 
 class TimeInForce(IntEnum):
@@ -112,7 +119,9 @@ class OrderEventKind(IntEnum):
     ORDER_CANCELED = 4
     ORDER_EXPIRED = 5
     TRADE_PREVENTED = 6  # Self-trade prevention decremented this order, and it lives on.
-    CANCEL_REJECTED = 7
+    CANCEL_REJECTED = 7  # Or an amendment.
+    ORDER_AMENDED = 8
+    ORDER_TRIGGERED = 9  # The stop price was reached: the order works from now on.
 
 
 class ControlEventKind(IntEnum):
@@ -154,6 +163,8 @@ class InstrumentParameter(IntEnum):
     POSITION_MAX = 16  # Base units an account may hold or have on order; 0: none.
     MAKER_FEE_PPM = 17
     TAKER_FEE_PPM = 18
+    ORDER_AMENDS_MAX = 19  # How often one order may be amended; 0: as often as `config.ORDER_AMENDS_MAX` says.
+    ALGO_ORDERS_MAX = 20  # Orders of an account that wait for their stop price; 0: no bound of their own.
 
 
 class Limit(IntEnum):
@@ -204,6 +215,10 @@ class RejectReason(IntEnum):
     CANCEL_RESTRICTED = 18
     IDEMPOTENCY_CONFLICT = 19  # The same key with another content.
     REPLACE_CANCEL_FAILED = 20  # The new order was not tried, since the cancel failed.
+    # Amendments.
+    AMEND_CHANGES_NOTHING = 21
+    AMEND_INCREASES = 22
+    AMEND_LEAVES_NOTHING = 23  # No more than what has traded or was prevented.
     # Filters, one each.
     PRICE_FILTER = 32
     LOT_SIZE = 33
@@ -212,10 +227,13 @@ class RejectReason(IntEnum):
     PERCENT_PRICE_BY_SIDE = 36
     MAX_NUM_ORDERS = 37
     MAX_POSITION = 38
+    MAX_NUM_ALGO_ORDERS = 39
+    MAX_NUM_ORDER_AMENDS = 40
     # Funds and the book.
     INSUFFICIENT_BALANCE = 48
     WOULD_TAKE = 49  # A LIMIT_MAKER that would trade at once.
     NO_REFERENCE = 50
+    WOULD_TRIGGER = 51  # The stop price is reached already.
     # Full.
     ORDERS_FULL = 64
     PAGES_FULL = 65
@@ -247,4 +265,5 @@ class ExpiryReason(IntEnum):
     FILL_OR_KILL = 2
     NO_LIQUIDITY = 3
     SELF_TRADE = 4
-    FUNDS_EXHAUSTED = 5  # A MARKET order whose account cannot pay for another lot.
+    FUNDS_EXHAUSTED = 5  # An order without a limit whose account cannot pay for another lot.
+    PAGES_FULL = 6  # A stop order came to work when its price had no room on the book any more.

@@ -24,12 +24,13 @@ A record's bytes, little-endian. Offsets never change; what later order types ne
         64     4  key_id             the API key that signed; 0: an operator, or the venue itself
         68     4  instrument_id      or the asset's id, where a command is about an asset
         72     8  price_ticks
-        80     8  qty_lots           or an amount in asset units, or a value, as the kind says
+        80     8  qty_lots           of an amended order its new quantity; or an amount in asset units, or a value
         88     8  quote_units        MARKET by quote quantity: what to spend or to get, in units of the quote asset
-        96     8  order_id           the order to cancel or replace; or the withdrawal; or what the kind says
-       104    36  client_id          the new order's id, the cancel's own id, or an operator's idempotency key; ASCII
-       140    36  target_client_id   the order to cancel or replace, when it is named by its client id
-       176     8  reserved_price     (stop price)
+        96     8  order_id           the order to cancel, replace or amend; or the withdrawal; or what the kind says
+       104    36  client_id          the id of the new order, or that an amended one is to have; the cancel's own; or an
+                                     operator's idempotency key; ASCII
+       140    36  target_client_id   the order to cancel, replace or amend, when it is named by its client id
+       176     8  stop_price_ticks   STOP_LOSS and TAKE_PROFIT: the last price at which the order begins to work
        184     8  reserved_lots      (iceberg quantity)
 
 What the generic fields carry for the kinds that are not orders:
@@ -88,7 +89,7 @@ _fields_before_ids = [
     ("quote_units", np.int64),
     ("order_id", np.int64),
 ]
-_fields_after_ids = [("reserved_price", np.int64), ("reserved_lots", np.int64)]
+_fields_after_ids = [("stop_price_ticks", np.int64), ("reserved_lots", np.int64)]
 
 command_dtype = np.dtype(
     [
@@ -146,7 +147,7 @@ class Command(NamedTuple):
     order_id: int = 0
     client_id: bytes = b""
     target_client_id: bytes = b""
-    reserved_price: int = 0
+    stop_price_ticks: int = 0
     reserved_lots: int = 0
 
 

@@ -34,7 +34,7 @@ _order_fields_before_id = [
     ("order_type", np.int8),
     ("time_in_force", np.int8),
     ("self_trade_prevention", np.int8),
-    ("is_maker", np.int8),  # With TRADE
+    ("is_maker", np.int8),  # With TRADE, and in a prevented match
     ("is_working", np.int8),  # On the book afterwards
     ("fee_is_base", np.int8),  # With TRADE: 1 when the fee is in the base asset, 0 in the quote asset
     ("unused", np.int16),
@@ -46,16 +46,20 @@ _order_fields_before_id = [
     ("executed_quote_units", np.int64),
     ("quote_units", np.int64),  # As ordered, for MARKET by quote quantity
     ("prevented_lots", np.int64),  # Taken away by self-trade prevention so far
-    ("last_lots", np.int64),  # TRADE: traded now. TRADE_PREVENTED and expiry by self-trade: prevented now
-    ("last_price_ticks", np.int64),
+    # TRADE: traded now. TRADE_PREVENTED and expiry by self-trade: prevented now. ORDER_AMENDED: taken off
+    ("last_lots", np.int64),
+    ("last_price_ticks", np.int64),  # Of the trade, or of the one that was prevented
     ("last_quote_units", np.int64),
     ("fee_units", np.int64),
-    ("trade_id", np.int64),  # Contiguous per instrument from 1
+    ("trade_id", np.int64),  # Contiguous per instrument from 1. Where self-trade prevention took lots: the match's id
     ("aggregate_trade_id", np.int64),  # Contiguous per instrument from 1: fills of one taker at one price
     ("counter_order_id", np.int64),  # The order on the other side of the trade, or of the prevented match
     ("created_ts_ns", np.int64),
+    ("stop_price_ticks", np.int64),  # 0: none
+    ("working_ts_ns", np.int64),  # When the stop price was reached; 0: not yet, or there is none
 ]
 
+# With ORDER_AMENDED `client_id` is the one that the order had until now; the command holds the one it has from now on.
 order_event_dtype = np.dtype([*_order_fields_before_id, ("client_id", f"S{CLIENT_ID_BYTES}"), ("key_id", np.int32)])
 
 # The same bytes with the id as whole words, as kernels copy it.
@@ -157,6 +161,8 @@ class OrderEvent(NamedTuple):
     aggregate_trade_id: int
     counter_order_id: int
     created_ts_ns: int
+    stop_price_ticks: int
+    working_ts_ns: int
     client_id: bytes
     key_id: int
 

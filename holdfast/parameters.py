@@ -51,9 +51,11 @@ _TABLE = [
     Parameter("ask_multiplier_up", InstrumentParameter.ASK_MULTIPLIER_UP_PPM, Unit.MULTIPLIER),
     Parameter("ask_multiplier_down", InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM, Unit.MULTIPLIER),
     Parameter("orders_max", InstrumentParameter.ORDERS_MAX, Unit.COUNT),
+    Parameter("algo_orders_max", InstrumentParameter.ALGO_ORDERS_MAX, Unit.COUNT),
     Parameter("position_max", InstrumentParameter.POSITION_MAX, Unit.BASE),
     Parameter("maker_fee_ppm", InstrumentParameter.MAKER_FEE_PPM, Unit.FEE_PPM),
     Parameter("taker_fee_ppm", InstrumentParameter.TAKER_FEE_PPM, Unit.FEE_PPM),
+    Parameter("order_amends_max", InstrumentParameter.ORDER_AMENDS_MAX, Unit.COUNT),
 ]
 
 PARAMETERS = {parameter.name: parameter for parameter in _TABLE}

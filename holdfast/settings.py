@@ -222,6 +222,8 @@ class _Reader:
             "market_qty_max": written["qty_max"],
             "notional_min_applies_to_market": 1,
             "orders_max": 200,
+            "algo_orders_max": 5,
+            "order_amends_max": 10,
         }
         return {
             parameter.code: written.get(name, defaults.get(name, fees.get(parameter.code, 0)))

@@ -30,6 +30,8 @@ class Order(NamedTuple):
     created_ts_ns: int
     updated_ts_ns: int
     updated_seq: int
+    stop_price_ticks: int  # 0: none.
+    working_ts_ns: int  # When the stop price was reached; 0: not yet, or there is none.
 
     @classmethod
     def from_event(cls, event: OrderEvent) -> "Order":
@@ -54,6 +56,8 @@ class Order(NamedTuple):
             event.created_ts_ns,
             event.ts_ns,
             event.seq,
+            event.stop_price_ticks,
+            event.working_ts_ns,
         )
 
 
@@ -96,6 +100,37 @@ class Fill(NamedTuple):
             event.ts_ns,
             event.seq,
         )
+
+
+class Amendment(NamedTuple):
+    """An order was made smaller, and may have been given another client id."""
+
+    execution_id: int  # The number of its event within the account.
+    order_id: int
+    account_id: int
+    instrument_id: int
+    former_client_id: str
+    client_id: str
+    former_qty_lots: int
+    qty_lots: int
+    ts_ns: int
+    seq: int
+
+
+class PreventedMatch(NamedTuple):
+    """Two orders of one account that were kept from trading, and how much of either was taken away."""
+
+    prevented_match_id: int
+    instrument_id: int
+    account_id: int
+    taker_order_id: int
+    maker_order_id: int
+    self_trade_prevention: int  # The taker's, which decides.
+    price_ticks: int
+    taker_lots: int
+    maker_lots: int
+    ts_ns: int
+    seq: int
 
 
 class Balance(NamedTuple):

@@ -13,20 +13,21 @@ reply is out. Invariants:
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from holdfast.accounts.movements import Deposit, Movement, Transfer, WithdrawalStep, movements
+from holdfast.accounts.order_changes import order_changes
 from holdfast.accounts.queries import Queries
 from holdfast.accounts.schema import HistoryDamagedError, HistoryUnavailableError, open_for_writing
-from holdfast.accounts.selection import Window, order_id_of
+from holdfast.accounts.selection import LIMIT_MAX, Window, order_id_of
 from holdfast.accounts.tail import Backlog
 from holdfast.accounts.writer import Writer
 from holdfast.events import ControlEvent, Events
-from holdfast.views import Fill, Order, Withdrawal
+from holdfast.views import Amendment, Fill, Order, PreventedMatch, Withdrawal
 
 LAG_EVENTS_MAX = 100_000  # About 25 MB of tail.
 _INT64_MAX = 2**63 - 1
@@ -112,7 +113,7 @@ class History:
         orders = events.orders
         if first_seq <= seen_seq:
             orders = orders.take(np.flatnonzero(orders["seq"] > seen_seq))
-        moved: list[Movement] = []
+        moved: list[Movement] = [*order_changes(orders, commands, first_seq)]
         if len(events.controls):
             for control in map(ControlEvent._make, events.controls.tolist()):
                 if control.seq > seen_seq:
@@ -243,6 +244,62 @@ class History:
         found = self.market_trades(instrument_id, low, 1)
         return found[0].trade_id if found else 0
 
+    def amendments(
+        self, account_id: int, instrument_id: int, order_id: int, from_execution_id: int = 0, limit: int = 500
+    ) -> list[Amendment]:
+        """Of one order, ascending."""
+        window = _window(from_execution_id, 0, 0, limit)
+        order_id = min(order_id, _INT64_MAX)
+        wanted = (order_id, account_id, instrument_id)
+        found = [
+            movement
+            for movement in self._unwritten_movements()
+            if isinstance(movement, Amendment)
+            if (movement.order_id, movement.account_id, movement.instrument_id) == wanted
+            if window.holds(movement.execution_id, movement.ts_ns)
+        ]
+        found += self._queries.amendments(account_id, instrument_id, order_id, window)
+        return window.choose(found, lambda amendment: amendment.execution_id)
+
+    def prevented_match(self, account_id: int, instrument_id: int, prevented_match_id: int) -> PreventedMatch | None:
+        """The account's with this id, or None."""
+        prevented_match_id = min(prevented_match_id, _INT64_MAX)
+        wanted = (account_id, instrument_id, prevented_match_id)
+        for match in self._unwritten_matches():
+            if (match.account_id, match.instrument_id, match.prevented_match_id) == wanted:
+                return match
+        found = self._queries.prevented_match(*wanted)
+        return found[0] if found else None
+
+    def prevented_matches(
+        self, account_id: int, instrument_id: int, order_id: int, from_prevented_match_id: int = 0, limit: int = 500
+    ) -> list[PreventedMatch]:
+        """Those of one order, as taker and as maker, ascending."""
+        window = _window(from_prevented_match_id, 0, 0, limit)
+        order_id = min(order_id, _INT64_MAX)
+        found = [
+            match
+            for match in self._unwritten_matches()
+            if order_id in (match.taker_order_id, match.maker_order_id)
+            if (match.account_id, match.instrument_id) == (account_id, instrument_id)
+            if window.holds(match.prevented_match_id, match.ts_ns)
+        ]
+        found += self._queries.prevented_matches(account_id, instrument_id, order_id, window)
+        return window.choose(found, _match_id)
+
+    def last_prevented_ids(self, order_ids: Sequence[int]) -> dict[int, int]:
+        """The id of the newest prevented match of each order that has one."""
+        wanted = frozenset(order_ids)
+        unwritten = self._unwritten_matches()  # Before the file, as ever; and newer than what is in it.
+        last: dict[int, int] = {}
+        for start in range(0, len(order_ids), LIMIT_MAX):
+            last |= self._queries.last_prevented_ids(order_ids[start : start + LIMIT_MAX])
+        for match in unwritten:
+            for order_id in (match.taker_order_id, match.maker_order_id):
+                if order_id in wanted:
+                    last[order_id] = match.prevented_match_id
+        return last
+
     def deposits(self, account_id: int, start_ts_ns: int = 0, end_ts_ns: int = 0, limit: int = 500) -> list[Deposit]:
         """Ascending by time."""
         window = _window(0, start_ts_ns, end_ts_ns, limit)
@@ -281,8 +338,15 @@ class History:
         found = window.choose([*requested, *self._queries.withdrawals(account_id, window)], lambda w: w.withdrawal_id)
         return [_after(withdrawal, steps.get(withdrawal.withdrawal_id)) for withdrawal in found]
 
+    def _unwritten_matches(self) -> list[PreventedMatch]:
+        return [movement for movement in self._unwritten_movements() if isinstance(movement, PreventedMatch)]
+
     def _unwritten_movements(self) -> Iterable[Movement]:
         return [movement for tail in self._backlog.tails() for movement in tail.movements]
+
+
+def _match_id(match: PreventedMatch) -> int:
+    return match.prevented_match_id
 
 
 def _window(from_id: int, start_ts_ns: int, end_ts_ns: int, limit: int) -> Window:

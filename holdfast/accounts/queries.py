@@ -15,11 +15,12 @@ from typing import Any
 from holdfast.accounts.movements import Deposit, Transfer
 from holdfast.accounts.schema import TABLES, HistoryDamagedError, HistoryUnavailableError, open_for_reading
 from holdfast.accounts.selection import Window
-from holdfast.views import Fill, Order, Withdrawal
+from holdfast.views import Amendment, Fill, Order, PreventedMatch, Withdrawal
 
 # A closed order is on no book, so `is_working` is no column.
 _order_select = "SELECT " + ", ".join("0" if field == "is_working" else field for field in Order._fields)
 _fill_select = "SELECT " + ", ".join(Fill._fields)
+_prevented_select = f"SELECT {', '.join(PreventedMatch._fields)} FROM prevented_matches"
 
 
 class Queries:
@@ -104,6 +105,45 @@ class Queries:
             f"ORDER BY trade_id {direction} LIMIT ?"
         )
         return self._fills(sql, (instrument_id, window.from_id, window.limit))
+
+    def amendments(self, account_id: int, instrument_id: int, order_id: int, window: Window) -> list[Amendment]:
+        """Of one order, in the order of choosing, which may be descending."""
+        direction = "ASC" if window.is_oldest_first else "DESC"
+        sql = (
+            f"SELECT {', '.join(Amendment._fields)} FROM amendments WHERE order_id = ? AND execution_id >= ? "
+            f"AND account_id = ? AND instrument_id = ? ORDER BY execution_id {direction} LIMIT ?"
+        )
+        values = (order_id, window.from_id, account_id, instrument_id, window.limit)
+        return [Amendment._make(row) for row in self._rows(sql, values)]
+
+    def prevented_match(self, account_id: int, instrument_id: int, prevented_match_id: int) -> list[PreventedMatch]:
+        """The one with this id, if it is the account's."""
+        sql = f"{_prevented_select} WHERE instrument_id = ? AND prevented_match_id = ? AND account_id = ?"
+        return [PreventedMatch._make(row) for row in self._rows(sql, (instrument_id, prevented_match_id, account_id))]
+
+    def prevented_matches(
+        self, account_id: int, instrument_id: int, order_id: int, window: Window
+    ) -> list[PreventedMatch]:
+        """Those of one order, as taker and as maker, each side up to the limit."""
+        direction = "ASC" if window.is_oldest_first else "DESC"
+        found = []
+        for side in ("taker_order_id", "maker_order_id"):
+            sql = (
+                f"{_prevented_select} WHERE {side} = ? AND prevented_match_id >= ? AND account_id = ? "
+                f"AND instrument_id = ? ORDER BY prevented_match_id {direction} LIMIT ?"
+            )
+            found += self._rows(sql, (order_id, window.from_id, account_id, instrument_id, window.limit))
+        return [PreventedMatch._make(row) for row in found]
+
+    def last_prevented_ids(self, order_ids: Sequence[int]) -> dict[int, int]:
+        """The newest prevented match of each order that has one, as taker or as maker."""
+        places = ", ".join("?" * len(order_ids))
+        last: dict[int, int] = {}
+        for side in ("taker_order_id", "maker_order_id"):
+            sql = f"SELECT {side}, MAX(prevented_match_id) FROM prevented_matches WHERE {side} IN ({places}) GROUP BY 1"
+            for order_id, prevented_match_id in self._rows(sql, order_ids):
+                last[order_id] = max(prevented_match_id, last.get(order_id, 0))
+        return last
 
     def deposits(self, account_id: int, window: Window) -> list[Deposit]:
         return [Deposit._make(row) for row in self._movements("deposits", "seq", "ts_ns", account_id, window)]

@@ -14,14 +14,16 @@ import sqlite3
 from pathlib import Path
 
 from holdfast.accounts.movements import ControlAction, Deposit, Transfer, WithdrawalStep
-from holdfast.views import Fill, Order, Withdrawal
+from holdfast.views import Amendment, Fill, Order, PreventedMatch, Withdrawal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 TABLES: dict[str, tuple[str, ...]] = {
     # One row per order, written when it closes: on no book then. Rejected orders never were orders.
     "orders": tuple(field for field in Order._fields if field != "is_working"),
     "fills": Fill._fields,  # Two rows per trade; the taker's is the public trade.
+    "amendments": Amendment._fields,
+    "prevented_matches": PreventedMatch._fields,
     "deposits": Deposit._fields,
     "transfers": Transfer._fields,
     "withdrawals": Withdrawal._fields,
@@ -32,6 +34,8 @@ TABLES: dict[str, tuple[str, ...]] = {
 PRIMARY_KEYS = {
     "orders": "order_id",
     "fills": "instrument_id, trade_id, is_maker",
+    "amendments": "account_id, execution_id",
+    "prevented_matches": "instrument_id, prevented_match_id",
     "deposits": "seq",
     "transfers": "seq",
     "withdrawals": "withdrawal_id",
@@ -44,6 +48,9 @@ INDEXES = {
     "orders_by_client_id": "orders (account_id, client_id, order_id)",
     "fills_by_account": "fills (account_id, instrument_id, ts_ns, trade_id, is_maker)",
     "fills_by_order": "fills (order_id, trade_id)",
+    "amendments_by_order": "amendments (order_id, execution_id)",
+    "prevented_by_taker": "prevented_matches (taker_order_id, prevented_match_id)",
+    "prevented_by_maker": "prevented_matches (maker_order_id, prevented_match_id)",
     "deposits_by_account": "deposits (account_id, seq)",
     "transfers_by_account": "transfers (account_id, seq)",
     "transfers_by_receiver": "transfers (to_account_id, seq)",
@@ -51,7 +58,7 @@ INDEXES = {
     "steps_by_withdrawal": "withdrawal_steps (withdrawal_id, seq)",
 }
 
-_TEXT_COLUMNS = {"client_id", "reference"}
+_TEXT_COLUMNS = {"client_id", "former_client_id", "reference"}
 
 
 class HistoryError(Exception):

@@ -24,6 +24,7 @@ from holdfast.config import (
     FEE_PPM_MAX,
     INSTRUMENTS_MAX,
     NOTIONAL_MAX,
+    ORDER_AMENDS_MAX,
     PPM,
     PRICE_TICKS_MAX,
     SUPPLY_MAX,
@@ -204,7 +205,9 @@ def judge_parameter(handle, instrument_id, which, value):
         highest = FEE_PPM_MAX
     elif is_between(which, InstrumentParameter.BID_MULTIPLIER_UP_PPM, InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM):
         highest = MULTIPLIER_PPM_MAX
-    elif which < InstrumentParameter.PRICE_TICKS_MIN or which > InstrumentParameter.TAKER_FEE_PPM:
+    elif which == InstrumentParameter.ORDER_AMENDS_MAX:
+        highest = ORDER_AMENDS_MAX
+    elif which < InstrumentParameter.PRICE_TICKS_MIN or which > InstrumentParameter.ALGO_ORDERS_MAX:
         return RejectReason.PARAMETER_INVALID.value
     if value < lowest or value > highest:
         return RejectReason.PARAMETER_INVALID.value

@@ -25,18 +25,21 @@ from holdfast.engine.administration import (
     set_trading_mode,
     set_venue_killed,
 )
+from holdfast.engine.amend import amend
 from holdfast.engine.book import has_room
 from holdfast.engine.cancel import cancel, replace
 from holdfast.engine.emit import emit_control
 from holdfast.engine.ids import evict
 from holdfast.engine.jit import cold, entry, hot
+from holdfast.engine.ladder import KEY_MAX
 from holdfast.engine.look_ahead import look_ahead
 from holdfast.engine.mass_cancel import cancel_all, go_on_canceling
 from holdfast.engine.operations import done, move_money, reject, step_withdrawal
 from holdfast.engine.place import go_on_placing, place
 from holdfast.engine.risk import is_instrument
 from holdfast.engine.slots import mix
-from holdfast.engine.state import CANCELING, IDLE, MATCHING, NIL, SKIPPED_MAX, views
+from holdfast.engine.state import CANCELING, IDLE, MATCHING, NIL, SKIPPED_MAX, TRIGGERING, views
+from holdfast.engine.trigger import has_triggered, trigger_next
 
 # Why a call ended.
 DONE = 0
@@ -73,6 +76,10 @@ def apply(handle, count, begun):
             go_on_placing(handle)
         elif step["phase"] == CANCELING:
             go_on_canceling(handle)
+        elif step["phase"] == TRIGGERING:
+            if not has_room(state.book):
+                return i * STOP_REASONS + POOLS_FULL
+            trigger_next(handle)
         else:
             if commands_spare == 0:
                 commands_spare = spare_commands(handle)
@@ -88,12 +95,17 @@ def apply(handle, count, begun):
                 cancel(handle, i)
             elif kind == CommandKind.REPLACE_ORDER:
                 replace(handle, i)
+            elif kind == CommandKind.AMEND_ORDER:
+                amend(handle, i)
             elif kind == CommandKind.CANCEL_ALL:
                 cancel_all(handle, i)
             elif kind != CommandKind.PAYLOAD:
                 operate(handle, i)
         if step["phase"] == IDLE:
-            i += 1
+            if step["highest_ticks"] != 0 and has_triggered(handle):
+                step["phase"] = TRIGGERING
+            else:
+                i += 1
     return i * STOP_REASONS + DONE
 
 
@@ -181,6 +193,8 @@ def begin(handle, command_row):
     step["about_asset_id"] = 0
     step["about_instrument_id"] = command["instrument_id"]
     step["about_key_id"] = command["key_id"]
+    step["highest_ticks"] = 0
+    step["lowest_ticks"] = KEY_MAX
     evict(handle)
 
 

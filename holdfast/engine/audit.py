@@ -15,7 +15,7 @@ import numpy as np
 from holdfast.codes import Side
 from holdfast.engine.handle import Memory
 from holdfast.engine.jit import entry, hot
-from holdfast.engine.settle import leaves_of
+from holdfast.engine.settle import is_held, leaves_of
 from holdfast.engine.state import NIL, views
 
 _FOUND_MAX = 64
@@ -149,6 +149,8 @@ def _check_locked(handle, rows, found):
 @hot
 def add_needed(state, position, order):
     """What an open order must have locked, added to the scratch column of its balance."""
+    if not is_held(order):
+        return
     instrument = state.instruments[order["instrument_id"]]
     lots = leaves_of(order)
     if order["side"] == Side.BUY:

@@ -11,7 +11,8 @@ the best price and nothing is written twice. `price_key(side_row, price_ticks)` 
 
 Every function takes the book (`BOOK.views(handle)` in a kernel, `memory.views` in Python) first:
 
-    side_row(instrument_id, side) -> side_row                  (no book) nothing to set up, but see `ensure_sides`
+    side_row(instrument_id, side) -> side_row                  (no book) nothing to set up
+    trigger_side(instrument_id, is_rise) -> side_row           (no book) where orders wait for a price
     best_level(book, side_row) -> level or NIL
     next_level(book, level) -> the level one step worse, or NIL
     find_level(book, side_row, key) -> level or NIL
@@ -32,10 +33,10 @@ In Python, between kernel calls:
 
     Memory(BOOK, **first_rows()), or the same as a part of a larger layout
     grow(memory)                       doubles whatever stands in the way of `has_room`
-    ensure_sides(memory, instrument_id)
     set_pages_max(memory, pages)
     rebuild_index(memory)              after loading: `order_index` is derived from the orders and need not be saved
-    used_rows(memory) -> dict          how many rows of each array matter, for snapshots; the rest is zero
+    used_rows(memory, instruments)     how many rows of each array matter, for snapshots; the rest is zero
+    trigger_rows(memory, instruments)  and those of the ladders where orders wait for a price
 
 Invariants: an order's level is of its side; a level has an order; a level's lots and count are its orders';
 `best_level` is the one with the lowest key; the ids in `order_index` are exactly those of the orders. A free row is
@@ -47,7 +48,7 @@ from typing import NamedTuple
 import numpy as np
 
 from holdfast.codes import Side
-from holdfast.config import PAGE_TICKS
+from holdfast.config import INSTRUMENTS_MAX, PAGE_TICKS
 from holdfast.engine.handle import Layout, Memory
 from holdfast.engine.jit import entry, hot, row_type
 from holdfast.engine.ladder import (
@@ -72,7 +73,6 @@ __all__ = [
     "append_order",
     "best_level",
     "can_rest",
-    "ensure_sides",
     "find_level",
     "find_order",
     "first_rows",
@@ -89,6 +89,8 @@ __all__ = [
     "remove_order",
     "set_pages_max",
     "side_row",
+    "trigger_rows",
+    "trigger_side",
     "used_rows",
 ]
 
@@ -139,6 +141,8 @@ book_head_dtype = np.dtype(
 )
 
 SIDES_PER_INSTRUMENT = 2
+TRIGGER_SIDES_BEGIN = (INSTRUMENTS_MAX + 1) * SIDES_PER_INSTRUMENT  # Behind the sides of all instruments.
+SIDES = 2 * TRIGGER_SIDES_BEGIN
 
 
 class Book(NamedTuple):
@@ -146,7 +150,7 @@ class Book(NamedTuple):
 
     orders: np.ndarray  # order_dtype
     levels: np.ndarray  # level_dtype
-    sides: np.ndarray  # side_dtype, two for each instrument
+    sides: np.ndarray  # side_dtype, two for each instrument, and behind those of all of them two more for each
     side_tops: np.ndarray  # row_type[sides * TOPS_PER_SIDE], directory pages
     pages: np.ndarray  # page_dtype
     page_slots: np.ndarray  # row_type[pages * PAGE_TICKS], leaf pages or levels
@@ -175,6 +179,12 @@ _views = BOOK.views
 def side_row(instrument_id, side):
     """Buys are even rows, sells odd ones; the opposite side is `side_row ^ 1`."""
     return instrument_id * SIDES_PER_INSTRUMENT + (1 if side == Side.SELL else 0)
+
+
+@hot
+def trigger_side(instrument_id, is_rise):
+    """The ladder of what waits for a rise (lowest price first), or for a fall of the price (highest first)."""
+    return TRIGGER_SIDES_BEGIN + instrument_id * SIDES_PER_INSTRUMENT + (1 if is_rise else 0)
 
 
 @hot
@@ -384,14 +394,13 @@ def _unlink(book, level, row):
     book.levels[level]["order_count"] -= 1
 
 
-def first_rows(orders: int = 1024, levels: int = 1024, pages: int = 64, instruments: int = 16) -> dict[str, int]:
-    """How many rows each array of the book starts with; all grow, so the numbers only save growing."""
-    sides = (instruments + 1) * SIDES_PER_INSTRUMENT
+def first_rows(orders: int = 1024, levels: int = 1024, pages: int = 64) -> dict[str, int]:
+    """How many rows each array of the book starts with; all but the sides grow, so the numbers only save growing."""
     return {
         "orders": orders,
         "levels": levels,
-        "sides": sides,
-        "side_tops": sides * TOPS_PER_SIDE,
+        "sides": SIDES,
+        "side_tops": SIDES * TOPS_PER_SIDE,
         "pages": pages,
         "page_slots": pages * PAGE_TICKS,
         "page_words": pages * WORDS_PER_PAGE,
@@ -413,15 +422,6 @@ def grow(memory: Memory) -> None:
         _grow_pages(memory, 2 * len(memory["pages"]))
 
 
-def ensure_sides(memory: Memory, instrument_id: int) -> None:
-    """Make room for the two sides of an instrument. A side that nobody has touched is an empty one."""
-    rows = (instrument_id + 1) * SIDES_PER_INSTRUMENT
-    if rows > len(memory["sides"]):
-        rows = max(rows, 2 * len(memory["sides"]))
-        memory.grow("sides", rows)
-        memory.grow("side_tops", rows * TOPS_PER_SIDE)
-
-
 def set_pages_max(memory: Memory, pages: int) -> None:
     """Limit the pages of all ladders together. A limit below what is in use lets no new page in."""
     memory["book_head"][0]["pages_max"] = pages
@@ -435,20 +435,31 @@ def rebuild_index(memory: Memory) -> None:
     _index_all(memory.handle_of(BOOK))
 
 
-def used_rows(memory: Memory) -> dict[str, int]:
-    """How many rows of each array matter. Rows behind are zero, and `order_index` is derived: 0 of it."""
+def used_rows(memory: Memory, instruments: int) -> dict[str, int]:
+    """How many rows of each array matter while there are so many instruments, number 0 included; but for
+    `trigger_rows`. Rows behind are zero, and `order_index` is derived: 0 of it."""
     head = memory["book_head"][0]
     pages = int(head["page_rows"]) + 1
+    sides = instruments * SIDES_PER_INSTRUMENT
     return {
         "orders": int(head["order_rows"]) + 1,
         "levels": int(head["level_rows"]) + 1,
-        "sides": len(memory["sides"]),
-        "side_tops": len(memory["side_tops"]),
+        "sides": sides,
+        "side_tops": sides * TOPS_PER_SIDE,
         "pages": pages,
         "page_slots": pages * PAGE_TICKS,
         "page_words": pages * WORDS_PER_PAGE,
         "order_index": 0,
         "book_head": 1,
+    }
+
+
+def trigger_rows(memory: Memory, instruments: int) -> dict[str, np.ndarray]:
+    """The sides on which orders of so many instruments wait for a price: views, under names of their own."""
+    begin, end = TRIGGER_SIDES_BEGIN, TRIGGER_SIDES_BEGIN + instruments * SIDES_PER_INSTRUMENT
+    return {
+        "trigger_sides": memory["sides"][begin:end],
+        "trigger_side_tops": memory["side_tops"][begin * TOPS_PER_SIDE : end * TOPS_PER_SIDE],
     }
 
 

@@ -20,7 +20,9 @@ def check_book(book: Book) -> None:
     pages: set[int] = set()
     levels: set[int] = set()
     rows: dict[int, int] = {}  # Order rows and their ids.
-    for side_row in range(len(book.sides)):
+    in_use = np.flatnonzero(book.sides["level_count"])
+    assert (np.flatnonzero(book.side_tops.reshape(len(book.sides), TOPS_PER_SIDE).any(axis=1)) == in_use).all()
+    for side_row in in_use.tolist():
         for key, level in _check_ladder(book, side_row, pages):
             assert level not in levels
             levels.add(level)

@@ -18,7 +18,7 @@ from holdfast.codes import (
 )
 from holdfast.engine.acting import begin_acting, end_acting
 from holdfast.engine.book import find_order
-from holdfast.engine.emit import emit_book, emit_order
+from holdfast.engine.emit import emit_book, emit_order, is_waiting
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.place import place_in_hand, refuse, take_in_hand
 from holdfast.engine.retire import retire_order
@@ -163,7 +163,11 @@ def find_open_client_id(state, account_id, words):
         if tag_of(slots[place]) == tag:
             entry = state.client_ids[row_of(slots[place])]
             if entry["account_id"] == account_id and is_target_text(entry, words):
-                return np.int64(entry["link"]) if entry["status"] == OrderStatus.NEW else NIL
+                if entry["status"] != OrderStatus.NEW:
+                    return NIL
+                # An amended order has former ids, too; they name it no more.
+                is_present = state.details[entry["link"]]["client_id_row"] == row_of(slots[place])
+                return np.int64(entry["link"]) if is_present else NIL
         place = next_place(slots, place)
     return NIL
 
@@ -187,13 +191,15 @@ def cancel_row(handle, row):
     price_ticks = order["price_ticks"]
     leaves_lots = state.book.orders[row]["leaves_lots"]
     level_lots = state.book.levels[state.book.orders[row]["level"]]["lots"]
+    was_waiting = is_waiting(order)
     release(handle, order, leaves_lots)
     order["status"] = OrderStatus.CANCELED
     order["updated_ts_ns"] = state.venue[0]["ts_ns"]
     order["updated_seq"] = state.venue[0]["seq"]
     emit_order(handle, order, OrderEventKind.ORDER_CANCELED.value, 0)
     retire_order(handle, row)
-    emit_book(handle, instrument_id, side, price_ticks, level_lots - leaves_lots)
+    if not was_waiting:
+        emit_book(handle, instrument_id, side, price_ticks, level_lots - leaves_lots)
 
 
 @cold

@@ -6,7 +6,7 @@ Every event gets the command's seq and the next index within the command; order 
 number of their account. The buffers have room: the loop over commands (`apply.py`) made sure before the step began.
 """
 
-from holdfast.codes import OrderEventKind, OrderStatus, OrderType, Side
+from holdfast.codes import ExpiryReason, OrderEventKind, OrderStatus, OrderType, Side
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.state import NIL, views
 
@@ -27,6 +27,18 @@ def roll(hash_value, word):
 @hot
 def is_live(status):
     return status == OrderStatus.NEW or status == OrderStatus.PARTIALLY_FILLED
+
+
+@hot
+def is_market(order):
+    """Whether the order trades at any price once it works: the even types."""
+    return order["order_type"] & OrderType.LIMIT == 0
+
+
+@hot
+def is_waiting(order):
+    """Whether the order has a stop price that was not reached yet."""
+    return order["stop_price_ticks"] != 0 and order["working_ts_ns"] == 0
 
 
 @hot
@@ -83,7 +95,7 @@ def write_order(
     event["time_in_force"] = order["time_in_force"]
     event["self_trade_prevention"] = order["self_trade_prevention"]
     event["is_maker"] = is_maker
-    event["is_working"] = 1 if is_live(status) and order["order_type"] != OrderType.MARKET else 0
+    event["is_working"] = 1 if is_live(status) and not is_market(order) and not is_waiting(order) else 0
     event["fee_is_base"] = fee_is_base
     event["unused"] = 0
     event["account_event"] = next_account_event(state, account_id)
@@ -102,6 +114,8 @@ def write_order(
     event["aggregate_trade_id"] = aggregate_trade_id
     event["counter_order_id"] = counter_order_id
     event["created_ts_ns"] = order["created_ts_ns"]
+    event["stop_price_ticks"] = order["stop_price_ticks"]
+    event["working_ts_ns"] = order["working_ts_ns"]
     event["client_id_0"] = order["client_id_0"]
     event["client_id_1"] = order["client_id_1"]
     event["client_id_2"] = order["client_id_2"]
@@ -144,9 +158,25 @@ def emit_trade(handle, order, is_maker, lots, price_ticks, quote_units, fee_unit
 
 
 @cold
-def emit_prevented(handle, order, kind, reason, lots, counter_order_id):
-    """Self-trade prevention took `lots` of the order away; the kind says whether it lives on."""
-    write_order(views(handle), order, kind, reason, 0, 0, lots, 0, 0, 0, 0, 0, counter_order_id)
+def emit_prevented(handle, order, kind, is_maker, lots, price_ticks, quote_units, counter_order_id):
+    """The instrument's last prevented match took `lots` of the order away; the kind says whether it lives on.
+
+    `quote_units` is what would have been paid, had the two traded what both wanted.
+    """
+    state = views(handle)
+    reason = ExpiryReason.SELF_TRADE.value if kind == OrderEventKind.ORDER_EXPIRED else 0
+    match_id = state.instruments[order["instrument_id"]]["prevented_count"]
+    write_order(
+        state, order, kind, reason, is_maker, 0, lots, price_ticks, quote_units, 0, match_id, 0, counter_order_id
+    )
+
+
+@cold
+def emit_smaller(handle, order, kind, lots):
+    """The order asked for `lots` more until now."""
+    state = views(handle)
+    write_order(state, order, kind, 0, 0, 0, lots, 0, 0, 0, 0, 0, 0)
+    state.venue[0]["events_hash"] = roll(state.venue[0]["events_hash"], order["qty_lots"])
 
 
 @cold

@@ -1,9 +1,11 @@
 """Client order ids: an id names one order of its account, and a retry never makes a second one.
 
-An entry is a cache line with all 36 bytes, found through a hash. While its order is open it points to the order. Then
-it waits in the queue of closed ids, which is in the order of closing, until it is older than the horizon or the limit
-of remembered ids crowds it out. A refused id waits in a queue of its own until its command's deadline: a delayed first
-copy cannot execute after its retry was refused.
+An entry is a cache line with all 36 bytes, found through a hash. While its order is open it points to the order. An
+order that was given another id has several: `client_id_row` is the present one's, and each holds the row of the one
+before it, so that all of them count until the order has ended and as long afterwards as its last one. Then it waits in
+the queue of closed ids, which is in the order of closing, until it is older than the horizon or the limit of remembered
+ids crowds it out. A refused id waits in a queue of its own until its command's deadline: a delayed first copy cannot
+execute after its retry was refused.
 
 Whether an id counts is decided when it is looked up, from its times alone; when its memory is freed decides nothing.
 So freeing may lag: each command frees at most EVICTED_PER_COMMAND entries of either queue, and closing an order in a
@@ -137,7 +139,7 @@ def remember_refused(handle, order, deadline_ts_ns):
 
 @hot
 def close_client_id(state, row, status):
-    """The order ended: its id joins the queue of closed ones."""
+    """The order ended: this id of it joins the queue of closed ones."""
     venue = state.venue[0]
     entry = state.client_ids[row]
     entry["status"] = status
@@ -155,6 +157,42 @@ def close_client_id(state, row, status):
         crowd_out_oldest(state)
     if venue["closed_count"] > venue["client_ids_max"]:
         crowd_out_oldest(state)
+
+
+@cold
+def rename_order(handle, tag, order, text):
+    """Give an open order the client id of `text`; its former one remains one of its own."""
+    state = views(handle)
+    former = np.int64(order["client_id_row"])
+    copy_text(order, text)
+    row = remember_open(handle, tag, order)
+    state.client_ids[row]["link"] = state.client_ids[former]["link"]
+    state.client_ids[row]["ts_ns"] = former
+    order["client_id_row"] = row
+
+
+@hot
+def former_id_count(state):
+    """How many ids open orders had before the one they have. Not while an order is in hand."""
+    venue = state.venue[0]
+    return venue["client_id_count"] - venue["open_order_count"] - venue["closed_count"] - venue["refused_count"]
+
+
+@hot
+def close_client_ids(state, row, status):
+    """An order that was on the book ended: its ids join the queue of closed ones, the newest first."""
+    former = state.client_ids[row]["ts_ns"]
+    close_client_id(state, row, status)
+    if former != NIL:
+        close_former_ids(state, former, status)
+
+
+@cold
+def close_former_ids(state, row, status):
+    while row != NIL:
+        former = state.client_ids[row]["ts_ns"]
+        close_client_id(state, row, status)
+        row = former
 
 
 @hot

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from holdfast.codes import OrderStatus, Side
+from holdfast.codes import OrderStatus, OrderType, Side
 from holdfast.engine.audit import Audit
-from holdfast.engine.book import SIDES_PER_INSTRUMENT
+from holdfast.engine.book import SIDES_PER_INSTRUMENT, TRIGGER_SIDES_BEGIN
 from holdfast.engine.handle import Memory
 from holdfast.engine.ladder import KEY_MAX
 from holdfast.engine.pools import POOLS
@@ -70,27 +70,30 @@ def check_orders(memory: Memory, rows: np.ndarray) -> None:
     assert np.isin(details["status"], (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)).all()
     assert ((details["status"] == OrderStatus.NEW) == (details["executed_lots"] == 0)).all()
     levels = memory["levels"][orders["level"]]
-    sides = details["instrument_id"] * SIDES_PER_INSTRUMENT + (details["side"] == Side.SELL)
+    waits = (details["stop_price_ticks"] != 0) & (details["working_ts_ns"] == 0)
+    assert waits.sum() == memory["venue"][0]["waiting_count"]
+    for_rise = (details["order_type"] <= OrderType.STOP_LOSS_LIMIT) == (details["side"] == Side.BUY)
+    which = np.where(waits, TRIGGER_SIDES_BEGIN + for_rise, details["side"] == Side.SELL)
+    sides = details["instrument_id"] * SIDES_PER_INSTRUMENT + which
     assert (levels["side_row"] == sides).all()
     keys = zip(levels["side_row"].tolist(), levels["key"].tolist(), strict=True)
     prices = [key if side & 1 else key ^ KEY_MAX for side, key in keys]
-    assert details["price_ticks"].tolist() == prices
+    assert np.where(waits, details["stop_price_ticks"], details["price_ticks"]).tolist() == prices
 
 
 def check_positions(memory: Memory, rows: np.ndarray) -> None:
-    """Each position lists its open orders, oldest first, and counts them right."""
+    """Each position lists its open orders, in the order in which they came to rest, and counts them right."""
     details = memory["details"]
     listed = []
     for position_row in range(1, int(memory["venue"][0]["position_count"]) + 1):
         position = memory["positions"][position_row]
-        count = buy_lots = last_id = 0
+        count = buy_lots = waiting = 0
         older, row = NIL, int(position["first_order"])
         while row != NIL:
             order = details[row]
             assert order["position"] == position_row
             assert order["older"] == older
-            assert order["order_id"] > last_id
-            last_id = order["order_id"]
+            waiting += int(order["stop_price_ticks"] != 0 and order["working_ts_ns"] == 0)
             listed.append(row)
             count += 1
             if order["side"] == Side.BUY:
@@ -98,17 +101,25 @@ def check_positions(memory: Memory, rows: np.ndarray) -> None:
             older, row = row, int(order["younger"])
         assert position["last_order"] == older
         assert position["open_count"] == count
+        assert position["waiting_count"] == waiting
         assert position["open_buy_lots"] == buy_lots
     assert sorted(listed) == rows.tolist()
 
 
 def check_client_ids(memory: Memory, rows: np.ndarray) -> None:
-    """Every open order has its entry; every other entry is in a queue or free."""
+    """Every open order has its entry, and those of its former ids; every other one is in a queue or free."""
     venue = memory["venue"][0]
     entries = memory["client_ids"]
     mine = entries[memory["details"]["client_id_row"][rows]]
     assert (mine["link"] == rows).all()
     assert (mine["order_id"] == memory["details"]["order_id"][rows]).all()
+    former_count = 0
+    for entry in mine:
+        row = int(entry["ts_ns"])
+        while row != NIL:
+            assert entries[row]["status"] == OrderStatus.NEW
+            assert entries[row]["link"] == entry["link"]
+            former_count, row = former_count + 1, int(entries[row]["ts_ns"])
     for queue in ("closed", "refused"):
         row, last, count = int(venue[f"{queue}_first"]), NIL, 0
         while row != NIL:
@@ -116,7 +127,7 @@ def check_client_ids(memory: Memory, rows: np.ndarray) -> None:
             last, row, count = row, int(entries[row]["link"]), count + 1
         assert venue[f"{queue}_last"] == last
         assert venue[f"{queue}_count"] == count
-    assert venue["client_id_count"] == len(rows) + venue["closed_count"] + venue["refused_count"]
+    assert venue["client_id_count"] == len(rows) + former_count + venue["closed_count"] + venue["refused_count"]
 
 
 def check_books(memory: Memory, rows: np.ndarray) -> None:
@@ -126,6 +137,7 @@ def check_books(memory: Memory, rows: np.ndarray) -> None:
     np.add.at(lots, orders["level"], orders["leaves_lots"])
     assert (memory["levels"]["lots"] == lots).all()
     details = memory["details"][rows]
+    details = details[(details["stop_price_ticks"] == 0) | (details["working_ts_ns"] != 0)]
     for instrument_id in np.unique(details["instrument_id"]):
         here = details[details["instrument_id"] == instrument_id]
         bids = here["price_ticks"][here["side"] == Side.BUY]

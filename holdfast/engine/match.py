@@ -16,17 +16,15 @@ Every change of a level shows as one book event when the level is gone, or when 
 import numpy as np
 
 from holdfast.codes import (
-    ExpiryReason,
     OrderEventKind,
     OrderStatus,
-    OrderType,
     SelfTradePrevention,
     Side,
 )
 from holdfast.config import STEP_ORDER_EVENTS_MAX
 from holdfast.engine.average import add_to_average
 from holdfast.engine.book import best_level, find_level, level_price, next_level, price_key, reduce_order, side_row
-from holdfast.engine.emit import emit_balance, emit_book, emit_prevented, emit_trade
+from holdfast.engine.emit import emit_balance, emit_book, emit_prevented, emit_trade, is_market
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.ledger import free_of
 from holdfast.engine.positions import count_open_lots
@@ -94,8 +92,8 @@ def is_by_qty(order):
 
 @hot
 def is_paid_for(taker):
-    """Whether the funds are certain: a LIMIT order holds them, a MARKET order pays from what is free."""
-    return taker["order_type"] != OrderType.MARKET
+    """Whether the funds are certain: an order with a limit holds them, one without pays from what is free."""
+    return not is_market(taker)
 
 
 @hot
@@ -106,7 +104,7 @@ def opposite_row(order):
 @hot
 def worst_acceptable_key(order):
     """The key of the taker's limit on the opposite side."""
-    if order["order_type"] == OrderType.MARKET:
+    if is_market(order):
         return _ANY_KEY
     return price_key(opposite_row(order), order["price_ticks"])
 
@@ -145,6 +143,8 @@ def trade(handle, maker_row, lots, price_ticks):
         step["run_price_ticks"] = price_ticks
     instrument["last_price_ticks"] = price_ticks
     step["touched_price_ticks"] = price_ticks
+    step["highest_ticks"] = max(step["highest_ticks"], price_ticks)
+    step["lowest_ticks"] = min(step["lowest_ticks"], price_ticks)
     add_to_average(handle, instrument_id, price_ticks, lots)
 
     position = state.positions[maker["position"]]
@@ -243,23 +243,25 @@ def prevent(handle, maker_row, lots, price_ticks):
     maker_lots = state.book.orders[maker_row]["leaves_lots"]
     unit = state.instruments[taker["instrument_id"]]["units_per_tick_lot"]
     taker_lots = wanted_lots(state, taker, price_ticks * unit)
+    quote_units = lots * price_ticks * unit
     maker_id = maker["order_id"]
+    state.instruments[taker["instrument_id"]]["prevented_count"] += 1
     if mode != SelfTradePrevention.EXPIRE_TAKER:
         state.step[0]["touched_price_ticks"] = price_ticks
     if mode == SelfTradePrevention.DECREMENT:
-        prevent_maker(handle, maker_row, lots)
+        prevent_maker(handle, maker_row, lots, price_ticks, quote_units)
         if not is_by_qty(taker):
-            state.step[0]["remaining_units"] -= lots * price_ticks * unit
-        return prevent_taker(handle, lots, lots == taker_lots, maker_id)
+            state.step[0]["remaining_units"] -= quote_units
+        return prevent_taker(handle, lots, lots == taker_lots, price_ticks, quote_units, maker_id)
     if mode != SelfTradePrevention.EXPIRE_TAKER:
-        prevent_maker(handle, maker_row, maker_lots)
+        prevent_maker(handle, maker_row, maker_lots, price_ticks, quote_units)
     if mode != SelfTradePrevention.EXPIRE_MAKER:
-        return prevent_taker(handle, taker_lots, True, maker_id)
+        return prevent_taker(handle, taker_lots, True, price_ticks, quote_units, maker_id)
     return False
 
 
 @cold
-def prevent_maker(handle, maker_row, lots):
+def prevent_maker(handle, maker_row, lots, price_ticks, quote_units):
     """Take lots away from the maker; one with nothing left expires."""
     state = views(handle)
     maker = state.details[maker_row]
@@ -267,25 +269,27 @@ def prevent_maker(handle, maker_row, lots):
     take_away(handle, maker, lots)
     if lots == state.book.orders[maker_row]["leaves_lots"]:
         maker["status"] = OrderStatus.EXPIRED_IN_MATCH
-        emit_prevented(handle, maker, OrderEventKind.ORDER_EXPIRED.value, ExpiryReason.SELF_TRADE.value, lots, taker_id)
+        kind = OrderEventKind.ORDER_EXPIRED.value
     else:
-        emit_prevented(handle, maker, OrderEventKind.TRADE_PREVENTED.value, 0, lots, taker_id)
+        kind = OrderEventKind.TRADE_PREVENTED.value
+    emit_prevented(handle, maker, kind, 1, lots, price_ticks, quote_units, taker_id)
     take_from_maker(handle, maker_row, lots)
 
 
 @hot
-def prevent_taker(handle, lots, is_end, maker_id):
+def prevent_taker(handle, lots, is_end, price_ticks, quote_units, maker_id):
     """Take lots away from the taker; with nothing left it expires. Returns whether it does."""
     state = views(handle)
     taker = state.taker[0]
     take_away(handle, taker, lots)
     if not is_end:
-        emit_prevented(handle, taker, OrderEventKind.TRADE_PREVENTED.value, 0, lots, maker_id)
+        kind = OrderEventKind.TRADE_PREVENTED.value
+        emit_prevented(handle, taker, kind, 0, lots, price_ticks, quote_units, maker_id)
         return False
     if state.step[0]["touched_price_ticks"] != 0:
         tell_level(handle)
     taker["status"] = OrderStatus.EXPIRED_IN_MATCH
-    emit_prevented(handle, taker, OrderEventKind.ORDER_EXPIRED.value, ExpiryReason.SELF_TRADE.value, lots, maker_id)
+    emit_prevented(handle, taker, OrderEventKind.ORDER_EXPIRED.value, 0, lots, price_ticks, quote_units, maker_id)
     return True
 
 

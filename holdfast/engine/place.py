@@ -4,7 +4,7 @@ commands → engine (PLACE: risk → match → settle) → events
 
 `place` decides and accepts, `go_on_placing` matches, step by step, and then disposes of what is left. The order in
 hand is `taker`; it gets a row of the pools only when it comes to rest, so most orders that trade at once never touch
-them.
+them. An order with a stop price rests on a ladder of its own first (`trigger.py`).
 """
 
 import numpy as np
@@ -14,13 +14,12 @@ from holdfast.codes import (
     KeyPermission,
     OrderEventKind,
     OrderStatus,
-    OrderType,
     RejectReason,
     TimeInForce,
 )
 from holdfast.engine.acting import begin_acting, end_acting
 from holdfast.engine.book import append_order, side_row
-from holdfast.engine.emit import emit_book, emit_order
+from holdfast.engine.emit import emit_book, emit_order, is_market, is_waiting
 from holdfast.engine.ids import close_client_id, copy_text, remember_open, remember_refused
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.match import (
@@ -35,7 +34,7 @@ from holdfast.engine.match import (
     match,
 )
 from holdfast.engine.positions import list_order, make_position
-from holdfast.engine.risk import is_instrument, judge_asker, judge_order, may_rest
+from holdfast.engine.risk import has_place, is_instrument, is_stop, judge_asker, judge_order, may_rest, trigger_side_of
 from holdfast.engine.settle import hold, is_held, leaves_of, release
 from holdfast.engine.state import IDLE, MATCHING, views
 
@@ -85,6 +84,8 @@ def take_in_hand(handle, command_row):
     order["time_in_force"] = command["time_in_force"]
     order["self_trade_prevention"] = command["self_trade_prevention"]
     order["status"] = 0
+    order["stop_price_ticks"] = command["stop_price_ticks"]
+    order["working_ts_ns"] = 0
 
 
 @cold
@@ -95,12 +96,27 @@ def place_in_hand(handle, command_row):
         refuse(handle, reason, views(handle).commands[command_row]["deadline_ts_ns"])
         return
     accept(handle)
+    if is_waiting(views(handle).taker[0]):
+        wait(handle)
+        end_acting(handle)
+    else:
+        work(handle)
+
+
+@cold
+def work(handle):
+    """Begin to match the order in hand, whose acting account's step has begun."""
     state = views(handle)
+    step = state.step[0]
+    step["remaining_units"] = state.taker[0]["quote_units"]
+    step["touched_price_ticks"] = 0
+    step["run_price_ticks"] = 0
     if state.taker[0]["time_in_force"] == TimeInForce.FOK and not is_fillable(handle):
+        step["phase"] = IDLE
         expire(handle, ExpiryReason.FILL_OR_KILL.value)
         end_acting(handle)
         return
-    state.step[0]["phase"] = MATCHING
+    step["phase"] = MATCHING
     go_on_placing(handle)
 
 
@@ -147,9 +163,6 @@ def accept(handle):
     order["client_id_row"] = remember_open(handle, step["client_id_tag"], order)
     if is_held(order):
         hold(state, order, order["qty_lots"])
-    step["remaining_units"] = order["quote_units"]
-    step["touched_price_ticks"] = 0
-    step["run_price_ticks"] = 0
     emit_order(handle, order, OrderEventKind.ORDER_ACCEPTED.value, 0)
 
 
@@ -163,7 +176,10 @@ def go_on_placing(handle):
     order = state.taker[0]
     state.step[0]["phase"] = IDLE
     if outcome == NO_MORE_ORDERS and may_rest(order):
-        rest(handle)
+        if is_stop(order) and not has_place(state, order):
+            expire(handle, ExpiryReason.PAGES_FULL.value)
+        else:
+            rest(handle)
     elif outcome == SELF_TRADE or order["status"] == OrderStatus.FILLED:
         close_client_id(state, order["client_id_row"], order["status"])
     else:
@@ -174,7 +190,7 @@ def go_on_placing(handle):
 
 @hot
 def expiry_reason(order, outcome):
-    if order["order_type"] != OrderType.MARKET:
+    if not is_market(order):
         assert order["time_in_force"] == TimeInForce.IOC
         return ExpiryReason.IMMEDIATE_OR_CANCEL.value
     if outcome == NO_FUNDS:
@@ -200,15 +216,31 @@ def rest(handle):
     """Put what is left of the order in hand on the book."""
     state = views(handle)
     order = state.taker[0]
-    instrument_id = np.int64(order["instrument_id"])
-    side = side_row(instrument_id, order["side"])
+    side = side_row(np.int64(order["instrument_id"]), order["side"])
+    row = list_in_hand(handle, side, order["price_ticks"])
+    level_lots = state.book.levels[state.book.orders[row]["level"]]["lots"]
+    emit_book(handle, np.int64(order["instrument_id"]), np.int64(order["side"]), order["price_ticks"], level_lots)
+
+
+@hot
+def list_in_hand(handle, side, price_ticks):
+    """Give the order in hand a row at a price of a ladder, and a place among its account's open orders."""
+    state = views(handle)
+    order = state.taker[0]
     leaves_lots = leaves_of(order)
-    row = append_order(
-        state.book, side, order["price_ticks"], order["order_id"], np.int64(order["account_id"]), leaves_lots
-    )
+    row = append_order(state.book, side, price_ticks, order["order_id"], np.int64(order["account_id"]), leaves_lots)
     state.details[row] = order
     list_order(state, row, leaves_lots)
     state.client_ids[order["client_id_row"]]["link"] = row
     state.venue[0]["open_order_count"] += 1
-    level_lots = state.book.levels[state.book.orders[row]["level"]]["lots"]
-    emit_book(handle, instrument_id, np.int64(order["side"]), order["price_ticks"], level_lots)
+    return row
+
+
+@cold
+def wait(handle):
+    """Let the order in hand wait for its stop price, on the ladder of such orders, where nobody sees it."""
+    state = views(handle)
+    order = state.taker[0]
+    list_in_hand(handle, trigger_side_of(order), order["stop_price_ticks"])
+    state.venue[0]["waiting_count"] += 1
+    state.positions[order["position"]]["waiting_count"] += 1

@@ -68,7 +68,7 @@ def new_memory() -> Memory:
     """An empty venue with its first limits."""
     rows = {pool.name: pool.first_rows for pool in POOLS}
     rows |= {pool.slots: _slots_rows(pool.first_rows) for pool in POOLS if pool.slots}
-    rows |= book.first_rows(instruments=rows["instruments"])
+    rows |= book.first_rows()
     rows |= {name: rows[owner] * factor for name, owner, factor in COMPANIONS}
     rows |= {"order_events": 0, "balance_events": 0, "book_events": 0, "control_events": 0, "out_head": 1}
     rows |= {"commands": 0, "venue": 1, "taker": 2, "skipped": SKIPPED_MAX + 1, "step": 1}
@@ -131,7 +131,6 @@ def grow_companions(memory: Memory) -> None:
         rows = len(memory[owner]) * factor
         if len(memory[name]) < rows:
             memory.grow(name, rows)
-    book.ensure_sides(memory, len(memory["instruments"]) - 1)
 
 
 def ensure_rows(memory: Memory, name: str, rows: int) -> None:

@@ -98,6 +98,7 @@ def open_order_by_client_id(memory: Memory, account_id: int, client_id: str) -> 
 
 
 _LIVE = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+_WITH_LIMIT = [order_type for order_type in OrderType if order_type & OrderType.LIMIT]
 
 
 def open_orders(memory: Memory, account_id: int, instrument_id: int) -> list[Order]:
@@ -110,6 +111,7 @@ def open_orders(memory: Memory, account_id: int, instrument_id: int) -> list[Ord
 
 def _order(row: Any) -> Order:
     status, order_type = int(row["status"]), int(row["order_type"])
+    is_waiting = row["stop_price_ticks"] and not row["working_ts_ns"]
     return Order(
         order_id=int(row["order_id"]),
         client_id=_text(row),
@@ -120,7 +122,7 @@ def _order(row: Any) -> Order:
         time_in_force=int(row["time_in_force"]),
         self_trade_prevention=int(row["self_trade_prevention"]),
         status=status,
-        is_working=int(status in _LIVE and order_type != OrderType.MARKET),
+        is_working=int(status in _LIVE and order_type in _WITH_LIMIT and not is_waiting),
         price_ticks=int(row["price_ticks"]),
         qty_lots=int(row["qty_lots"]),
         executed_lots=int(row["executed_lots"]),
@@ -130,6 +132,8 @@ def _order(row: Any) -> Order:
         created_ts_ns=int(row["created_ts_ns"]),
         updated_ts_ns=int(row["updated_ts_ns"]),
         updated_seq=int(row["updated_seq"]),
+        stop_price_ticks=int(row["stop_price_ticks"]),
+        working_ts_ns=int(row["working_ts_ns"]),
     )
 
 

@@ -22,9 +22,18 @@ from holdfast.codes import (
     TimeInForce,
     TradingMode,
 )
-from holdfast.config import NOTIONAL_MAX, PPM
+from holdfast.config import NOTIONAL_MAX, PPM, PRICE_TICKS_MAX
 from holdfast.engine.average import average_price
-from holdfast.engine.book import best_level, can_rest, level_price, next_level, price_key, side_row
+from holdfast.engine.book import (
+    best_level,
+    can_rest,
+    level_price,
+    next_level,
+    price_key,
+    side_row,
+    trigger_side,
+)
+from holdfast.engine.emit import is_market
 from holdfast.engine.ids import client_id_tag, find_client_id, is_empty_text
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.ledger import balances_left, find_balance, free_of
@@ -114,6 +123,8 @@ def judge_order(handle):
         return reason
     if order["order_type"] == OrderType.LIMIT_MAKER and would_take(state, order):
         return RejectReason.WOULD_TAKE.value
+    if is_stop(order) and would_trigger(state, order):
+        return RejectReason.WOULD_TRIGGER.value
     if not is_covered(handle):
         return RejectReason.INSUFFICIENT_BALANCE.value
     return _NONE
@@ -132,17 +143,24 @@ def is_well_formed(order):
         return False
     kind = order["order_type"]
     time_in_force = order["time_in_force"]
-    if kind == OrderType.MARKET:
+    if kind < OrderType.LIMIT or kind > OrderType.TAKE_PROFIT_LIMIT:
+        return False
+    if is_stop(order):
+        if order["stop_price_ticks"] <= 0 or order["stop_price_ticks"] > PRICE_TICKS_MAX:
+            return False
+        if is_market(order) and order["quote_units"] != 0:
+            return False
+    elif order["stop_price_ticks"] != 0:
+        return False
+    if is_market(order):
         by_qty = order["qty_lots"] > 0
         by_quote = order["quote_units"] > 0
         return order["price_ticks"] == 0 and time_in_force == TimeInForce.NONE and by_qty != by_quote
     if order["price_ticks"] == 0 or order["qty_lots"] == 0 or order["quote_units"] != 0:
         return False
-    if kind == OrderType.LIMIT:
-        return time_in_force >= TimeInForce.GTC and time_in_force <= TimeInForce.FOK
     if kind == OrderType.LIMIT_MAKER:
         return time_in_force == TimeInForce.NONE or time_in_force == TimeInForce.GTC
-    return False
+    return time_in_force >= TimeInForce.GTC and time_in_force <= TimeInForce.FOK
 
 
 @hot
@@ -156,7 +174,7 @@ def judge_permission(state, order):
     kind = order["order_type"]
     if mode == TradingMode.TRADING:
         return _NONE
-    if mode == TradingMode.LIMIT_ONLY and kind != OrderType.MARKET:
+    if mode == TradingMode.LIMIT_ONLY and (kind == OrderType.LIMIT or kind == OrderType.LIMIT_MAKER):
         return _NONE
     if mode == TradingMode.POST_ONLY and kind == OrderType.LIMIT_MAKER:
         return _NONE
@@ -171,35 +189,46 @@ def judge_filters(handle):
     instrument_id = np.int64(order["instrument_id"])
     price = order["price_ticks"]
     qty = order["qty_lots"]
-    is_market = order["order_type"] == OrderType.MARKET
-    if not is_market:
-        if price < parameter(state, instrument_id, InstrumentParameter.PRICE_TICKS_MIN):
-            return RejectReason.PRICE_FILTER.value
-        if price > parameter(state, instrument_id, InstrumentParameter.PRICE_TICKS_MAX):
-            return RejectReason.PRICE_FILTER.value
+    has_limit = not is_market(order)
+    if has_limit and not is_price_allowed(state, instrument_id, price):
+        return RejectReason.PRICE_FILTER.value
+    if is_stop(order) and not is_price_allowed(state, instrument_id, order["stop_price_ticks"]):
+        return RejectReason.PRICE_FILTER.value
     if qty != 0:
         if qty < parameter(state, instrument_id, InstrumentParameter.QTY_LOTS_MIN):
             return RejectReason.LOT_SIZE.value
         if qty > parameter(state, instrument_id, InstrumentParameter.QTY_LOTS_MAX):
             return RejectReason.LOT_SIZE.value
-    if is_market and qty != 0:
+    if not has_limit and qty != 0:
         if qty < parameter(state, instrument_id, InstrumentParameter.MARKET_QTY_LOTS_MIN):
             return RejectReason.MARKET_LOT_SIZE.value
         if is_above(qty, parameter(state, instrument_id, InstrumentParameter.MARKET_QTY_LOTS_MAX)):
             return RejectReason.MARKET_LOT_SIZE.value
-    if not is_market and not is_price_near(handle, instrument_id, order["side"], price):
+    if has_limit and not is_price_near(handle, instrument_id, order["side"], price):
         return RejectReason.PERCENT_PRICE_BY_SIDE.value
-    if not is_notional_right(handle, instrument_id, is_market):
+    if not is_notional_right(handle, instrument_id, has_limit):
         return RejectReason.NOTIONAL.value
     row = find_position(state, np.int64(order["account_id"]), instrument_id)
     order["position"] = row
-    if not is_market:
+    if has_limit or is_stop(order):
         orders_max = parameter(state, instrument_id, InstrumentParameter.ORDERS_MAX)
         if orders_max != 0 and state.positions[row]["open_count"] >= orders_max:
             return RejectReason.MAX_NUM_ORDERS.value
+    if is_stop(order):
+        waiting_max = parameter(state, instrument_id, InstrumentParameter.ALGO_ORDERS_MAX)
+        if waiting_max != 0 and state.positions[row]["waiting_count"] >= waiting_max:
+            return RejectReason.MAX_NUM_ALGO_ORDERS.value
     if order["side"] == Side.BUY and qty != 0 and not is_position_small(state, instrument_id, qty):
         return RejectReason.MAX_POSITION.value
     return _NONE
+
+
+@hot
+def is_price_allowed(state, instrument_id, price_ticks):
+    """PRICE_FILTER."""
+    if price_ticks < parameter(state, instrument_id, InstrumentParameter.PRICE_TICKS_MIN):
+        return False
+    return price_ticks <= parameter(state, instrument_id, InstrumentParameter.PRICE_TICKS_MAX)
 
 
 @hot
@@ -237,7 +266,7 @@ def is_price_near(handle, instrument_id, side, price_ticks):
 
 
 @hot
-def is_notional_right(handle, instrument_id, is_market):
+def is_notional_right(handle, instrument_id, has_limit):
     """NOTIONAL, and the bound that keeps every later product within 63 bits."""
     state = views(handle)
     order = state.taker[0]
@@ -246,7 +275,7 @@ def is_notional_right(handle, instrument_id, is_market):
     maximum = parameter(state, instrument_id, InstrumentParameter.NOTIONAL_MAX)
     price = order["price_ticks"]
     qty = order["qty_lots"]
-    if is_market:
+    if not has_limit:
         if parameter(state, instrument_id, InstrumentParameter.NOTIONAL_MIN_APPLIES_TO_MARKET) == 0:
             minimum = 0
         if parameter(state, instrument_id, InstrumentParameter.NOTIONAL_MAX_APPLIES_TO_MARKET) == 0:
@@ -291,10 +320,10 @@ def judge_room(state, order):
     instrument_id = np.int64(order["instrument_id"])
     if order["position"] == NIL and balances_missing(state, order["account_id"], instrument_id) > balances_left(state):
         return RejectReason.BALANCES_FULL.value
-    if may_rest(order):
-        side = side_row(instrument_id, order["side"])
-        if not can_rest(state.book, side, order["price_ticks"]):
-            return RejectReason.PAGES_FULL.value
+    if may_rest(order) and not has_place(state, order):
+        return RejectReason.PAGES_FULL.value
+    if is_stop(order) and not can_rest(state.book, trigger_side_of(order), order["stop_price_ticks"]):
+        return RejectReason.PAGES_FULL.value
     if venue["refused_count"] >= venue["client_ids_max"]:
         return RejectReason.CLIENT_IDS_FULL.value
     return _NONE
@@ -312,10 +341,47 @@ def balances_missing(state, account_id, instrument_id):
 
 
 @hot
+def has_place(state, order):
+    """Whether the limit of pages lets the order rest at its price."""
+    side = side_row(np.int64(order["instrument_id"]), order["side"])
+    return can_rest(state.book, side, order["price_ticks"])
+
+
+@hot
 def may_rest(order):
-    if order["order_type"] == OrderType.LIMIT:
-        return order["time_in_force"] == TimeInForce.GTC
-    return order["order_type"] == OrderType.LIMIT_MAKER
+    """Whether what does not trade at once goes to the book."""
+    if order["order_type"] == OrderType.LIMIT_MAKER:
+        return True
+    return not is_market(order) and order["time_in_force"] == TimeInForce.GTC
+
+
+@hot
+def is_stop(order):
+    """Whether the type has a stop price."""
+    return order["order_type"] >= OrderType.STOP_LOSS
+
+
+@hot
+def waits_for_rise(order):
+    """Whether the stop price is reached from below. A stop loss follows the market, a take profit turns against it."""
+    is_loss = order["order_type"] <= OrderType.STOP_LOSS_LIMIT
+    return is_loss == (order["side"] == Side.BUY)
+
+
+@hot
+def trigger_side_of(order):
+    return trigger_side(np.int64(order["instrument_id"]), waits_for_rise(order))
+
+
+@hot
+def would_trigger(state, order):
+    """Whether the last price is the stop price, or beyond it. Before the first trade nothing is."""
+    last = state.instruments[order["instrument_id"]]["last_price_ticks"]
+    if last == 0:
+        return False
+    if waits_for_rise(order):
+        return last >= order["stop_price_ticks"]
+    return last <= order["stop_price_ticks"]
 
 
 @hot
@@ -335,8 +401,10 @@ def is_covered(handle):
     unit = instrument["units_per_tick_lot"]
     if order["side"] == Side.BUY:
         free = free_in_asset(state, order, instrument["quote_asset"])
-        if order["order_type"] != OrderType.MARKET:
+        if not is_market(order):
             return order["price_ticks"] * order["qty_lots"] * unit <= free
+        if is_stop(order):
+            return True  # What it will cost is not known yet.
         if order["quote_units"] != 0:
             return order["quote_units"] <= free
         return is_walk_affordable(state, order, free, unit)

@@ -3,7 +3,8 @@
 commands → engine (risk → match → SETTLE) → events
 
 A LIMIT order holds what it may need, exactly and at every moment: a buy limit price x leaves in the quote asset, a sell
-leaves in the base asset. A MARKET order holds nothing and pays from what is free. The receiver pays the fee in what he
+leaves in the base asset. A MARKET order holds nothing and pays from what is free; so does a STOP_LOSS or TAKE_PROFIT,
+but a sell of those holds the base asset until its stop price is reached. The receiver pays the fee in what he
 receives. What a better price than the limit saves is free at once.
 
 Invariant: the entries of one trade sum to zero in each asset; fees are entries like any other.
@@ -11,7 +12,8 @@ Invariant: the entries of one trade sum to zero in each asset; fees are entries 
 
 import numpy as np
 
-from holdfast.codes import InstrumentParameter, OrderType, Side
+from holdfast.codes import InstrumentParameter, Side
+from holdfast.engine.emit import is_market, is_waiting
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.ledger import fee_of, move, take_fee
 from holdfast.engine.risk import parameter
@@ -26,7 +28,8 @@ def leaves_of(order):
 
 @hot
 def is_held(order):
-    return order["order_type"] != OrderType.MARKET
+    """Whether funds are held for the order: always with a limit; without one, for a sell while it waits."""
+    return not is_market(order) or (is_waiting(order) and order["side"] == Side.SELL)
 
 
 @cold

@@ -20,38 +20,46 @@ def used_rows(memory: Memory) -> dict[str, int]:
     venue = memory["venue"][0]
     used = {"venue": 1, "skipped": min(int(venue["skipped_count"]), SKIPPED_MAX) + 1}
     used |= {pool.name: int(venue[pool.rows_field]) + 1 for pool in POOLS}
-    in_book = {name: rows for name, rows in book.used_rows(memory).items() if rows}
-    # Sides are as many as instruments, whatever room there is for more.
-    for name in ("sides", "side_tops"):
-        per_instrument = in_book[name] // (len(memory["sides"]) // book.SIDES_PER_INSTRUMENT)
-        in_book[name] = used["instruments"] * per_instrument
-    used |= in_book
+    used |= {name: rows for name, rows in book.used_rows(memory, used["instruments"]).items() if rows}
     used |= {name: used[owner] * factor for name, owner, factor in COMPANIONS if name != "audit_sums"}
     return used
+
+
+def in_use(memory: Memory) -> dict[str, np.ndarray]:
+    """What is in use of each saved array. The ladders of orders that wait for a price are there if one waits."""
+    arrays = {name: memory[name][:rows] for name, rows in used_rows(memory).items()}
+    venue = memory["venue"][0]
+    if venue["waiting_count"]:
+        arrays |= book.trigger_rows(memory, int(venue["instrument_count"]) + 1)
+    return arrays
 
 
 def save(memory: Memory) -> dict[str, np.ndarray]:
     """Copies of everything that the future depends on. Not in the middle of a command."""
     assert memory["step"][0]["phase"] == IDLE
-    return {name: _copy(memory[name][:rows]) for name, rows in used_rows(memory).items()}
+    return {name: _copy(array) for name, array in in_use(memory).items()}
 
 
 def load(arrays: Mapping[str, np.ndarray]) -> Memory:
     """A memory with the state that `save` was given. Raises KeyError when an array is missing."""
     memory = new_memory()
-    names = list(used_rows(memory))
-    for name in names:
+    for name in used_rows(memory):
         ensure_rows(memory, name, len(arrays[name]))
-    for name in names:
-        array = np.ascontiguousarray(arrays[name])
-        assert array.dtype == memory[name].dtype
-        memory[name][: len(array)].view(np.uint8)[:] = array.view(np.uint8)
+        _fill(memory[name], arrays[name])
+    for name, rows in book.trigger_rows(memory, len(arrays["instruments"])).items():
+        if name in arrays:
+            _fill(rows, arrays[name])
     grow_companions(memory)
     for pool in POOLS:
         if pool.slots:
             rebuild_slots(memory, pool)
     book.rebuild_index(memory)
     return memory
+
+
+def _fill(rows: np.ndarray, saved: np.ndarray) -> None:
+    assert saved.dtype == rows.dtype
+    rows[: len(saved)].view(np.uint8)[:] = np.ascontiguousarray(saved).view(np.uint8)
 
 
 def _copy(array: np.ndarray) -> np.ndarray:
@@ -63,7 +71,7 @@ def state_hash(memory: Memory) -> str:
     """Equal exactly when the states are equal."""
     assert memory["step"][0]["phase"] == IDLE
     digest = hashlib.blake2b(digest_size=16)
-    for name, rows in used_rows(memory).items():
-        digest.update(f"{name} {rows}\0".encode())
-        digest.update(memory[name][:rows].view(np.uint8).data)
+    for name, array in in_use(memory).items():
+        digest.update(f"{name} {len(array)}\0".encode())
+        digest.update(array.view(np.uint8).data)
     return digest.hexdigest()

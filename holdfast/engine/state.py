@@ -28,7 +28,7 @@ from holdfast.events import (
 )
 
 NIL = 0
-RULES_VERSION = 1
+RULES_VERSION = 2  # 2: prevented matches are numbered.
 
 PARAMETERS_PER_INSTRUMENT = 32  # Twice what there are now, so that a new parameter moves nothing.
 BUCKETS_PER_INSTRUMENT = 5
@@ -73,7 +73,7 @@ venue_dtype = np.dtype(
         ("operator_keys_max", np.int64),
         ("balances_max", np.int64),
         ("accounts_max", np.int64),
-        ("reserved", np.int64),
+        ("waiting_count", np.int64),  # Open orders that wait for their stop price.
     ]
 )
 
@@ -102,7 +102,7 @@ instrument_dtype = np.dtype(
         ("trade_count", np.int64),  # The last trade id, aggregate trade id and book update id.
         ("aggregate_count", np.int64),
         ("update_count", np.int64),
-        ("reserved", np.int64),
+        ("prevented_count", np.int64),  # The last prevented match's id.
     ]
 )
 
@@ -161,10 +161,10 @@ position_dtype = np.dtype(  # An account in an instrument.
         ("quote_row", np.int64),
         ("open_count", np.int64),
         ("open_buy_lots", np.int64),
-        ("first_order", np.int64),  # Its open orders, oldest first.
+        ("first_order", np.int64),  # Its open orders in the order in which they came to rest.
         ("last_order", np.int64),
         ("next", np.int64),  # The account's next position.
-        ("reserved", np.int64),
+        ("waiting_count", np.int64),  # Of its open orders, those that wait for their stop price.
     ]
 )
 
@@ -200,11 +200,12 @@ detail_dtype = np.dtype(
         ("status", np.int8),
         ("reserved_flags", np.int8),
         ("reserved_delta", np.int16),
-        ("reserved_price", np.int64),  # Stop price.
+        ("stop_price_ticks", np.int64),  # 0: none.
         ("reserved_lots", np.int64),  # Iceberg quantity.
         ("reserved_list", np.int64),
-        ("reserved_trigger", np.int64),
-        ("reserved_peg", np.int64),
+        ("working_ts_ns", np.int64),  # Of an order with a stop price: when it was reached; 0: it waits.
+        ("amend_count", np.int32),
+        ("reserved_peg", np.int32),
     ]
 )
 
@@ -213,7 +214,7 @@ client_id_dtype = np.dtype(  # One cache line.
         *_client_id_words,
         ("account_id", np.int32),
         ("order_id", np.int64),  # 0: refused.
-        ("ts_ns", np.int64),  # Of an order's closing; of a refused one its deadline.
+        ("ts_ns", np.int64),  # Of closing; of a refused one the deadline; of an open one the row of its former id.
         ("link", np.int32),  # While the order is open its row; afterwards the next entry in its queue, or free.
         ("status", np.int32),  # OrderStatus of its end; NEW while it is open; NONE: forgotten, but still queued.
     ]
@@ -253,11 +254,12 @@ skipped_dtype = np.dtype([("seq", np.int64), ("instrument_id", np.int64)])
 IDLE = 0
 MATCHING = 1
 CANCELING = 2
+TRIGGERING = 3
 
 # How far the command in hand has come. Between two calls of the engine it is idle.
 step_dtype = np.dtype(
     [
-        ("phase", np.int64),  # IDLE, MATCHING or CANCELING
+        ("phase", np.int64),  # IDLE, MATCHING, CANCELING or TRIGGERING
         ("command_kind", np.int64),
         ("about_account_id", np.int64),  # What control events say that the command is about.
         ("about_asset_id", np.int64),
@@ -269,6 +271,8 @@ step_dtype = np.dtype(
             "run_price_ticks",
             np.int64,
         ),  # The price of the taker's last trade, whose aggregate trade id goes on; 0: none.
+        ("lowest_ticks", np.int64),  # Between these the trades of this command were so far.
+        ("highest_ticks", np.int64),  # 0: none yet.
         ("account_id", np.int64),  # Mass cancel: whose orders.
         ("last_account_id", np.int64),  # Mass cancel: and those of the accounts up to this one.
         ("instrument_id", np.int64),  # Mass cancel: only there; 0: everywhere.

@@ -10,7 +10,15 @@ from typing import NamedTuple
 import numpy as np
 
 from holdfast.accounts.movements import Deposit, Transfer
-from holdfast.codes import CommandKind, ControlEventKind, OrderEventKind, OrderStatus, RejectReason, WithdrawalStatus
+from holdfast.codes import (
+    CommandKind,
+    ControlEventKind,
+    ExpiryReason,
+    OrderEventKind,
+    OrderStatus,
+    RejectReason,
+    WithdrawalStatus,
+)
 from holdfast.commands import Command, command_dtype
 from holdfast.events import (
     ControlEvent,
@@ -21,13 +29,13 @@ from holdfast.events import (
     control_event_dtype,
     order_event_dtype,
 )
-from holdfast.views import Fill, Order, Withdrawal
+from holdfast.views import Amendment, Fill, Order, PreventedMatch, Withdrawal
 
 ACCOUNTS = (1, 2, 3)
 INSTRUMENTS = (1, 2)
 START_TS_NS = 1_700_000_000 * 10**9
 
-_blank_order = OrderEvent._make([0] * 32 + [b"", 0])
+_blank_order = OrderEvent._make([0] * (len(OrderEvent._fields) - 2) + [b"", 0])
 _blank_control = ControlEvent._make([0] * 13)
 
 
@@ -59,6 +67,8 @@ class Stream:
         self.open: dict[int, OrderEvent] = {}
         self.closed: list[Order] = []
         self.fills: list[Fill] = []
+        self.amendments: list[Amendment] = []
+        self.prevented: list[PreventedMatch] = []
         self.deposits: list[Deposit] = []
         self.transfers: list[Transfer] = []
         self.withdrawals: dict[int, Withdrawal] = {}
@@ -76,8 +86,18 @@ class Stream:
             self.seq += 1
             self.ts_ns += self._random.randint(1, 10**9)
             happens = self._random.choices(
-                [self._place, self._cancel, self._refuse, self._deposit, self._transfer, self._withdraw, self._mass],
-                [10, 4, 1, 1, 1, 2, 1],
+                [
+                    self._place,
+                    self._cancel,
+                    self._amend,
+                    self._prevent,
+                    self._refuse,
+                    self._deposit,
+                    self._transfer,
+                    self._withdraw,
+                    self._mass,
+                ],
+                [10, 4, 4, 3, 1, 1, 1, 2, 1],
             )[0]
             happens()
         return Batch(first_seq, self.seq, np.array(self._commands, command_dtype), self._orders, self._controls)
@@ -156,6 +176,47 @@ class Stream:
         if self.open:
             event = self._random.choice(list(self.open.values()))
             self._emit(event, kind=OrderEventKind.ORDER_CANCELED, status=OrderStatus.CANCELED)
+
+    def _amend(self) -> None:
+        new_id = f"a{self.seq}".encode()
+        self._command(kind=CommandKind.AMEND_ORDER, client_id=new_id)
+        if not self.open:
+            return
+        event = self._random.choice([*self.open.values()])
+        if event.qty_lots - event.executed_lots > 1:
+            qty_lots = event.qty_lots - 1
+            number = len(self.amendments) + 1
+            change = {"kind": OrderEventKind.ORDER_AMENDED, "qty_lots": qty_lots, "last_lots": 1}
+            amended = self._emit(event, **change, account_event=number)
+            self.open[event.order_id] = amended._replace(client_id=new_id)
+            ids = (event.order_id, event.account_id, event.instrument_id, event.client_id.decode(), new_id.decode())
+            self.amendments.append(Amendment(number, *ids, event.qty_lots, qty_lots, self.ts_ns, self.seq))
+
+    def _prevent(self) -> None:
+        """Two open orders of an account meet, and one or both lose something."""
+        self._command(kind=CommandKind.PLACE_ORDER)
+        mine = self._random.choice(ACCOUNTS), self._random.choice(INSTRUMENTS)
+        orders = [event for event in self.open.values() if (event.account_id, event.instrument_id) == mine]
+        if len(orders) < 2:
+            return
+        maker, taker = self._random.sample(orders, 2)
+        mode = self._random.choice([1, 2, 3, 4])
+        lots = {1: (0, 3), 2: (2, 0), 3: (2, 3), 4: (1, 1)}[mode]
+        match_id = 1 + sum(match.instrument_id == mine[1] for match in self.prevented)
+        of_match = {"trade_id": match_id, "last_price_ticks": maker.price_ticks, "self_trade_prevention": mode}
+        for order, counter, lost, is_maker in ((maker, taker, lots[0], 1), (taker, maker, lots[1], 0)):
+            change = {**of_match, "last_lots": lost, "counter_order_id": counter.order_id, "is_maker": is_maker}
+            change["prevented_lots"] = order.prevented_lots + lost
+            if is_maker:
+                change["self_trade_prevention"] = 0  # The maker's own mode says nothing.
+            if lost and mode == 4:
+                self._emit(order, **change, kind=OrderEventKind.TRADE_PREVENTED)
+            elif lost:
+                change["reason"] = ExpiryReason.SELF_TRADE
+                self._emit(order, **change, kind=OrderEventKind.ORDER_EXPIRED, status=OrderStatus.EXPIRED_IN_MATCH)
+        ids = (match_id, mine[1], mine[0], taker.order_id, maker.order_id)
+        match = PreventedMatch(*ids, mode, maker.price_ticks, lots[1], lots[0], self.ts_ns, self.seq)
+        self.prevented.append(match)
 
     def _refuse(self) -> None:
         """Refusals say a status too: of the order that was first, or REJECTED."""

@@ -45,6 +45,12 @@ def check_equals_naive(history: History, stream: Stream, chance: random.Random) 
         assert history.orders(account_id, instrument_id, from_id, **times) == naive_choice(
             closed, lambda o: (o.order_id,), from_id, start, end, lambda o: o.created_ts_ns, limit
         )
+        order_id = chance.choice([one.order_id for one in stream.amendments] or [1])
+        amended = (account_id, instrument_id, order_id)
+        amendments = [a for a in stream.amendments if (a.account_id, a.instrument_id, a.order_id) == amended]
+        assert history.amendments(*amended, from_id, limit) == naive_choice(
+            amendments, lambda a: (a.execution_id,), from_id, 0, 0, lambda a: a.ts_ns, limit
+        )
         by_trade = lambda f: (f.trade_id, f.is_maker)  # noqa: E731
         assert history.fills(account_id, instrument_id, from_id, **times) == naive_choice(
             fills, by_trade, from_id, start, end, lambda f: f.ts_ns, limit
@@ -68,6 +74,19 @@ def check_equals_naive(history: History, stream: Stream, chance: random.Random) 
         assert history.transfers(account_id, **times) == naive_choice(
             mine, lambda t: (t.seq,), 0, start, end, lambda t: t.ts_ns, limit
         )
+    if stream.prevented:
+        match = chance.choice(stream.prevented)
+        of = (match.account_id, match.instrument_id)
+        assert history.prevented_match(*of, match.prevented_match_id) == match
+        assert history.prevented_match(match.account_id + 1, match.instrument_id, match.prevented_match_id) is None
+        order_id = chance.choice([match.taker_order_id, match.maker_order_id])
+        from_id, limit = chance.choice([0, 1, match.prevented_match_id]), chance.choice([1, 2, 500])
+        same = [m for m in stream.prevented if order_id in (m.taker_order_id, m.maker_order_id)]
+        assert history.prevented_matches(*of, order_id, from_id, limit) == naive_choice(
+            same, lambda m: (m.prevented_match_id,), from_id, 0, 0, lambda m: m.ts_ns, limit
+        )
+        last = {order: m.prevented_match_id for m in stream.prevented for order in (m.taker_order_id, m.maker_order_id)}
+        assert history.last_prevented_ids([*last, 10**9]) == last
     if stream.closed:
         order = chance.choice(stream.closed)
         namesakes = [
@@ -218,7 +237,7 @@ def test_first_trade_id_finds_where_an_aggregate_or_a_time_begins(tmp_path):
 
 def test_open_orders_join_the_closed_ones_in_id_order_and_within_the_limit():
     def order(order_id: int) -> Order:
-        return Order._make([order_id, "c", 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0, order_id * 10, 0, 0])
+        return Order._make([order_id, "c", 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0, order_id * 10, 0, 0, 0, 0])
 
     closed, open_orders = [order(1), order(4)], [order(2), order(5)]
     assert [o.order_id for o in merge_orders(closed, open_orders)] == [1, 2, 4, 5]

@@ -47,7 +47,7 @@ def test_what_the_history_does_not_keep_is_no_lag(tmp_path):
 
 def refused(count: int) -> list[OrderEvent]:
     kinds = [OrderEventKind.ORDER_REJECTED, OrderEventKind.CANCEL_REJECTED, OrderEventKind.ORDER_ACCEPTED]
-    blank = OrderEvent._make([0] * 32 + [b"", 0])
+    blank = OrderEvent._make([0] * (len(OrderEvent._fields) - 2) + [b"", 0])
     return [blank._replace(kind=kinds[i % 3]) for i in range(count)]
 
 

@@ -98,14 +98,28 @@ def trade() -> None:
     assert market.cummulative_quote_qty == "903.00000000"
     resting = read(maker.new_order(**LIMIT_SELL, quantity=1, price=151))
     assert [row.order_id for row in read(maker.get_open_orders(symbol=SYMBOL))] == [resting.order_id]
+    smaller = read(maker.order_amend_keep_priority(symbol=SYMBOL, order_id=resting.order_id, new_qty=0.5)).amended_order
+    assert (smaller.qty, smaller.orig_client_order_id) == ("0.50000000", resting.client_order_id)
+    amendments = read(maker.order_amendments(symbol=SYMBOL, order_id=resting.order_id))
+    assert [(row.orig_qty, row.new_qty) for row in amendments] == [("1.00000000", "0.50000000")]
+    assert amendments[0].new_client_order_id == smaller.client_order_id
     assert read(maker.delete_order(symbol=SYMBOL, order_id=resting.order_id)).status == "CANCELED"
+    own = {"self_trade_prevention_mode": "EXPIRE_MAKER", "new_order_resp_type": "RESULT"}
+    giving_way = read(maker.new_order(**LIMIT_BUY, quantity=1, price=140))
+    taker_order = read(maker.new_order(**LIMIT_SELL, quantity=2, price=140, **own))
+    (match,) = read(maker.my_prevented_matches(symbol=SYMBOL, order_id=giving_way.order_id))
+    assert (match.prevented_match_id, match.taker_order_id) == (1, taker_order.order_id), match
+    assert (match.maker_order_id, match.maker_prevented_quantity) == (giving_way.order_id, "1.00000000"), match
+    assert read(maker.my_prevented_matches(symbol=SYMBOL, prevented_match_id=1)) == [match]
+    assert read(maker.delete_order(symbol=SYMBOL, order_id=taker_order.order_id)).status == "CANCELED"
     read(maker.new_order(**LIMIT_SELL, quantity=1, price=152, new_order_resp_type="ACK"))
     read(maker.new_order(**LIMIT_SELL, quantity=1, price=153, new_order_resp_type="RESULT"))
     assert len(read(maker.delete_open_orders(symbol=SYMBOL))) == 2
     assert read(maker.get_open_orders(symbol=SYMBOL)) == []
     assert [fill.qty for fill in read(maker.my_trades(symbol=SYMBOL))] == ["4.00000000", "6.00000000"]
     statuses = [row.status for row in read(maker.all_orders(symbol=SYMBOL))]
-    assert statuses == ["CANCELED", "FILLED", "CANCELED", "CANCELED", "CANCELED"], statuses
+    expected = ["CANCELED", "FILLED", "CANCELED", "EXPIRED_IN_MATCH", "CANCELED", "CANCELED", "CANCELED"]
+    assert statuses == expected, statuses
     usdt = Decimal(4) * Decimal("150.25") + Decimal(6) * Decimal(
         "150.5"
     )  # A thousandth of what each receives is its fee.
@@ -226,8 +240,26 @@ async def session(key: dict) -> None:
         assert {row.a: (row.f, row.l) for row in position.B}.items() <= now.items()
 
         resting = read(await api.order_place(**LIMIT_SELL, quantity=1, price=162)).result
+        changes = {"symbol": SYMBOL, "order_id": resting.order_id}
+        new_id = f"smaller-{resting.order_id}"
+        smaller = await api.order_amend_keep_priority(**changes, new_qty=0.75, new_client_order_id=new_id)
+        assert read(smaller).result.amended_order.qty == "0.75000000"
+        report = await user.expect(reported(resting.order_id, "REPLACED", "NEW"))
+        assert (report.c, report.C, report.q) == (new_id, resting.client_order_id, "0.75000000"), report
+        (amendment,) = read(await api.order_amendments(**changes)).result
+        assert (amendment.execution_id, amendment.new_qty) == (report.I, "0.75000000")
         canceled = read(await api.order_cancel(symbol=SYMBOL, order_id=resting.order_id)).result
         assert fitting(canceled).status == "CANCELED"
+        own = {"self_trade_prevention_mode": "EXPIRE_MAKER", "new_order_resp_type": "RESULT"}
+        giving_way = read(await api.order_place(**LIMIT_BUY, quantity=1, price=140)).result
+        read(await api.order_place(**LIMIT_SELL, quantity=2, price=140, **own))
+        report = await user.expect(reported(giving_way.order_id, "TRADE_PREVENTION", "EXPIRED_IN_MATCH"))
+        (match,) = read(await api.my_prevented_matches(symbol=SYMBOL, order_id=giving_way.order_id)).result
+        assert (report.v, report.U) == (match.prevented_match_id, match.taker_order_id), report
+        assert (report.A, report.B, report.pl, report.pL, report.pY) == (
+            "1.00000000", "1.00000000", "1.00000000", "140.00000000", "140.00000000",
+        ), report  # fmt: skip
+        read(await api.order_cancel(symbol=SYMBOL, order_id=match.taker_order_id))
         read(await api.order_place(**LIMIT_SELL, quantity=1, price=163))
         read(await api.open_orders_cancel_all(symbol=SYMBOL))
         for call in (

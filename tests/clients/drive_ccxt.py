@@ -105,6 +105,28 @@ def trade() -> None:
     assert maker.fetch_trades(SYMBOL)[-1]["price"] == 50_001
     assert maker.fetch_ohlcv(SYMBOL, "1m")[-1][4] == 50_001
     assert is_soon(lambda: maker.fetch_order_book(SYMBOL)["asks"] == [])
+    stop_out(maker, taker)
+
+
+def stop_out(maker: ccxt.binance, taker: ccxt.binance) -> None:
+    """Two orders wait below the market; a trade at their stop prices lets them trade with what rests there."""
+    maker.create_order(SYMBOL, "limit", "buy", 0.0022, 49_900)
+    market = taker.create_order(SYMBOL, "market", "sell", 0.001, None, {"stopLossPrice": 49_950})
+    limit = taker.create_order(SYMBOL, "limit", "sell", 0.001, 49_890, {"stopLossPrice": 49_940})
+    profit = taker.create_order(SYMBOL, "limit", "sell", 0.001, 60_000, {"takeProfitPrice": 59_000})
+    for order, price in ((market, 49_950), (limit, 49_940), (profit, 59_000)):
+        waiting = taker.fetch_order(order["id"], SYMBOL)
+        assert (waiting["status"], waiting["filled"], waiting["triggerPrice"]) == ("open", 0, price), waiting
+    refuse(
+        ccxt.OrderImmediatelyFillable,
+        lambda: taker.create_order(SYMBOL, "market", "sell", 0.001, None, {"stopLossPrice": 50_001}),
+    )
+    assert taker.cancel_order(profit["id"], SYMBOL)["status"] == "canceled"
+    assert taker.create_order(SYMBOL, "limit", "sell", 0.0002, 49_900)["status"] == "closed"
+    for order in (market, limit):
+        filled = taker.fetch_order(order["id"], SYMBOL)
+        assert (filled["status"], filled["filled"], filled["average"]) == ("closed", 0.001, 49_900), filled
+    assert maker.fetch_open_orders(SYMBOL) == []
 
 
 def refuse(error: type[Exception], call: Callable[[], object]) -> None:

@@ -72,7 +72,40 @@ def trade() -> None:
     usdt = Decimal("3000.10")  # For one ETH; one thousandth of what each receives is the fee.
     assert moved(before[0], held(maker)) == {"ETH": Decimal(-1), "USDT": usdt - Decimal("3.0001")}
     assert moved(before[1], held(taker)) == {"ETH": Decimal("0.999"), "USDT": -usdt}
+    prevent(maker)
     read(maker)
+    stop_out(maker, taker)
+
+
+def stop_out(maker: Client, taker: Client) -> None:
+    """A buy that waits for a rise, and one that takes what is offered there once it comes."""
+    waiting = taker.create_order(
+        symbol=SYMBOL, side="BUY", type="STOP_LOSS_LIMIT", timeInForce="GTC", quantity="0.1", price="3100",
+        stopPrice="3050", newOrderRespType="RESULT",
+    )  # fmt: skip
+    assert (waiting["status"], waiting["stopPrice"], waiting["workingTime"]) == ("NEW", "3050.00000000", -1)
+    assert taker.get_asset_balance(asset="USDT")["locked"] == "310.00000000"
+    profit = maker.create_order(symbol=SYMBOL, side="SELL", type="TAKE_PROFIT", quantity="0.1", stopPrice="3090")
+    assert maker.cancel_order(symbol=SYMBOL, orderId=profit["orderId"])["status"] == "CANCELED"
+    maker.order_limit_sell(symbol=SYMBOL, quantity="0.3", price="3060")
+    assert taker.order_limit_buy(symbol=SYMBOL, quantity="0.2", price="3060")["status"] == "FILLED"
+    done = taker.get_order(symbol=SYMBOL, orderId=waiting["orderId"])
+    assert (done["status"], done["isWorking"], done["cummulativeQuoteQty"]) == ("FILLED", True, "306.00000000")
+    assert done["workingTime"] > done["time"]
+
+
+def prevent(client: Client) -> None:
+    """Two orders of one account that do not trade with each other."""
+    order = client.order_limit_buy(symbol=SYMBOL, quantity="0.3", price="2900", newClientOrderId="web:own/1")
+    own = client.order_limit_sell(symbol=SYMBOL, quantity="0.1", price="2900", selfTradePreventionMode="DECREMENT")
+    assert (own["status"], own["preventedQuantity"]) == ("EXPIRED_IN_MATCH", "0.10000000"), own
+    assert own["preventedMatches"][0]["makerOrderId"] == order["orderId"]
+    (match,) = client.get_prevented_matches(symbol=SYMBOL, orderId=order["orderId"])
+    assert (match["takerOrderId"], match["takerPreventedQuantity"]) == (own["orderId"], "0.10000000"), match
+    by_id = {"symbol": SYMBOL, "preventedMatchId": match["preventedMatchId"]}
+    assert client.ws_get_prevented_matches(**by_id) == [match]
+    assert client.get_order(symbol=SYMBOL, orderId=order["orderId"])["preventedMatchId"] == match["preventedMatchId"]
+    assert client.cancel_order(symbol=SYMBOL, orderId=order["orderId"])["preventedQuantity"] == "0.10000000"
 
 
 def read(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""freqtrade, unmodified, runs a strategy through one buy and one sell in the demo market.
+"""freqtrade, unmodified, runs a strategy through one buy and one sell in the demo market, its own or its stop's.
 
 It trades for real as far as it can know: no dry run, an account of its own, the venue's books, candles and fees.
 """
@@ -32,7 +32,7 @@ def venue(tmp_path: Path) -> Iterator[VenueProcess]:
         yield running
 
 
-def configuration(port: int, key: dict[str, str], directory: Path) -> dict[str, Any]:
+def configuration(port: int, key: dict[str, str], directory: Path, strategy: str) -> dict[str, Any]:
     http, socket = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
     urls = {
         "public": f"{http}/api/v3",
@@ -47,7 +47,7 @@ def configuration(port: int, key: dict[str, str], directory: Path) -> dict[str, 
         "dry_run": False,
         "bot_name": "one round",
         "initial_state": "running",
-        "strategy": "OneRound",
+        "strategy": strategy,
         "stake_currency": "USDT",
         "stake_amount": 500,
         "max_open_trades": 1,
@@ -82,10 +82,36 @@ def goes_on(text: str) -> bool:
 
 def test_freqtrade_buys_and_sells(venue: VenueProcess, tmp_path: Path) -> None:
     trader = new_trader(venue, "freqtrade", USDT="2000")
+    run_round(venue, tmp_path, trader, "OneRound", meanwhile=lambda: None)
+    check_round(venue, trader, sold_by="LIMIT")
+
+
+def test_freqtrade_leaves_its_stop_to_the_exchange(venue: VenueProcess, tmp_path: Path) -> None:
+    trader, seller = new_trader(venue, "freqtrade", USDT="2000"), new_trader(venue, "seller", BTC="1000")
+    stop, other = Rest(venue.port, trader.key), Rest(venue.port, seller.key)
+
+    def fall() -> None:
+        """Somebody sells until the stop, once it is there, has been reached."""
+        orders = stop.signed("GET", "/api/v3/openOrders", symbol=SYMBOL)[1]
+        if any(order["type"] == "STOP_LOSS_LIMIT" and not order["isWorking"] for order in orders):
+            other.signed("POST", "/api/v3/order", symbol=SYMBOL, side="SELL", type="MARKET", quantity="0.5")
+
+    try:
+        run_round(venue, tmp_path, trader, "StopOnExchange", meanwhile=fall)
+    finally:
+        stop.close()
+        other.close()
+    check_round(venue, trader, sold_by="STOP_LOSS_LIMIT")
+
+
+def run_round(
+    venue: VenueProcess, tmp_path: Path, trader: Trader, strategy: str, meanwhile: Callable[[], None]
+) -> None:
+    """Until it has sold, and goes on. `meanwhile` is called again and again before that."""
     directory, log = tmp_path / "freqtrade", tmp_path / "freqtrade.log"
     directory.mkdir()
     settings = directory / "config.json"
-    settings.write_text(json.dumps(configuration(venue.port, trader.key, directory)))
+    settings.write_text(json.dumps(configuration(venue.port, trader.key, directory, strategy)))
     program = python_of("freqtrade").parent / "freqtrade"
     options = ["--config", settings, "--user-data-dir", directory, "--strategy-path", STRATEGIES]
     with log.open("wb") as output:
@@ -93,7 +119,7 @@ def test_freqtrade_buys_and_sells(venue: VenueProcess, tmp_path: Path) -> None:
         try:
             wait_for(lambda: "state='RUNNING'" in log.read_text(), bot, START_SECONDS_MAX)
             # Told once it has accounted for the sale, its fees too.
-            wait_for(lambda: "{'type': exit_fill" in log.read_text(), bot, ROUND_SECONDS_MAX)
+            wait_for(lambda: meanwhile() or "{'type': exit_fill" in log.read_text(), bot, ROUND_SECONDS_MAX)
             # And it goes on: the strategy is asked again and keeps still, or the pair is locked until the next candle.
             wait_for(lambda: goes_on(log.read_text()), bot, ROUND_SECONDS_MAX)
             assert "ERROR" not in log.read_text()
@@ -103,10 +129,9 @@ def test_freqtrade_buys_and_sells(venue: VenueProcess, tmp_path: Path) -> None:
         finally:
             bot.kill()
             bot.wait()
-    check_round(venue, trader)
 
 
-def check_round(venue: VenueProcess, trader: Trader) -> None:
+def check_round(venue: VenueProcess, trader: Trader, sold_by: str) -> None:
     """One buy and one sell, both filled, nothing left over but what the buy's fee made too small a step to sell."""
     assert check_settled(venue, trader, {SYMBOL: ("BTC", "USDT")}) >= 2
     rest = Rest(venue.port, trader.key)
@@ -116,7 +141,7 @@ def check_round(venue: VenueProcess, trader: Trader) -> None:
         rest.close()
     assert [(order["side"], order["type"], order["status"]) for order in orders] == [
         ("BUY", "LIMIT", "FILLED"),
-        ("SELL", "LIMIT", "FILLED"),
+        ("SELL", sold_by, "FILLED"),
     ]
     bought, sold = (Decimal(order["executedQty"]) for order in orders)
     assert 0 <= bought * Decimal("0.999") - sold < Decimal("0.00001")

@@ -140,7 +140,7 @@ class AccountOracle:
             assert found["status"] == "CANCELED", f"an acknowledged cancel is lost: {found}"
             assert found["executedQty"] == sent.canceled["executedQty"], f"an order traded after its cancel: {found}"
         if found is not None and sent.terms:
-            asked = (sent.terms["side"], Decimal(sent.terms["quantity"]), Decimal(sent.terms["price"]))
+            asked = (sent.terms["side"], Decimal(sent.terms["quantity"]), Decimal(sent.terms.get("price", 0)))
             assert (found["side"], Decimal(found["origQty"]), Decimal(found["price"])) == asked, (
                 f"{found} is not {asked}"
             )

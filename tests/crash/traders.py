@@ -106,7 +106,8 @@ class Trader(threading.Thread):
         return sent.reply is not None and sent.reply["status"] != "FILLED" and sent.canceled is None
 
     def _terms(self) -> dict[str, str]:
-        return {
+        """A limit order; of five one waits for a price, which those of others then reach."""
+        terms = {
             "symbol": SYMBOL,
             "side": self._random.choice(["BUY", "SELL"]),
             "type": "LIMIT",
@@ -115,6 +116,12 @@ class Trader(threading.Thread):
             "price": str(self._random.choice(PRICES)),
             "newOrderRespType": "FULL",
         }
+        if self._random.random() < 0.2:
+            terms["type"] = self._random.choice(["STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"])
+            terms["stopPrice"] = str(self._random.choice(PRICES))
+            if not terms["type"].endswith("LIMIT"):
+                del terms["price"], terms["timeInForce"]
+        return terms
 
     def _place(self, client_id: str) -> None:
         terms = self._terms()

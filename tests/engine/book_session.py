@@ -56,12 +56,11 @@ class Session:
     """A book that starts as small as it can, and grows whenever it has to."""
 
     def __init__(self, orders: int = 2, levels: int = 2, pages: int = 3, pages_max: int = 1_000) -> None:
-        self.memory = Memory(books.BOOK, **books.first_rows(orders, levels, pages, instruments=1))
+        self.memory = Memory(books.BOOK, **books.first_rows(orders, levels, pages))
         books.set_pages_max(self.memory, pages_max)
         self.growths = 0
 
     def append(self, instrument_id: int, side: int, price_ticks: int, order_id: int, lots: int) -> int:
-        books.ensure_sides(self.memory, instrument_id)
         while not self._operate(HAS_ROOM):
             books.grow(self.memory)
             self.growths += 1
@@ -77,7 +76,6 @@ class Session:
         return self._operate(FIND, order_id=order_id)
 
     def can_rest(self, instrument_id: int, side: int, price_ticks: int) -> bool:
-        books.ensure_sides(self.memory, instrument_id)
         return bool(self._operate(CAN_REST, instrument_id, side, price_ticks))
 
     def pages_needed(self, instrument_id: int, side: int, price_ticks: int) -> int:

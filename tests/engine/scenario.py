@@ -47,6 +47,7 @@ SECOND_NS = 10**9
 BTC, USDT, MARKET = 1, 2, 1
 ASSETS = {"BTC": BTC, "USDT": USDT}
 FIRST_HOLDINGS = {BTC: 1_000, USDT: 100_000}
+AMENDED = int(OrderEventKind.ORDER_AMENDED)
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.txt"))
 
 
@@ -112,6 +113,10 @@ class Session:
                 lines.append((row["index"], f"canceled {name}"))
             elif kind is OrderEventKind.ORDER_EXPIRED:
                 lines.append((row["index"], f"expired {name} {ExpiryReason(row['reason']).name}"))
+            elif kind is OrderEventKind.ORDER_TRIGGERED:
+                lines.append((row["index"], f"triggered {name}"))
+            elif kind is OrderEventKind.ORDER_AMENDED:
+                lines.append((row["index"], f"amended {name} to {row['qty_lots']}"))
             elif kind is OrderEventKind.TRADE_PREVENTED:
                 lines.append((row["index"], f"prevented {name} {row['last_lots']}"))
             elif not row["is_maker"]:
@@ -142,7 +147,7 @@ class Session:
         return self.accounts[name]
 
     def order_fields(self, who: str, words: str) -> dict[str, Any]:
-        """`buys 5 at 100 as A [options]`, or `for 500 at market` by quote quantity."""
+        """`buys 5 at 100 as A [options]`, `… at market as B stop 95`, or `for 500 at market` by quote quantity."""
         match = re.fullmatch(r"(buys|sells) (for )?(-?\d+) at (market|-?\d+)(?: as (\S+))?((?: \S+)*)", words)
         assert match, words
         side, quote, amount, price, name, options = match.groups()
@@ -161,6 +166,10 @@ class Session:
         for option in rest:
             if option in ("IOC", "FOK"):
                 fields["time_in_force"] = TimeInForce[option]
+            elif option in ("stop", "take"):
+                name = "STOP_LOSS" if option == "stop" else "TAKE_PROFIT"
+                limit = "" if price == "market" else "_LIMIT"
+                fields |= {"order_type": OrderType[name + limit], "stop_price_ticks": int(next(rest))}
             elif option == "maker":
                 fields |= {"order_type": OrderType.LIMIT_MAKER, "time_in_force": TimeInForce.NONE}
             elif option == "even-if-cancel-fails":
@@ -196,6 +205,18 @@ def cancel(session: Session, who: str, target: str, restriction: str | None) -> 
     if target.startswith("#"):
         return session.send(CommandKind.CANCEL_ORDER, order_id=int(target[1:]), **fields)
     return session.send(CommandKind.CANCEL_ORDER, target_client_id=target.encode(), **fields)
+
+
+def amend(session: Session, who: str, target: str, qty: str, new_name: str | None) -> list[str]:
+    """Under the id that it has, unless another is named."""
+    fields: dict[str, Any] = {"account_id": session.account(who), "instrument_id": MARKET, "qty_lots": int(qty)}
+    name = (new_name or target).encode()
+    told = session.send(CommandKind.AMEND_ORDER, client_id=name, target_client_id=target.encode(), **fields)
+    assert session.events is not None
+    session.order_names |= {
+        int(row["order_id"]): name.decode() for row in session.events.orders if row["kind"] == AMENDED
+    }
+    return told
 
 
 def set_parameter(session: Session, name: str, value: str) -> list[str]:
@@ -305,6 +326,7 @@ COMMANDS: list[tuple[str, Callable[..., list[str]]]] = [
     (r"(\w+) replaces (\S+): (.*)", replace),
     (r"(\w+) cancels (\S+)(?: if (\w+))?", cancel),
     (r"(\w+) withdraws (-?\d+) (\w+) as (\S+)(?: key (\w+))?", request_withdrawal),
+    (r"(\w+) amends (\S+) to (-?\d+)(?: as (\S+))?", amend),
     (r"venue sets (\w+) to (-?\d+)", set_parameter),
     (r"venue limits (\w+) to (-?\d+)", set_limit),
     (r"venue goes to (\w+)", set_mode),

@@ -153,6 +153,13 @@ class Stream:
             return fields
         if dice < 0.25:
             fields |= {"order_type": OrderType.LIMIT_MAKER, "time_in_force": TimeInForce.NONE}
+        elif dice < 0.40:
+            fields["stop_price_ticks"] = 100 + choose.randint(-15, 15)
+            fields["order_type"] = choose.choice((OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT))
+        elif dice < 0.45:
+            fields["stop_price_ticks"] = 100 + choose.randint(-15, 15)
+            order_type = choose.choice((OrderType.STOP_LOSS, OrderType.TAKE_PROFIT))
+            return fields | {"order_type": order_type, "time_in_force": TimeInForce.NONE}
         near = round(choose.gauss(0, 12))
         fields["price_ticks"] = 100 + near + (-4 if side == Side.BUY else 4)
         return fields

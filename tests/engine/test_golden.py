@@ -25,16 +25,25 @@ from holdfast.events import Events
 
 START_NS = 1_800_000_000 * 10**9
 COMMANDS = 20_000
+COMMANDS_THAT_AMEND = 5_000  # And others between them; after those, which are older than amendments.
 PIECE = 5_000
 ACCOUNTS = 12
 MARKETS = 3
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 GOLDEN = [  # After so many commands: the state's hash, and that of all events.
-    (5000, "bb0934bf5d01a14d3e3eb31bcda7e68f", 2171282050563093641),
-    (10000, "4604f698f166ab2299ff2530c3b6c32c", 1914561547283849319),
-    (15000, "712be0e969e8ecbcae0e5a3589ecd1c4", 629068153358743868),
-    (20000, "e0f9d510687a4f45b3b79737c3a44eec", 168324776550972991),
+    (5000, "e0fc4c5ce6c74e08b3e42172fe10c167", 980664158333364340),
+    (10000, "7d3741cea60193c13bc0b450b7385716", 1167348730572093098),
+    (15000, "7d6f47f9c38d1cbfeb2b4690f2bd5d87", 377544651302361687),
+    (20000, "a1cafdce3aa2f2b93d9cba8942b38d63", 2039058121775024849),
+    (25000, "865e8122582134a30bba0b48b562f15a", 1924897883944981769),
+]
+GOLDEN_WITH_STOPS = [
+    (5000, "93fcb38c85622fd355e84365fdcf3756", 1756181707886041339),
+    (10000, "dd250276f9338f36e813f64cf7c9cf2d", 1665517507797420515),
+    (15000, "641f0465ff5363201a6f350f49c6c89c", 1824857768296271092),
+    (20000, "24f4392345aa0aa3f4dbc96cff19631f", 1391103031538127609),
+    (25000, "4930cab8129299119e3ccf43d5ef51de", 28598546710053778),
 ]
 
 
@@ -62,6 +71,7 @@ class Stream(NamedTuple):
     random: Lcg
     commands: list[Command]
     middles: list[int]  # Where each market's orders gather.
+    has_stops: bool
 
     def add(self, kind: CommandKind, **fields: object) -> None:
         self.commands.append(Command(kind=int(kind))._replace(**fields))  # type: ignore[arg-type]
@@ -69,8 +79,17 @@ class Stream(NamedTuple):
 
 @pytest.fixture(scope="module")
 def run() -> Run:
+    return run_of(has_stops=False)
+
+
+@pytest.fixture(scope="module")
+def run_with_stops() -> Run:
+    return run_of(has_stops=True)
+
+
+def run_of(has_stops: bool) -> Run:
     """The stream, applied in pieces."""
-    commands = np.frombuffer(b"".join(map(encode, stamped(recorded_stream()))), command_dtype)
+    commands = np.frombuffer(b"".join(map(encode, stamped(recorded_stream(has_stops)))), command_dtype)
     engine = Engine()
     states, told = [], []
     for begun in range(0, len(commands), PIECE):
@@ -79,23 +98,27 @@ def run() -> Run:
     return Run(commands, states, Events(*(np.concatenate(family) for family in zip(*told, strict=True))))
 
 
-def test_the_recorded_stream_leads_to_the_recorded_states(run: Run) -> None:
+def test_the_recorded_streams_lead_to_the_recorded_states(run: Run, run_with_stops: Run) -> None:
     assert Engine.RULES_VERSION == RULES_VERSION, "new rules: record the stream's states anew"
     assert run.states == GOLDEN, "the same commands lead elsewhere: the rules changed, so raise RULES_VERSION"
+    assert run_with_stops.states == GOLDEN_WITH_STOPS
 
 
-def test_the_recorded_stream_goes_everywhere(run: Run) -> None:
+def test_the_recorded_streams_go_everywhere(run: Run, run_with_stops: Run) -> None:
     kinds = {int(kind) for kind in CommandKind} - {int(CommandKind.NONE)}
     assert set(run.commands["kind"].tolist()) == kinds
-    assert set(run.told.orders["kind"].tolist()) == {int(kind) for kind in OrderEventKind}
+    told = set(run.told.orders["kind"].tolist())
+    assert told == {int(kind) for kind in OrderEventKind} - {int(OrderEventKind.ORDER_TRIGGERED)}
+    triggered = run_with_stops.told.orders["kind"] == OrderEventKind.ORDER_TRIGGERED
+    assert np.count_nonzero(triggered) > 300
     reasons = set(zip(run.told.orders["kind"].tolist(), run.told.orders["reason"].tolist(), strict=True))
     assert len(reasons) >= 30
     assert np.count_nonzero(run.told.orders["trade_id"]) > 5_000
 
 
-def recorded_stream() -> list[Command]:
+def recorded_stream(has_stops: bool) -> list[Command]:
     """The same commands at any time, on any machine."""
-    stream = Stream(Lcg(20_260), [], [1_000, 50_000, 700])
+    stream = Stream(Lcg(20_260), [], [1_000, 50_000, 700], has_stops)
     open_venue(stream)
     while len(stream.commands) < COMMANDS:
         what = stream.random.below(1_000)
@@ -109,7 +132,10 @@ def recorded_stream() -> list[Command]:
             move_money(stream)
         else:
             operate(stream)
-    return stream.commands[:COMMANDS]
+    stream = stream._replace(commands=stream.commands[:COMMANDS])
+    while len(stream.commands) < COMMANDS + COMMANDS_THAT_AMEND:
+        amend(stream) if stream.random.chance(400) else place(stream, CommandKind.PLACE_ORDER)
+    return stream.commands
 
 
 def stamped(commands: list[Command]) -> list[Command]:
@@ -177,6 +203,13 @@ def place(stream: Stream, kind: CommandKind) -> None:
         order_type = int(OrderType.LIMIT_MAKER)
     elif form == 7 and random.chance(100):
         qty_lots = [0, -1, 2**62, 10**12][random.below(4)]
+    stop_price_ticks = 0
+    if stream.has_stops and random.chance(200):
+        order_type = int(OrderType.STOP_LOSS) + random.below(4)
+        stop_price_ticks = stream.middles[instrument_id - 1] + random.below(40) - 20
+        quote_units, time_in_force = 0, 1 + random.below(3)
+        if order_type in (OrderType.STOP_LOSS, OrderType.TAKE_PROFIT):
+            price_ticks = time_in_force = 0
     account_id = 1 + random.below(ACCOUNTS)
     aim = Command()
     if kind == CommandKind.REPLACE_ORDER:
@@ -196,6 +229,7 @@ def place(stream: Stream, kind: CommandKind) -> None:
         price_ticks=price_ticks,
         qty_lots=qty_lots,
         quote_units=quote_units,
+        stop_price_ticks=stop_price_ticks,
         client_id=b"order %d" % (len(stream.commands) if not random.chance(20) else random.below(300)),
         deadline_ts_ns=random.below(10**10) - 10**8 if random.chance(300) else 0,
         order_id=random.below(len(stream.commands)) if aim.client_id and random.chance(30) else 0,
@@ -216,6 +250,16 @@ def cancel(stream: Stream) -> None:
         stream.add(CommandKind.CANCEL_ALL, **{**fields, "instrument_id": random.below(3)})
     else:
         stream.add(CommandKind.CANCEL_ORDER, target_client_id=aim.client_id, **fields)
+
+
+def amend(stream: Stream) -> None:
+    """Aimed at an earlier order, sometimes to more than it has left, and sometimes under the id that it has."""
+    random = stream.random
+    aim = an_earlier(stream)
+    name = b"amended %d" % len(stream.commands) if random.chance(700) else aim.client_id
+    fields = {"account_id": aim.account_id, "instrument_id": aim.instrument_id, "client_id": name}
+    qty_lots = aim.qty_lots - random.below(20) + 1
+    stream.add(CommandKind.AMEND_ORDER, qty_lots=qty_lots, target_client_id=aim.client_id, **fields)
 
 
 def move_money(stream: Stream) -> None:

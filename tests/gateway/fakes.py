@@ -5,7 +5,7 @@ Time stands still unless a test moves it, and a command is decided when the test
 
 import hmac
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -45,7 +45,7 @@ from holdfast.gateway.binance.rate_limits import Limits
 from holdfast.gateway.server.messages import Request, Response
 from holdfast.gateway.server.routes import Routes
 from holdfast.instruments import Asset, Instrument, Reference, units_per_tick_lot
-from holdfast.views import Account, Balance, Fill, Order
+from holdfast.views import Account, Amendment, Balance, Fill, Order, PreventedMatch
 
 START_NS = 1_700_000_000_000_000_000
 API_KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
@@ -196,6 +196,31 @@ class FakeHistory:
     def __init__(self) -> None:
         self.closed: list[Order] = []
         self.traded: list[Fill] = []
+        self.amended: list[Amendment] = []
+        self.prevented: list[PreventedMatch] = []
+
+    def prevented_match(self, account_id: int, instrument_id: int, prevented_match_id: int) -> PreventedMatch | None:
+        wanted = (account_id, instrument_id, prevented_match_id)
+        found = [m for m in self.prevented if (m.account_id, m.instrument_id, m.prevented_match_id) == wanted]
+        return found[0] if found else None
+
+    def prevented_matches(
+        self, account_id: int, instrument_id: int, order_id: int, from_prevented_match_id: int = 0, limit: int = 500
+    ) -> list[PreventedMatch]:
+        mine = [m for m in self.prevented if (m.account_id, m.instrument_id) == (account_id, instrument_id)]
+        found = [m for m in mine if order_id in (m.taker_order_id, m.maker_order_id)]
+        return [m for m in found if m.prevented_match_id >= from_prevented_match_id][:limit]
+
+    def last_prevented_ids(self, order_ids: Sequence[int]) -> dict[int, int]:
+        sides = [(one, m.prevented_match_id) for m in self.prevented for one in (m.taker_order_id, m.maker_order_id)]
+        return {order_id: match_id for order_id, match_id in sides if order_id in order_ids}
+
+    def amendments(
+        self, account_id: int, instrument_id: int, order_id: int, from_execution_id: int = 0, limit: int = 500
+    ) -> list[Amendment]:
+        wanted = (account_id, instrument_id, order_id)
+        found = [one for one in self.amended if (one.account_id, one.instrument_id, one.order_id) == wanted]
+        return [one for one in found if one.execution_id >= from_execution_id][:limit]
 
     def orders(
         self,
@@ -363,6 +388,8 @@ class FakeReplica:
         if command.kind == CommandKind.CANCEL_ALL:
             mine = self.open_orders(command.account_id, command.instrument_id)
             return [self._end(self._open[order.order_id], OrderEventKind.ORDER_CANCELED) for order in mine]
+        if command.kind == CommandKind.AMEND_ORDER:
+            return self._amend(command)
         assert command.kind == CommandKind.REPLACE_ORDER
         whole = self.refuse_cancel_next
         canceled = self._cancel(command)
@@ -403,6 +430,34 @@ class FakeReplica:
         refused = self._rejected(command, reason or RejectReason.ORDER_UNKNOWN)
         return [refused._replace(kind=OrderEventKind.CANCEL_REJECTED)]
 
+    def _amend(self, command: Command) -> list[OrderEvent]:
+        reason, self.refuse_cancel_next = self.refuse_cancel_next, None
+        for event in self._open.values():
+            by_id = command.order_id in (0, event.order_id)
+            by_name = command.target_client_id in (b"", event.client_id)
+            if reason is None and by_id and by_name and event.account_id == command.account_id:
+                lots = event.qty_lots - command.qty_lots
+                kind = OrderEventKind.ORDER_AMENDED
+                amended = self._next(event, kind=kind, qty_lots=command.qty_lots, last_lots=lots)
+                self._open[event.order_id] = amended._replace(client_id=command.client_id)
+                self.history.amended.append(
+                    Amendment(
+                        amended.account_event,
+                        event.order_id,
+                        event.account_id,
+                        event.instrument_id,
+                        event.client_id.decode(),
+                        command.client_id.decode(),
+                        event.qty_lots,
+                        command.qty_lots,
+                        command.ts_ns,
+                        command.seq,
+                    )
+                )
+                return [amended]
+        refused = self._rejected(command, reason or RejectReason.ORDER_UNKNOWN)
+        return [refused._replace(kind=OrderEventKind.CANCEL_REJECTED)]
+
     def _end(self, event: OrderEvent, kind: OrderEventKind) -> OrderEvent:
         status = OrderStatus.CANCELED if kind == OrderEventKind.ORDER_CANCELED else OrderStatus.EXPIRED
         reason = ExpiryReason.IMMEDIATE_OR_CANCEL if kind == OrderEventKind.ORDER_EXPIRED else 0
@@ -438,12 +493,14 @@ class FakeReplica:
         return traded
 
     def _next(self, event: OrderEvent, **changes: Any) -> OrderEvent:
-        return event._replace(
-            seq=self._seq,
-            ts_ns=self.clock.ns,
-            index=event.index + 1,
-            account_event=next(self._event_numbers),
-            **changes,
+        return working(
+            event._replace(
+                seq=self._seq,
+                ts_ns=self.clock.ns,
+                index=event.index + 1,
+                account_event=next(self._event_numbers),
+                **changes,
+            )
         )
 
     def _rejected(self, command: Command, reason: RejectReason) -> OrderEvent:
@@ -464,17 +521,17 @@ class FakeReplica:
             "order_type": command.order_type,
             "time_in_force": command.time_in_force,
             "self_trade_prevention": command.self_trade_prevention,
-            "is_working": 1,
             "account_event": next(self._event_numbers),
             "order_id": order_id,
             "price_ticks": command.price_ticks,
             "qty_lots": command.qty_lots,
             "quote_units": command.quote_units,
+            "stop_price_ticks": command.stop_price_ticks,
             "created_ts_ns": command.ts_ns,
             "client_id": client_id,
             "key_id": command.key_id,
         }
-        return OrderEvent(**fields)  # type: ignore[arg-type]
+        return working(OrderEvent(**fields))  # type: ignore[arg-type]
 
     def _publish(self, batch: list[tuple[Outcome, Callable[[Applied, int], None] | None]]) -> None:
         outcomes = [outcome for outcome, _ in batch]
@@ -589,3 +646,10 @@ def limit_order(**changes: object) -> dict[str, Any]:
 
 def signature(payload: str, secret: str = SECRET) -> str:
     return hmac.digest(secret.encode(), payload.encode(), "sha256").hex()
+
+
+def working(event: OrderEvent) -> OrderEvent:
+    """The event as the engine tells whether its order is on the book."""
+    is_live = event.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+    is_waiting = event.stop_price_ticks and not event.working_ts_ns
+    return event._replace(is_working=int(is_live and event.order_type & OrderType.LIMIT != 0 and not is_waiting))

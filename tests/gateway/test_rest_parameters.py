@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from holdfast.codes import TradingMode
+from holdfast.codes import OrderType, TradingMode
 from holdfast.gateway.binance import errors
 from holdfast.gateway.binance.parameters import CLIENT_ID_RANGE, DECIMAL_RANGE, LONG_RANGE, SYMBOL_RANGE
 from holdfast.instruments import Reference
 from tests.gateway.fakes import API_KEY, BTC, USDT, World, instrument, limit_order
 
+STOP = {"type": "STOP_LOSS_LIMIT", "stopPrice": "20000"}
 MARKET = {"type": "MARKET", "price": None, "timeInForce": None}
 DECIMAL = f"legal range is '{DECIMAL_RANGE}'."
 
@@ -76,16 +77,22 @@ ORDERS: list[tuple[dict[str, Any], int, str]] = [
         "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!",
     ),
     (MARKET | {"quantity": None, "quoteOrderQty": "0"}, -1013, "Price * QTY is zero or less."),
-    # Known to Binance, not to this venue.
-    ({"type": "STOP_LOSS"}, -1013, "Stop loss orders are not supported for this symbol."),
-    (
-        {"stopPrice": "20000", "type": "STOP_LOSS_LIMIT"},
-        -1013,
-        "Stop loss limit orders are not supported for this symbol.",
-    ),
-    ({"type": "TAKE_PROFIT"}, -1013, "Take profit orders are not supported for this symbol."),
-    ({"type": "TAKE_PROFIT_LIMIT"}, -1013, "Take profit limit orders are not supported for this symbol."),
+    # Stop prices.
     ({"stopPrice": "20000"}, -1106, "Parameter 'stopPrice' sent when not required."),
+    (MARKET | {"stopPrice": "20000"}, -1106, "Parameter 'stopPrice' sent when not required."),
+    ({"type": "LIMIT_MAKER", "stopPrice": "1"}, -1106, "Parameter 'stopPrice' sent when not required."),
+    (STOP | {"type": "STOP_LOSS"}, -1106, "Parameter 'price' sent when not required."),
+    (STOP | {"type": "TAKE_PROFIT", "price": None}, -1114, "TimeInForce parameter sent when not required."),
+    (STOP | {"timeInForce": None}, -1102, mandatory("timeInForce")),
+    (STOP | {"price": None}, -1102, mandatory("price")),
+    (STOP | {"type": "TAKE_PROFIT_LIMIT", "quantity": None}, -1102, mandatory("quantity")),
+    (STOP | {"quoteOrderQty": "5"}, -1106, "Parameter 'quoteOrderQty' sent when not required."),
+    (STOP | {"stopPrice": None}, -1102, "Param 'stopPrice' or 'trailingDelta' must be sent, but both were empty/null!"),
+    (STOP | {"stopPrice": "0"}, -1013, "Filter failure: PRICE_FILTER"),
+    (STOP | {"stopPrice": "20000.001"}, -1013, "Filter failure: PRICE_FILTER"),
+    (STOP | {"stopPrice": "-1"}, -1100, illegal("stopPrice", DECIMAL_RANGE)),
+    (STOP | {"trailingDelta": "10"}, -1013, "Trailing stop orders are not supported for this symbol."),
+    # Known to Binance, not to this venue.
     ({"icebergQty": "0.0001"}, -1013, "Iceberg orders are not supported for this symbol."),
     ({"trailingDelta": "10"}, -1013, "Trailing stop orders are not supported for this symbol."),
     ({"pegPriceType": "PRIMARY_PEG"}, -1013, "Pegged orders are not supported for this symbol."),
@@ -210,7 +217,7 @@ def test_body_that_is_no_form_is_refused(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/api/v3/orderList/oco"), ("PUT", "/api/v3/order/amend/keepPriority"), ("POST", "/api/v3/sor/order")],
+    [("POST", "/api/v3/orderList/oco"), ("POST", "/api/v3/orderList/opo"), ("POST", "/api/v3/sor/order")],
 )
 def test_what_binance_has_and_we_have_not_is_said_so(world: World, method: str, path: str) -> None:
     answer = world.signed(method, path, symbol="BTCUSDT")
@@ -232,5 +239,5 @@ def test_exchange_info_offers_only_what_the_mode_lets_in(world: World, mode: Tra
     world.replica.reference = Reference([BTC, USDT], [instrument(mode=mode)])
     (shown,) = world.get("/api/v3/exchangeInfo").json["symbols"]
     assert shown["status"] in ("TRADING", "HALT", "CANCEL_ONLY")
-    assert set(shown["orderTypes"]) <= {"LIMIT", "MARKET", "LIMIT_MAKER"}
+    assert set(shown["orderTypes"]) <= {each.name for each in OrderType if each}
     assert (mode == TradingMode.POST_ONLY) == (shown["orderTypes"] == ["LIMIT_MAKER"])

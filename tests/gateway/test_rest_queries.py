@@ -194,6 +194,7 @@ def test_exchange_info_is_what_strict_clients_decode(world: World) -> None:
         "MARKET_LOT_SIZE",
         "NOTIONAL",
         "MAX_NUM_ORDERS",
+        "MAX_NUM_ORDER_AMENDS",
     ]
     assert first["filters"][1] == {
         "filterType": "LOT_SIZE",
@@ -205,7 +206,10 @@ def test_exchange_info_is_what_strict_clients_decode(world: World) -> None:
     assert first["status"] == "TRADING"
     assert first["permissionSets"] == [["SPOT"]]
     assert first["permissions"] == []
-    assert first["orderTypes"] == ["LIMIT", "LIMIT_MAKER", "MARKET"]
+    assert first["orderTypes"] == [
+        *("LIMIT", "LIMIT_MAKER", "MARKET"),
+        *("STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"),
+    ]
     assert first["allowedSelfTradePreventionModes"] == [
         "NONE",
         "EXPIRE_TAKER",
@@ -213,7 +217,7 @@ def test_exchange_info_is_what_strict_clients_decode(world: World) -> None:
         "EXPIRE_BOTH",
         "DECREMENT",
     ]
-    for name in ("icebergAllowed", "ocoAllowed", "allowTrailingStop", "isMarginTradingAllowed", "amendAllowed"):
+    for name in ("icebergAllowed", "ocoAllowed", "allowTrailingStop", "isMarginTradingAllowed"):
         assert first[name] is False
     for name in ("quotePrecision", "quoteAssetPrecision", "baseAssetPrecision"):
         assert first[name] == 8

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.codes import CommandKind, OrderEventKind, OrderStatus, RejectReason
+from holdfast.codes import CommandKind, ExpiryReason, OrderEventKind, OrderStatus, RejectReason
 from holdfast.gateway.binance import ws_api
 from tests.gateway.fakes import ACCOUNT_ID, API_KEY, BTC, READ, START_NS, USDT, World, limit_order
 from tests.gateway.websockets import Client
@@ -153,14 +153,29 @@ def test_prevented_trade_shows_what_was_prevented(client: Client) -> None:
         replica._open[1],
         kind=OrderEventKind.ORDER_EXPIRED,
         status=OrderStatus.EXPIRED_IN_MATCH,
+        reason=ExpiryReason.SELF_TRADE,
         prevented_lots=100,
         last_lots=100,
+        last_price_ticks=2_500_000,
+        last_quote_units=2_500_000 * 40 * 10,  # The other order wanted 40 of the 100 lots.
+        trade_id=3,
         counter_order_id=5,
     )
     replica.publish([], [prevented._replace(seq=replica._seq + 1)])
     report = reports(client)[1]
     assert (report["x"], report["X"]) == ("TRADE_PREVENTION", "EXPIRED_IN_MATCH")
-    assert (report["A"], report["B"], report["U"]) == ("0.00100000", "0.00100000", 5)
+    shown = {name: report[name] for name in ("v", "A", "B", "u", "U", "Cs", "pl", "pL", "pY")}
+    assert shown == {
+        "v": 3,
+        "A": "0.00100000",
+        "B": "0.00100000",
+        "u": -1,
+        "U": 5,
+        "Cs": "BTCUSDT",
+        "pl": "0.00040000",
+        "pL": "25000.00000000",
+        "pY": "10.00000000",
+    }
     assert (report["l"], report["t"]) == ("0.00000000", -1)
 
 

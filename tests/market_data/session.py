@@ -77,7 +77,7 @@ class Session:
         self.trade_id += 1
         if not same_aggregate or self.aggregate_id == 0:
             self.aggregate_id += 1
-        taker = OrderEvent._make([0] * 34)._replace(
+        taker = OrderEvent._make([0] * len(OrderEvent._fields))._replace(
             seq=self.seq,
             ts_ns=self.ts_ns,
             instrument_id=self.instrument.instrument_id,

@@ -88,12 +88,16 @@ forms = st.sampled_from(
     [(LIMIT, GTC)] * 8
     + [(LIMIT, IOC), (LIMIT, FOK), (LIMIT, FOK), (MARKET, 0), (MARKET, 0), (MARKET, 0)]
     + [(LIMIT_MAKER, 0), (LIMIT_MAKER, GTC)]
+    + [(OrderType.STOP_LOSS, 0), (OrderType.TAKE_PROFIT, 0)]
+    + [(OrderType.STOP_LOSS_LIMIT, GTC), (OrderType.STOP_LOSS_LIMIT, IOC)]
+    + [(OrderType.TAKE_PROFIT_LIMIT, GTC), (OrderType.TAKE_PROFIT_LIMIT, FOK)]
 )
-odd_forms = st.tuples(st.integers(0, 4), st.integers(0, 4))
+odd_forms = st.tuples(st.integers(0, 8), st.integers(0, 4))
 preventions = st.sampled_from([0, 0, 1, 2, 3, 4])
 odd_preventions = st.integers(-1, 5)
 prices = _mostly([100, 101, 99, 102, 98, 103], [1, 50, 150, 4095, 4096, 2**24, 10**9], 12)
 lots = _mostly([3, 1, 2, 4, 5, 6, 8, 12], [0, 40, 1_000, 10**8, 4 * 10**9, 2**62, 2**63 - 1, -1], 12)
+stops = _mostly([100, 101, 99, 102, 98, 103, 97], [0, 1, 4096, 2**24, 10**9, 10**9 + 1, -1], 15)
 quotes = _mostly([999, 1_000, 1_010, 2_345, 5_000, 12_345, 101], [0, 5, 2**63 - 1, -1], 12)
 client_ids = _mostly([b"id %d" % i for i in range(9)] + [b"x" * 36, b"x" * 35 + b"y"], [b""], 20)
 fresh = st.sampled_from([True, True, False])
@@ -104,20 +108,32 @@ deadlines = _mostly([None, 5 * SECOND_NS, 100 * SECOND_NS, HORIZON_NS, 0], [-1],
 picks = st.integers(0, 5)
 
 orders = st.tuples(
-    accounts, keys, instruments, sides, forms, preventions, prices, lots, quotes, client_ids, fresh, deadlines
+    accounts, keys, instruments, sides, forms, preventions, prices, stops, lots, quotes, client_ids, fresh, deadlines
 )
 odd_orders = st.tuples(
-    accounts, keys, instruments, sides, odd_forms, odd_preventions, prices, lots, quotes, client_ids, fresh, deadlines
+    *(accounts, keys, instruments, sides, odd_forms, odd_preventions),
+    *(prices, stops, lots, quotes, client_ids, fresh, deadlines),
 )
 targets = st.tuples(
     _mostly(["id", "client id", "both"], ["other", "none", "unknown"], 6), picks, _mostly([0], [1, 2], 3)
 )
 
+# Account, key, target, how many lots fewer than what is open, client id (None: the order's own), deadline.
+amendments = st.tuples(
+    st.just("amend"),
+    accounts,
+    keys,
+    targets,
+    _mostly([1, 2, 1, 3], [0, -1, 1_000, 2**62], 4),
+    _mostly([b"fresh", None], [b"id 1", b"id 2", b"a former one", b""], 5),
+    deadlines,
+)
 places = st.tuples(st.just("place"), orders)
 odd_places = st.tuples(st.just("place"), odd_orders)
 cancels = st.tuples(st.just("cancel"), accounts, keys, targets, deadlines)
 cancel_alls = st.tuples(st.just("cancel all"), accounts, keys, st.sampled_from([0, 0, 1, 2, 7]), deadlines)
 replaces = st.tuples(st.just("replace"), orders, targets, st.booleans())
+cascades = st.tuples(st.just("cascade"), sides, st.integers(2, 30), st.sampled_from([1, 2, 3]), st.booleans())
 ladders = st.tuples(st.just("ladder"), st.sampled_from(ACCOUNTS[:2]), sides, st.integers(30, 45), st.integers(1, 3))
 
 # Kind, account, asset, amount, receiver, key, reference.
@@ -177,7 +193,7 @@ names = st.tuples(
     _mostly([b"AAA", b"DDD", b"AAABBB", b"EEEFFF", b"%032x" % 1, b"key 1 7"], [b""], 20),
 )
 rarities = _simple(
-    [CommandKind.REVOKE_KEY, CommandKind.ACTIVATE_RULES, CommandKind.REWRAP_SECRETS, 99, 127, 0, 5],
+    [CommandKind.REVOKE_KEY, CommandKind.ACTIVATE_RULES, CommandKind.REWRAP_SECRETS, 99, 127, 0, 31],
     accounts,
     None,
     st.integers(0, 2),
@@ -208,11 +224,16 @@ parameters = st.tuples(
             (InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM, 1_000_000),
             (InstrumentParameter.BID_MULTIPLIER_UP_PPM, 10**9 + 1),
             (InstrumentParameter.ORDERS_MAX, 2),
+            (InstrumentParameter.ALGO_ORDERS_MAX, 2),
+            (InstrumentParameter.ALGO_ORDERS_MAX, 1),
             (InstrumentParameter.POSITION_MAX, 6_050),
             (InstrumentParameter.MAKER_FEE_PPM, 100_000),
             (InstrumentParameter.TAKER_FEE_PPM, 100_001),
+            (InstrumentParameter.ORDER_AMENDS_MAX, 1),
+            (InstrumentParameter.ORDER_AMENDS_MAX, 2),
+            (InstrumentParameter.ORDER_AMENDS_MAX, config.ORDER_AMENDS_MAX + 1),
             (InstrumentParameter.NONE, 1),
-            (19, 1),
+            (31, 1),
         ]
     ),
 )
@@ -223,7 +244,7 @@ def _weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy
     return st.sampled_from([one for weight, one in choices for _ in range(weight)]).flatmap(lambda one: one)
 
 
-trading = _weighted((12, places), (1, odd_places), (3, cancels), (4, replaces))
+trading = _weighted((12, places), (1, odd_places), (3, cancels), (4, replaces), (4, amendments))
 settings = _weighted((2, modes), (1, freezes), (1, kill_switches), (5, limits), (9, parameters))
 interludes = st.tuples(
     st.just("interlude"),
@@ -232,7 +253,7 @@ interludes = st.tuples(
     _mostly([True], [False], 15),  # Whether things are put right again.
 )
 operating = _weighted((2, cancel_alls), (4, money), (2, withdrawal_steps), (1, fees), (1, names), (1, rarities))
-steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (1, ladders)))
+steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (1, ladders), (1, cascades)))
 
 
 def commands_of(model: NaiveExchange, step: Step) -> Iterator[Command]:
@@ -258,6 +279,13 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
         case "cancel", account, key, target, deadline:
             command = Command(kind=CommandKind.CANCEL_ORDER, account_id=account, key_id=key)
             yield _aim(model, command._replace(deadline_ts_ns=_later(deadline)), target)
+        case "amend", account, key, target, fewer_lots, client_id, deadline:
+            is_owner = any(one.account_id == account for one in model.open)
+            if model.open and not is_owner and key == 0 and account in ACCOUNTS:
+                account = model.open[-1].account_id
+            command = Command(kind=CommandKind.AMEND_ORDER, account_id=account, key_id=key)
+            command = _aim(model, command._replace(deadline_ts_ns=_later(deadline)), target)
+            yield _amendment(model, command, fewer_lots, client_id)
         case "cancel all", account, key, instrument, deadline:
             kind = CommandKind.CANCEL_ALL
             command = Command(kind=kind, account_id=account, key_id=key, instrument_id=instrument)
@@ -276,6 +304,23 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
             kind = CommandKind.PLACE_ORDER
             taker = Command(kind=kind, account_id=1, instrument_id=2, side=Side.SELL if side == Side.BUY else Side.BUY)
             yield taker._replace(order_type=MARKET, qty_lots=count - 3, client_id=b"sweep %d" % model.orders)
+        case "cascade", side, count, step_size, has_limit:
+            # A market that falls (or rises) through stop orders, of which each takes the next order with it.
+            side, other = (Side.SELL, Side.BUY) if side != Side.SELL else (Side.BUY, Side.SELL)
+            down = 1 if side == Side.SELL else -1
+            place = Command(kind=CommandKind.PLACE_ORDER, instrument_id=2, qty_lots=1)
+            name = b"%d %%d" % model.orders
+            for i in range(count + 2):
+                rest = place._replace(account_id=2, side=other, order_type=LIMIT, time_in_force=GTC)
+                yield rest._replace(price_ticks=3_000 - down * i, client_id=b"rest " + name % i)
+            stop = place._replace(side=side, order_type=OrderType.STOP_LOSS)
+            if has_limit:
+                limit = 3_000 - down * (count // 2)  # Some come to rest.
+                stop = stop._replace(order_type=OrderType.STOP_LOSS_LIMIT, time_in_force=GTC, price_ticks=limit)
+            for i in range(count):
+                price = 3_000 - down * (i // step_size)
+                yield stop._replace(account_id=1 + i % 3, stop_price_ticks=price, client_id=b"stop " + name % i)
+            yield place._replace(account_id=1, side=side, order_type=MARKET, client_id=b"push " + name % 0)
         case "money", kind, account, asset, amount, receiver, key, reference:
             command = Command(kind=kind, account_id=account, instrument_id=asset, qty_lots=amount, client_id=reference)
             order_id = receiver if kind == CommandKind.TRANSFER else 0
@@ -328,10 +373,15 @@ def _later(deadline: int | None) -> int:
 
 
 def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
-    account, key, instrument, side, (order_type, time), stp, price, qty, quote, client_id, is_fresh, deadline = order
+    account, key, instrument, side, (order_type, time), stp, price, stop, qty, quote, client_id, is_fresh, deadline = (
+        order
+    )
     if order_type == MARKET:
         price = price if quote == -1 else 0
         qty, quote = (qty, 0) if qty % 4 else (0, quote)
+    elif order_type in (OrderType.STOP_LOSS, OrderType.TAKE_PROFIT):
+        price = price if quote == -1 else 0
+        quote = quote if quote == -1 else 0
     elif quote != -1:
         quote = 0
     return Command(
@@ -346,9 +396,25 @@ def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
         price_ticks=price,
         qty_lots=qty,
         quote_units=quote,
+        stop_price_ticks=stop if order_type >= OrderType.STOP_LOSS or quote == -1 else 0,
         client_id=b"fresh %d" % model.command.seq if is_fresh else client_id,
         deadline_ts_ns=_later(deadline),
     )
+
+
+def _amendment(model: NaiveExchange, command: Command, fewer_lots: int, client_id: bytes | None) -> Command:
+    """So many lots fewer than the order that the command names, under the client id that is meant."""
+    named = [one for one in model.open if one.order_id == command.order_id]
+    named += [one for one in model.open if one.client_id == command.target_client_id]
+    order = named[0] if named else None
+    if client_id == b"fresh":
+        client_id = b"amended %d" % model.command.seq
+    elif client_id == b"a former one":
+        client_id = next((one.former_ids[0] for one in model.open if one.former_ids), b"id 3")
+    elif client_id is None:
+        client_id = order.client_id if order else b"id 1"
+    qty_lots = (order.qty_lots if order else 5) - fewer_lots
+    return command._replace(qty_lots=max(qty_lots, 1 if fewer_lots < 10 else -1), client_id=client_id)
 
 
 def _aim(model: NaiveExchange, command: Command, target: Step) -> Command:
@@ -359,7 +425,7 @@ def _aim(model: NaiveExchange, command: Command, target: Step) -> Command:
     if not mine or how == "unknown":
         return command._replace(instrument_id=command.instrument_id or 1, order_id=10**6, target_client_id=b"id 1")
     order = mine[-1 - pick % len(mine)]
-    if command.kind == CommandKind.CANCEL_ORDER or pick < 4:
+    if command.kind in (CommandKind.CANCEL_ORDER, CommandKind.AMEND_ORDER) or pick < 4:
         command = command._replace(instrument_id=order.instrument_id)
     match how:
         case "id":

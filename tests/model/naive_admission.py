@@ -1,5 +1,7 @@
 """Whether the naive exchange lets an order or a cancel in; 0 is no objection. The checks stand in the rules' order."""
 
+from dataclasses import replace
+
 from holdfast.codes import (
     CancelRestriction,
     InstrumentParameter,
@@ -14,15 +16,17 @@ from holdfast.codes import (
     TradingMode,
 )
 from holdfast.commands import Command
-from holdfast.config import NOTIONAL_MAX, PPM
-from tests.model.naive_state import Instrument, Order, RememberedId, State
+from holdfast.config import NOTIONAL_MAX, ORDER_AMENDS_MAX, PPM, PRICE_TICKS_MAX
+from tests.model.naive_state import STOPS, Instrument, Order, RememberedId, State
+
+Page = tuple[int, str, int, int]  # Instrument, ladder, level of pages, number.
 
 ALLOWED = {
     TradingMode.HALT: (),
     TradingMode.CANCEL_ONLY: (),
     TradingMode.POST_ONLY: (OrderType.LIMIT_MAKER,),
     TradingMode.LIMIT_ONLY: (OrderType.LIMIT_MAKER, OrderType.LIMIT),
-    TradingMode.TRADING: (OrderType.LIMIT_MAKER, OrderType.LIMIT, OrderType.MARKET),
+    TradingMode.TRADING: (OrderType.LIMIT_MAKER, OrderType.LIMIT, OrderType.MARKET, *STOPS),
 }
 
 
@@ -80,6 +84,50 @@ class Admission(State):
         (order,) = self.targets(command)
         return order
 
+    # Whether the order may be made smaller.
+
+    def judge_amendment(self, command: Command) -> int:
+        if command.qty_lots <= 0 or not command.client_id:
+            return RejectReason.MALFORMED
+        if not self.targets(command) or self.target(command).is_waiting:
+            return RejectReason.ORDER_UNKNOWN
+        order = self.target(command)
+        return self.judge_moment(order) or self.judge_new_id(order, command) or self.judge_new_qty(order, command)
+
+    def judge_moment(self, order: Order) -> int:
+        if self.is_killed:
+            return RejectReason.VENUE_KILLED
+        if self.accounts[order.account_id].is_frozen:
+            return RejectReason.ACCOUNT_FROZEN
+        is_closing = self.instruments[order.instrument_id].mode == TradingMode.CANCEL_ONLY
+        return RejectReason.MODE_FORBIDS if is_closing else 0
+
+    def judge_new_id(self, order: Order, command: Command) -> int:
+        if command.client_id == order.client_id:
+            return 0
+        if self.first_of(order.account_id, command.client_id):
+            return RejectReason.DUPLICATE_CLIENT_ID
+        is_full = sum(len(one.former_ids) for one in self.open) >= self.limits[Limit.CLIENT_IDS_MAX]
+        return RejectReason.CLIENT_IDS_FULL if is_full else 0
+
+    def judge_new_qty(self, order: Order, command: Command) -> int:
+        qty = command.qty_lots
+        if qty == order.qty_lots:
+            return RejectReason.AMEND_CHANGES_NOTHING
+        if qty > order.qty_lots:
+            return RejectReason.AMEND_INCREASES
+        if order.leaves_lots <= order.qty_lots - qty:
+            return RejectReason.AMEND_LEAVES_NOTHING
+        value = self.instruments[order.instrument_id].parameter
+        which = InstrumentParameter
+        if not value(which.QTY_LOTS_MIN) <= qty <= value(which.QTY_LOTS_MAX):
+            return RejectReason.LOT_SIZE
+        if not self.is_notional_right(replace(order, qty_lots=qty)):
+            return RejectReason.NOTIONAL
+        if order.amendments >= (value(which.ORDER_AMENDS_MAX) or ORDER_AMENDS_MAX):
+            return RejectReason.MAX_NUM_ORDER_AMENDS
+        return 0
+
     # Whether the order may be placed.
 
     def judge_order(self, order: Order) -> int:
@@ -94,7 +142,7 @@ class Admission(State):
 
     def judge_form(self, order: Order) -> int:
         qty, quote, price = order.qty_lots, order.quote_units, order.price_ticks
-        if order.order_type == OrderType.LIMIT:
+        if order.order_type in (OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT):
             is_right = price > 0 and qty > 0 and quote == 0
             is_right = is_right and order.time_in_force in (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK)
         elif order.order_type == OrderType.LIMIT_MAKER:
@@ -103,8 +151,12 @@ class Admission(State):
         elif order.order_type == OrderType.MARKET:
             has_one = (qty > 0 and quote == 0) or (qty == 0 and quote > 0)
             is_right = price == 0 and has_one and order.time_in_force == TimeInForce.NONE
+        elif order.order_type in (OrderType.STOP_LOSS, OrderType.TAKE_PROFIT):
+            is_right = price == 0 and qty > 0 and quote == 0 and order.time_in_force == TimeInForce.NONE
         else:
             is_right = False
+        stops = range(1, PRICE_TICKS_MAX + 1) if order.is_stop else (0,)
+        is_right = is_right and order.stop_price_ticks in stops
         is_right = is_right and order.side in (Side.BUY, Side.SELL)
         is_right = is_right and 0 <= order.self_trade_prevention <= SelfTradePrevention.DECREMENT
         return 0 if is_right and order.client_id else RejectReason.MALFORMED
@@ -129,11 +181,12 @@ class Admission(State):
     def judge_filters(self, order: Order) -> int:
         instrument = self.instruments[order.instrument_id]
         value = instrument.parameter
-        is_market = order.order_type == OrderType.MARKET
+        is_market = order.is_market
         price, qty = order.price_ticks, order.qty_lots
         which = InstrumentParameter
-        if not is_market and not value(which.PRICE_TICKS_MIN) <= price <= value(which.PRICE_TICKS_MAX):
-            return RejectReason.PRICE_FILTER
+        for each in [price] * (not is_market) + [order.stop_price_ticks] * order.is_stop:
+            if not value(which.PRICE_TICKS_MIN) <= each <= value(which.PRICE_TICKS_MAX):
+                return RejectReason.PRICE_FILTER
         if qty and not value(which.QTY_LOTS_MIN) <= qty <= value(which.QTY_LOTS_MAX):
             return RejectReason.LOT_SIZE
         if is_market and qty and not self.is_between(instrument, which.MARKET_QTY_LOTS_MIN, qty):
@@ -142,9 +195,12 @@ class Admission(State):
             return RejectReason.PERCENT_PRICE_BY_SIDE
         if not self.is_notional_right(order):
             return RejectReason.NOTIONAL
-        orders = len(self.open_orders(order.account_id, order.instrument_id))
-        if not is_market and value(which.ORDERS_MAX) and orders >= value(which.ORDERS_MAX):
+        orders = self.open_orders(order.account_id, order.instrument_id)
+        if (order.is_stop or not is_market) and value(which.ORDERS_MAX) and len(orders) >= value(which.ORDERS_MAX):
             return RejectReason.MAX_NUM_ORDERS
+        waiting = sum(one.is_waiting for one in orders)
+        if order.is_stop and value(which.ALGO_ORDERS_MAX) and waiting >= value(which.ALGO_ORDERS_MAX):
+            return RejectReason.MAX_NUM_ALGO_ORDERS
         if order.side == Side.BUY and qty and value(which.POSITION_MAX):
             holding = self.holding(order.account_id, instrument.base)
             mine = self.open_orders(order.account_id, order.instrument_id)
@@ -172,7 +228,7 @@ class Admission(State):
 
     def is_notional_right(self, order: Order) -> bool:
         instrument = self.instruments[order.instrument_id]
-        is_market = order.order_type == OrderType.MARKET
+        is_market = order.is_market
         if order.quote_units:
             notional = order.quote_units
         elif is_market:
@@ -198,34 +254,57 @@ class Admission(State):
         missing = {(order.account_id, asset) for asset in (instrument.base, instrument.quote)} - set(self.holdings)
         if missing and len(self.holdings) + len(missing) > self.limits[Limit.BALANCES_MAX]:
             return RejectReason.BALANCES_FULL
-        if order.order_type == OrderType.LIMIT_MAKER or order.time_in_force == TimeInForce.GTC:
-            pages = {page for one in self.open for page in self.pages_of(one)}
-            more = set(self.pages_of(order)) - pages
-            if more and len(pages) + len(more) > self.limits[Limit.PAGES_MAX]:
-                return RejectReason.PAGES_FULL
+        may_rest = order.order_type == OrderType.LIMIT_MAKER or order.time_in_force == TimeInForce.GTC
+        if may_rest and not self.have_room(self.pages_of(order)):
+            return RejectReason.PAGES_FULL
+        if order.is_stop and not self.have_room(self.pages_while_waiting(order)):
+            return RejectReason.PAGES_FULL
         if len(self.refused_ids) >= self.limits[Limit.CLIENT_IDS_MAX]:
             return RejectReason.CLIENT_IDS_FULL
         return 0
 
-    def pages_of(self, order: Order) -> list[tuple[int, int, int, int]]:
+    def have_room(self, pages: list[Page]) -> bool:
+        in_use: set[Page] = set()
+        for one in self.open:
+            in_use |= set(self.pages_while_waiting(one) if one.is_waiting else self.pages_of(one))
+        more = set(pages) - in_use
+        return not more or len(in_use) + len(more) <= self.limits[Limit.PAGES_MAX]
+
+    def pages_of(self, order: Order) -> list[Page]:
         """A price's page of 4,096 prices, and the page over 4,096 of those; bids count down from 2^30 - 1."""
         key = order.price_ticks if order.side == Side.SELL else 2**30 - 1 - order.price_ticks
-        return [(order.instrument_id, order.side, bits, key >> bits) for bits in (12, 24)]
+        return [(order.instrument_id, Side(order.side).name, bits, key >> bits) for bits in (12, 24)]
+
+    def pages_while_waiting(self, order: Order) -> list[Page]:
+        """Those of stop prices; of falls they count down."""
+        key = order.stop_price_ticks if order.waits_for_rise else 2**30 - 1 - order.stop_price_ticks
+        direction = "rise" if order.waits_for_rise else "fall"
+        return [(order.instrument_id, direction, bits, key >> bits) for bits in (12, 24)]
 
     def judge_funds(self, order: Order) -> int:
         instrument = self.instruments[order.instrument_id]
         opposite = self.opposite(order)
         if order.order_type == OrderType.LIMIT_MAKER and opposite and self.crosses(order, opposite[0]):
             return RejectReason.WOULD_TAKE
+        if order.is_stop and instrument.last_price and self.is_reached(order, [instrument.last_price]):
+            return RejectReason.WOULD_TRIGGER
         pays_quote = order.side == Side.BUY
         asset = instrument.quote if pays_quote else instrument.base
         is_covered = self.cost(order) <= self.holding(order.account_id, asset).free
         return 0 if is_covered else RejectReason.INSUFFICIENT_BALANCE
 
+    def is_reached(self, order: Order, prices: list[int]) -> bool:
+        """Whether one of the prices is the stop price or beyond it."""
+        if order.waits_for_rise:
+            return max(prices) >= order.stop_price_ticks
+        return min(prices) <= order.stop_price_ticks
+
     def cost(self, order: Order) -> int:
         """What the order needs of the asset that it pays with, in that asset's units."""
         instrument = self.instruments[order.instrument_id]
-        if order.side == Side.BUY and order.order_type != OrderType.MARKET:
+        if order.side == Side.BUY and order.is_stop and order.is_market:
+            return 0
+        if order.side == Side.BUY and not order.is_market:
             return order.price_ticks * order.qty_lots * instrument.unit
         if order.side == Side.BUY and order.quote_units:
             return order.quote_units
@@ -248,7 +327,7 @@ class Admission(State):
         return self.queue(order.instrument_id, Side.SELL if order.side == Side.BUY else Side.BUY)
 
     def crosses(self, order: Order, maker: Order) -> bool:
-        if order.order_type == OrderType.MARKET:
+        if order.is_market:
             return True
         if order.side == Side.BUY:
             return order.price_ticks >= maker.price_ticks
@@ -259,7 +338,7 @@ class Admission(State):
     def first_of(self, account_id: int, client_id: bytes) -> tuple[int, int] | None:
         """The id and status of the order that a client id stands for now."""
         for order in self.open:
-            if (order.account_id, order.client_id) == (account_id, client_id):
+            if order.account_id == account_id and client_id in (order.client_id, *order.former_ids):
                 return order.order_id, order.status
         for entry in self.closed_ids + self.refused_ids:
             if (entry.account_id, entry.client_id) == (account_id, client_id) and not entry.is_forgotten:
@@ -276,12 +355,14 @@ class Admission(State):
         return self.command.ts_ns - entry.ts_ns < self.limits[Limit.CLIENT_ID_HORIZON_NS]
 
     def close_id(self, order: Order) -> None:
-        """At the limit the oldest go first, two at a time, so that a lowered limit is reached."""
+        """All that it had, the newest first. At the limit the oldest go first, two for each one, so that a lowered
+        limit is reached."""
         ts_ns = self.command.ts_ns
-        self.closed_ids.append(RememberedId(order.account_id, order.client_id, order.order_id, order.status, ts_ns))
-        for _ in range(2):
-            if len(self.closed_ids) > self.limits[Limit.CLIENT_IDS_MAX]:
-                self.closed_ids.pop(0)
+        for client_id in (order.client_id, *reversed(order.former_ids)):
+            self.closed_ids.append(RememberedId(order.account_id, client_id, order.order_id, order.status, ts_ns))
+            for _ in range(2):
+                if len(self.closed_ids) > self.limits[Limit.CLIENT_IDS_MAX]:
+                    self.closed_ids.pop(0)
 
     def remember_refused(self, order: Order) -> None:
         """Not an id that counts already: a replacement that HALT refused may have had that of an open order."""

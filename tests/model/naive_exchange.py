@@ -22,7 +22,7 @@ from tests.model.naive_trading import Trading
 
 MULTIPLIER_PPM_MAX = 1_000 * config.PPM
 ROWS_MAX = 2**30
-RULES_VERSION = 1
+RULES_VERSION = 2
 
 STEPS = {
     CommandKind.APPROVE_WITHDRAWAL: (WithdrawalStatus.APPROVED, [WithdrawalStatus.REQUESTED]),
@@ -46,6 +46,7 @@ class NaiveExchange(Trading):
         """The command's events, in the order of their index."""
         self.command = command
         self.events = []
+        self.traded_prices = []
         self.forget_old_ids()
         kind = command.kind
         if kind == CommandKind.PLACE_ORDER:
@@ -56,10 +57,13 @@ class NaiveExchange(Trading):
             self.cancel_all(command)
         elif kind == CommandKind.REPLACE_ORDER:
             self.replace(command)
+        elif kind == CommandKind.AMEND_ORDER:
+            self.amend(command)
         elif kind in MONEY:
             self.move_money(command)
         elif kind != CommandKind.PAYLOAD:
             self.operate(command)
+        self.trigger_reached()
         return self.events
 
     def operate(self, command: Command) -> None:
@@ -334,6 +338,8 @@ class NaiveExchange(Trading):
                 return 0, 1
             case names.MAKER_FEE_PPM | names.TAKER_FEE_PPM:
                 return 0, config.FEE_PPM_MAX
+            case names.ORDER_AMENDS_MAX:
+                return 0, config.ORDER_AMENDS_MAX
             case (
                 names.BID_MULTIPLIER_UP_PPM
                 | names.BID_MULTIPLIER_DOWN_PPM

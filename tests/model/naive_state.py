@@ -16,6 +16,7 @@ from holdfast.views import Order as OrderView
 
 Event = OrderEvent | BalanceEvent | BookEvent | ControlEvent
 LIVE = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+STOPS = (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT)
 MINUTE_NS = 60 * 10**9
 
 
@@ -40,6 +41,7 @@ class Instrument:
     trades: int = 0
     aggregates: int = 0
     updates: int = 0
+    prevented: int = 0  # Matches.
     last_price: int = 0
     traded: dict[int, list[int]] = field(default_factory=dict)  # Minute -> [lots, ticks x lots].
 
@@ -91,8 +93,12 @@ class Order:
     executed_quote_units: int = 0
     prevented_lots: int = 0
     remaining_units: int = 0  # MARKET by quote quantity: what is left to spend or to get.
+    former_ids: list[bytes] = field(default_factory=list)  # Those it had before it was amended, oldest first.
+    amendments: int = 0
     updated_ts_ns: int = 0
     updated_seq: int = 0
+    stop_price_ticks: int = 0
+    working_ts_ns: int = 0  # When the stop price was reached.
 
     @property
     def leaves_lots(self) -> int:
@@ -103,8 +109,26 @@ class Order:
         return self.status in LIVE
 
     @property
+    def is_market(self) -> bool:
+        return self.order_type in (OrderType.MARKET, OrderType.STOP_LOSS, OrderType.TAKE_PROFIT)
+
+    @property
+    def is_stop(self) -> bool:
+        return self.order_type in STOPS
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.is_stop and not self.working_ts_ns
+
+    @property
+    def waits_for_rise(self) -> bool:
+        if self.side == Side.BUY:
+            return self.order_type in (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT)
+        return self.order_type in (OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT)
+
+    @property
     def is_working(self) -> bool:
-        return self.is_live and self.order_type != OrderType.MARKET
+        return self.is_live and not self.is_market and not self.is_waiting
 
 
 @dataclass
@@ -139,7 +163,8 @@ class State:
         self.keys: dict[int, Key] = {}
         self.holdings: dict[tuple[int, int], Holding] = {}  # (account, asset), in the order of first use.
         self.withdrawals: dict[int, Withdrawal] = {}
-        self.open: list[Order] = []  # On the books, oldest first.
+        self.open: list[Order] = []  # On the books or waiting for their stop price, in the order of coming there.
+        self.traded_prices: list[int] = []  # Of the command in hand.
         self.orders = 0  # The last order id.
         self.closed_ids: list[RememberedId] = []  # In the order of closing.
         self.refused_ids: list[RememberedId] = []
@@ -170,8 +195,8 @@ class State:
 
     def queue(self, instrument_id: int, side: int) -> list[Order]:
         """One side of a book: best price first, at the same price the oldest first."""
-        waiting = [o for o in self.open if o.instrument_id == instrument_id and o.side == side]
-        return sorted(waiting, key=lambda o: o.price_ticks if side == Side.SELL else -o.price_ticks)
+        here = [o for o in self.open if o.instrument_id == instrument_id and o.side == side and not o.is_waiting]
+        return sorted(here, key=lambda o: o.price_ticks if side == Side.SELL else -o.price_ticks)
 
     def level_lots(self, instrument_id: int, side: int, price_ticks: int) -> int:
         return sum(o.leaves_lots for o in self.queue(instrument_id, side) if o.price_ticks == price_ticks)
@@ -216,6 +241,8 @@ class State:
             aggregate_trade_id=0,
             counter_order_id=0,
             created_ts_ns=order.created_ts_ns,
+            stop_price_ticks=order.stop_price_ticks,
+            working_ts_ns=order.working_ts_ns,
             client_id=order.client_id,
             key_id=order.key_id,
         )
@@ -338,7 +365,9 @@ class State:
                 created_ts_ns=o.created_ts_ns,
                 updated_ts_ns=o.updated_ts_ns,
                 updated_seq=o.updated_seq,
+                stop_price_ticks=o.stop_price_ticks,
+                working_ts_ns=o.working_ts_ns,
             )
-            for o in self.open
+            for o in sorted(self.open, key=lambda o: o.order_id)
             if o.account_id == account_id
         ]

@@ -7,7 +7,6 @@ from holdfast.codes import (
     InstrumentParameter,
     OrderEventKind,
     OrderStatus,
-    OrderType,
     RejectReason,
     SelfTradePrevention,
     Side,
@@ -71,6 +70,24 @@ class Trading(Admission):
                     return
             self.place_order(order)
 
+    def amend(self, command: Command) -> None:
+        reason = self.judge_cancel(command) or self.judge_amendment(command)
+        if reason:
+            self.refuse_cancel(command, reason)
+            return
+        order = self.target(command)
+        with self.acting(command.account_id, command.instrument_id):
+            lots = order.qty_lots - command.qty_lots
+            self.hold(order, -lots)
+            order.qty_lots = command.qty_lots
+            order.amendments += 1
+            self.set_status(order, order.status)
+            self.tell_order(order, OrderEventKind.ORDER_AMENDED, last_lots=lots)  # Still under its former id.
+            if command.client_id != order.client_id:
+                order.former_ids.append(order.client_id)
+                order.client_id = command.client_id
+            self.tell_level(order.instrument_id, order.side, order.price_ticks)
+
     def cancel_all(self, command: Command) -> None:
         judge = self.judge_cancel if command.instrument_id else self.judge_trader
         if reason := judge(command):
@@ -106,6 +123,7 @@ class Trading(Admission):
             quote_units=command.quote_units,
             remaining_units=command.quote_units,
             created_ts_ns=command.ts_ns,
+            stop_price_ticks=command.stop_price_ticks,
         )
 
     def place_order(self, order: Order) -> None:
@@ -114,18 +132,50 @@ class Trading(Admission):
             self.refuse(order, reason)
             return
         self.accept(order)
+        if order.is_waiting:
+            self.open.append(order)
+        else:
+            self.work(order)
+
+    def trigger_reached(self) -> None:
+        """After the command: let the orders work whose stop prices its trades have reached, and so on."""
+        while order := self.next_reached():
+            with self.acting(order.account_id, order.instrument_id):
+                self.open.remove(order)
+                if order.is_market:
+                    self.hold(order, -order.leaves_lots)
+                order.working_ts_ns = self.command.ts_ns
+                self.set_status(order, order.status)
+                self.tell_order(order, OrderEventKind.ORDER_TRIGGERED)
+                self.work(order)
+
+    def next_reached(self) -> Order | None:
+        instrument_id = self.command.instrument_id
+        if not self.traded_prices or self.instruments[instrument_id].mode != TradingMode.TRADING:
+            return None
+        waiting = [one for one in self.open if one.instrument_id == instrument_id and one.is_waiting]
+        reached = [one for one in waiting if self.is_reached(one, self.traded_prices)]
+        rises = [one for one in reached if one.waits_for_rise]
+        if rises:
+            return min(rises, key=lambda one: one.stop_price_ticks)
+        return max(reached, key=lambda one: one.stop_price_ticks, default=None)
+
+    def work(self, order: Order) -> None:
         if order.time_in_force == TimeInForce.FOK and not self.is_fillable(order):
             self.expire(order, ExpiryReason.FILL_OR_KILL)
             return
         why = self.match(order)
         if not order.is_live:
             self.close_id(order)
-        elif order.order_type == OrderType.MARKET:
+        elif order.is_market:
             self.expire(order, why)
         elif order.time_in_force == TimeInForce.IOC:
             self.expire(order, ExpiryReason.IMMEDIATE_OR_CANCEL)
         else:
             assert order.time_in_force != TimeInForce.FOK
+            if order.is_stop and not self.have_room(self.pages_of(order)):
+                self.expire(order, ExpiryReason.PAGES_FULL)
+                return
             self.open.append(order)
             self.tell_level(order.instrument_id, order.side, order.price_ticks)
 
@@ -160,8 +210,9 @@ class Trading(Admission):
         order.updated_seq = self.command.seq
 
     def hold(self, order: Order, lots: int) -> None:
-        """Lock what so many lots of a LIMIT order may need; a negative number of lots is released."""
-        if order.order_type == OrderType.MARKET:
+        """Lock what so many lots of an order with a limit may need, or of a waiting order to sell; a negative number
+        of lots is released."""
+        if order.is_market and not (order.is_waiting and order.side == Side.SELL):
             return
         instrument = self.instruments[order.instrument_id]
         if order.side == Side.BUY:
@@ -184,7 +235,8 @@ class Trading(Admission):
         self.tell_order(order, OrderEventKind.ORDER_CANCELED)
         self.open.remove(order)
         self.close_id(order)
-        self.tell_level(order.instrument_id, order.side, order.price_ticks)
+        if not order.is_waiting:
+            self.tell_level(order.instrument_id, order.side, order.price_ticks)
 
     # Matching.
 
@@ -228,7 +280,7 @@ class Trading(Admission):
             if self.is_prevented(taker, maker):
                 self.prevent(taker, maker, lots)
                 continue
-            if taker.order_type == OrderType.MARKET:
+            if taker.is_market:
                 lots = min(lots, self.affordable_lots(taker, price))
             if lots == 0:
                 why = ExpiryReason.FUNDS_EXHAUSTED
@@ -256,6 +308,7 @@ class Trading(Admission):
         instrument.trades += 1
         instrument.aggregates += is_new_run
         instrument.last_price = price
+        self.traded_prices.append(price)
         self.add_to_average(instrument, price, lots)
         maker_fee, taker_fee = self.settle(maker, lots, price, True), self.settle(taker, lots, price, False)
         self.set_status(maker, OrderStatus.PARTIALLY_FILLED if maker.leaves_lots else OrderStatus.FILLED)
@@ -337,8 +390,16 @@ class Trading(Admission):
         mode = taker.self_trade_prevention
         modes = SelfTradePrevention
         wanted_lots = self.wanted_lots(taker, maker.price_ticks)
+        instrument = self.instruments[taker.instrument_id]
+        instrument.prevented += 1
+        match = {
+            "trade_id": instrument.prevented,
+            "last_price_ticks": maker.price_ticks,
+            "last_quote_units": maker.price_ticks * lots * instrument.unit,
+        }
         if mode != modes.EXPIRE_TAKER:
-            self.take_away(maker, lots if mode == modes.DECREMENT else maker.leaves_lots, maker.leaves_lots, taker)
+            taken = lots if mode == modes.DECREMENT else maker.leaves_lots
+            self.take_away(maker, taken, maker.leaves_lots, taker, **match, is_maker=1)
             if maker not in self.open:
                 self.close_id(maker)
             self.touch_level(maker)
@@ -346,14 +407,14 @@ class Trading(Admission):
             taken = lots if mode == modes.DECREMENT else wanted_lots
             if taken == wanted_lots:
                 self.tell_touched()  # The book's event comes before the taker's end.
-            self.take_away(taker, taken, wanted_lots, maker)
+            self.take_away(taker, taken, wanted_lots, maker, **match)
 
-    def take_away(self, order: Order, lots: int, open_lots: int, counter: Order) -> None:
+    def take_away(self, order: Order, lots: int, open_lots: int, counter: Order, **match: int) -> None:
         self.hold(order, -lots)
         order.prevented_lots += lots
         if order.quote_units:
             order.remaining_units -= lots * counter.price_ticks * self.instruments[order.instrument_id].unit
-        now = {"last_lots": lots, "counter_order_id": counter.order_id}
+        now = {**match, "last_lots": lots, "counter_order_id": counter.order_id}
         if lots < open_lots:
             self.set_status(order, order.status)
             self.tell_order(order, OrderEventKind.TRADE_PREVENTED, 0, **now)

@@ -81,6 +81,10 @@ class Session:
         for account_id in [0, *model.accounts, len(model.accounts) + 1]:
             assert engine.balances(account_id) == model.balances(account_id)
             assert engine.open_orders(account_id) == model.open_views(account_id)
+        for order in model.open:
+            for client_id in (order.client_id, *order.former_ids):
+                found = engine.open_order_by_client_id(order.account_id, client_id.decode())
+                assert (found is not None) == (client_id == order.client_id)
         for instrument_id, instrument in model.instruments.items():
             assert engine.book(instrument_id, 100) == model.book(instrument_id)
             assert engine.last_price_ticks(instrument_id) == instrument.last_price

@@ -23,7 +23,7 @@ from holdfast.commands import Command, encode
 from holdfast.events import OrderEvent
 from holdfast.gateway.binance import errors, formats
 from holdfast.gateway.binance.endpoints import Budget, Call, Endpoint
-from holdfast.gateway.binance.errors import ApiError
+from holdfast.gateway.binance.errors import ApiError, Error
 from holdfast.gateway.binance.formats import Shown
 from holdfast.gateway.binance.orders import (
     GATEWAY_ID,
@@ -117,7 +117,7 @@ class Cancels:
     def cancel(self, call: Call) -> None:
         values = call.values
         instrument = find_instrument(self._venue.reference, values)
-        target = _target(values, "orderId", "origClientOrderId")
+        target = target_of(values, "orderId", "origClientOrderId")
         cancel_id = values.get("newClientOrderId") or new_client_id()
         command = self._cancel_command(call, instrument, target, cancel_id)
 
@@ -148,7 +148,7 @@ class Cancels:
     def replace(self, call: Call) -> None:
         values = call.values
         order = new_order(self._venue.reference, values)
-        target = _target(values, "cancelOrderId", "cancelOrigClientOrderId")
+        target = target_of(values, "cancelOrderId", "cancelOrigClientOrderId")
         cancel_id = values.get("cancelNewClientOrderId") or new_client_id()
         if not self._venue.accepting:
             raise ApiError(errors.UNAVAILABLE, self._venue.refusal)
@@ -174,6 +174,7 @@ class Cancels:
             price_ticks=order.price_ticks,
             qty_lots=order.qty_lots,
             quote_units=order.quote_units,
+            stop_price_ticks=order.stop_price_ticks,
             client_id=order.client_id.encode(),
             order_id=order_id,
             target_client_id=client_id,
@@ -221,12 +222,14 @@ class Cancels:
         return shared._replace(**fields)
 
 
-def _target(values: Values, order_id: str, client_id: str) -> tuple[int, bytes]:
-    """The order to cancel, by its id, its client id, or both."""
+def target_of(
+    values: Values, order_id: str, client_id: str, refusal: Error = errors.CANCEL_REJECTED
+) -> tuple[int, bytes]:
+    """The order that is meant, by its id, its client id, or both."""
     if order_id not in values and client_id not in values:
         raise ApiError(errors.EITHER_PARAMETER, order_id, client_id)
     if values.get(order_id) == 0:
-        raise ApiError(errors.CANCEL_REJECTED, errors.UNKNOWN_ORDER)  # 0 means "none" in a command.
+        raise ApiError(refusal, errors.UNKNOWN_ORDER)  # 0 means "none" in a command.
     return values.get(order_id, 0), values.get(client_id, "").encode()
 
 

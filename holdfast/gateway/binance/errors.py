@@ -93,6 +93,7 @@ REPLACE_PARTIALLY_FAILED = Error(409, -2021, "Order cancel-replace partially fai
 REPLACE_FAILED = Error(400, -2022, "Order cancel-replace failed.")
 SUBSCRIPTION_ACTIVE = Error(400, -2035, "User Data Stream subscription already active.")
 SUBSCRIPTION_INACTIVE = Error(400, -2036, "User Data Stream subscription not active.")
+ORDER_AMEND_REJECTED = Error(400, -2038, "{}")
 CLIENT_ORDER_ID_INVALID = Error(400, -2039, "Client order ID is not correct for this order ID.")
 MAXIMUM_SUBSCRIPTION_IDS = Error(400, -2042, "Maximum subscription ID reached for this connection.")
 NO_REFERENCE_PRICE = Error(400, -2043, "This symbol doesn't have a reference price.")
@@ -104,8 +105,12 @@ DUPLICATE_ORDER = "Duplicate order sent."
 CANCEL_RESTRICTED = "Order was not canceled due to cancel restrictions."
 INSUFFICIENT_BALANCE = "Account has insufficient balance for requested action."
 WOULD_TAKE = "Order would immediately match and take."
+WOULD_TRIGGER = "Order would trigger immediately."
 ACTION_DISABLED = "This action is disabled on this account."
 NO_MARKET_ORDERS = "Market orders are not supported for this symbol."
+AMEND_INCREASES = "Order amend (quantity increase) is not supported."
+AMEND_LEAVES_NOTHING = "Order amend (to no more than the executed and prevented quantity) is not supported."
+NO_CHANGE = "The requested action would change no state; rejecting"
 PRICE_TIMES_QTY_ZERO = "Price * QTY is zero or less."
 
 
@@ -150,6 +155,9 @@ REJECTIONS: dict[RejectReason, tuple[Error, str]] = {
     RejectReason.DUPLICATE_CLIENT_ID: (NEW_ORDER_REJECTED, DUPLICATE_ORDER),
     RejectReason.ORDER_UNKNOWN: (CANCEL_REJECTED, UNKNOWN_ORDER),
     RejectReason.CANCEL_RESTRICTED: (CANCEL_REJECTED, CANCEL_RESTRICTED),
+    RejectReason.AMEND_CHANGES_NOTHING: (ORDER_AMEND_REJECTED, NO_CHANGE),
+    RejectReason.AMEND_INCREASES: (ORDER_AMEND_REJECTED, AMEND_INCREASES),
+    RejectReason.AMEND_LEAVES_NOTHING: (ORDER_AMEND_REJECTED, AMEND_LEAVES_NOTHING),
     RejectReason.PRICE_FILTER: (FILTER_FAILURE, "PRICE_FILTER"),
     RejectReason.LOT_SIZE: (FILTER_FAILURE, "LOT_SIZE"),
     RejectReason.MARKET_LOT_SIZE: (FILTER_FAILURE, "MARKET_LOT_SIZE"),
@@ -157,8 +165,11 @@ REJECTIONS: dict[RejectReason, tuple[Error, str]] = {
     RejectReason.PERCENT_PRICE_BY_SIDE: (FILTER_FAILURE, "PERCENT_PRICE_BY_SIDE"),
     RejectReason.MAX_NUM_ORDERS: (FILTER_FAILURE, "MAX_NUM_ORDERS"),
     RejectReason.MAX_POSITION: (FILTER_FAILURE, "MAX_POSITION"),
+    RejectReason.MAX_NUM_ALGO_ORDERS: (FILTER_FAILURE, "MAX_NUM_ALGO_ORDERS"),
+    RejectReason.MAX_NUM_ORDER_AMENDS: (FILTER_FAILURE, "MAX_NUM_ORDER_AMENDS"),
     RejectReason.INSUFFICIENT_BALANCE: (NEW_ORDER_REJECTED, INSUFFICIENT_BALANCE),
     RejectReason.WOULD_TAKE: (NEW_ORDER_REJECTED, WOULD_TAKE),
+    RejectReason.WOULD_TRIGGER: (NEW_ORDER_REJECTED, WOULD_TRIGGER),
     RejectReason.NO_REFERENCE: (NO_REFERENCE_PRICE, ""),
     RejectReason.ORDERS_FULL: (SERVER_BUSY, ""),
     RejectReason.PAGES_FULL: (SERVER_BUSY, ""),
@@ -178,4 +189,12 @@ def cancel_rejection(reason: int) -> ApiError:
     error, argument = REJECTIONS.get(RejectReason(reason), (UNKNOWN, ""))
     if error is NEW_ORDER_REJECTED:
         error = CANCEL_REJECTED
+    return ApiError(error, argument) if argument else ApiError(error)
+
+
+def amend_rejection(reason: int) -> ApiError:
+    """The refusal of an amendment: as `rejection`, except that whatever the market refuses has one code here."""
+    error, argument = REJECTIONS.get(RejectReason(reason), (UNKNOWN, ""))
+    if error in (NEW_ORDER_REJECTED, CANCEL_REJECTED, FILTER_FAILURE):
+        return ApiError(ORDER_AMEND_REJECTED, error.text.format(argument))
     return ApiError(error, argument) if argument else ApiError(error)

@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Any
 
 from holdfast.codes import (
+    ExpiryReason,
     OrderEventKind,
     OrderStatus,
     OrderType,
@@ -20,12 +21,13 @@ from holdfast.codes import (
 from holdfast.config import PPM
 from holdfast.events import BalanceEvent, OrderEvent
 from holdfast.instruments import Instrument, Reference, format_decimal
-from holdfast.views import Balance, Fill, Order
+from holdfast.views import Amendment, Balance, Fill, Order, PreventedMatch
 
 Shown = dict[str, Any]
 
 ZERO = "0.00000000"
 NO_ORDER_LIST = -1
+NO_TRADE_GROUP = -1
 
 
 class ResponseType(IntEnum):
@@ -50,8 +52,9 @@ TIMES_IN_FORCE: dict[int, str] = {
 REJECT_REASONS: dict[int, str] = {
     RejectReason.INSUFFICIENT_BALANCE: "INSUFFICIENT_BALANCES",
     RejectReason.WOULD_TAKE: "WOULD_MATCH_IMMEDIATELY",
+    RejectReason.WOULD_TRIGGER: "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY",
 }
-_OPEN = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+NOT_WORKING = -1  # The working time of an order that waits for its stop price.
 
 
 def rate(ppm: int) -> str:
@@ -64,14 +67,32 @@ def ordered_qty(instrument: Instrument, order: Order | OrderEvent) -> str:
     return instrument.format_qty(order.qty_lots or order.executed_lots)
 
 
-def conditional(instrument: Instrument, order: Order | OrderEvent) -> Shown:
-    """Fields that an order has only in some states."""
+def conditional(instrument: Instrument, order: Order | OrderEvent, prevented_match_id: int = 0) -> Shown:
+    """Fields that an order has only in some states; `prevented_match_id` is that of its newest one, if it is known."""
     shown: Shown = {}
+    if order.stop_price_ticks and isinstance(order, OrderEvent):  # Queries show it of each order.
+        shown["stopPrice"] = instrument.format_price(order.stop_price_ticks)
+    if prevented_match_id:
+        shown["preventedMatchId"] = prevented_match_id
     if order.prevented_lots:
         shown["preventedQuantity"] = instrument.format_qty(order.prevented_lots)
     if order.status == OrderStatus.EXPIRED:
         shown["expiryReason"] = expiry_reason(order)
     return shown
+
+
+def working_time(order: Order | OrderEvent, unit_ns: int) -> int:
+    """Since when the order is, or was, on the book or matched."""
+    if order.stop_price_ticks:
+        return order.working_ts_ns // unit_ns if order.working_ts_ns else NOT_WORKING
+    return order.created_ts_ns // unit_ns
+
+
+def is_prevention(event: OrderEvent) -> bool:
+    """Whether self-trade prevention took something of the order away."""
+    return event.kind == OrderEventKind.TRADE_PREVENTED or (
+        event.kind == OrderEventKind.ORDER_EXPIRED and event.reason == ExpiryReason.SELF_TRADE
+    )
 
 
 def expiry_reason(order: Order | OrderEvent) -> str:
@@ -86,8 +107,15 @@ def expiry_reason(order: Order | OrderEvent) -> str:
 # Replies to orders.
 
 
-def order_placed(instrument: Instrument, events: Sequence[OrderEvent], response: ResponseType, unit_ns: int) -> Shown:
-    """The reply to a new order; `events` are this order's, from its acceptance on."""
+def order_placed(
+    instrument: Instrument,
+    events: Sequence[OrderEvent],
+    response: ResponseType,
+    unit_ns: int,
+    prevented: Sequence[OrderEvent] = (),
+) -> Shown:
+    """The reply to a new order; `events` are this order's, from its acceptance on, `prevented` what self-trade
+    prevention did to it and to its makers."""
     last = events[-1]
     transact_time = last.ts_ns // unit_ns
     shown: Shown = {
@@ -108,13 +136,34 @@ def order_placed(instrument: Instrument, events: Sequence[OrderEvent], response:
     shown["timeInForce"] = TIMES_IN_FORCE[last.time_in_force]
     shown["type"] = TYPES[last.order_type]
     shown["side"] = SIDES[last.side]
-    shown["workingTime"] = last.created_ts_ns // unit_ns
+    shown["workingTime"] = working_time(last, unit_ns)
     if response == ResponseType.FULL:
         shown["fills"] = [fill_of_reply(instrument, event) for event in events if event.kind == OrderEventKind.TRADE]
+        if prevented:
+            shown["preventedMatches"] = prevented_matches_of_reply(instrument, prevented)
     shown["selfTradePreventionMode"] = PREVENTIONS[last.self_trade_prevention]
-    if last.prevented_lots or last.status == OrderStatus.EXPIRED:
-        shown.update(conditional(instrument, last))
+    if last.prevented_lots or last.status == OrderStatus.EXPIRED or last.stop_price_ticks:
+        ids = [event.trade_id for event in prevented if not event.is_maker]
+        shown.update(conditional(instrument, last, ids[-1] if ids else 0))
     return shown
+
+
+def prevented_matches_of_reply(instrument: Instrument, prevented: Iterable[OrderEvent]) -> list[Shown]:
+    """The matches that the new order was kept from, each with what it took of either side."""
+    matches: dict[int, Shown] = {}
+    for event in prevented:
+        match = matches.setdefault(
+            event.trade_id,
+            {
+                "preventedMatchId": event.trade_id,
+                "makerSymbol": instrument.symbol,
+                "makerOrderId": event.order_id if event.is_maker else event.counter_order_id,
+                "price": instrument.format_price(event.last_price_ticks),
+            },
+        )
+        side = "makerPreventedQuantity" if event.is_maker else "takerPreventedQuantity"
+        match[side] = instrument.format_qty(event.last_lots)
+    return list(matches.values())
 
 
 def fill_of_reply(instrument: Instrument, event: OrderEvent) -> Shown:
@@ -152,10 +201,37 @@ def order_canceled(instrument: Instrument, event: OrderEvent, cancel_id: str, un
     return shown
 
 
+def order_amended(instrument: Instrument, event: OrderEvent, client_id: str, unit_ns: int) -> Shown:
+    """The reply to an amendment; `client_id` is the one that the order has from now on."""
+    return {
+        "transactTime": event.ts_ns // unit_ns,
+        "executionId": event.account_event,
+        "amendedOrder": {
+            "symbol": instrument.symbol,
+            "orderId": event.order_id,
+            "orderListId": NO_ORDER_LIST,
+            "origClientOrderId": event.client_id.decode(),
+            "clientOrderId": client_id,
+            "price": instrument.format_price(event.price_ticks),
+            "qty": instrument.format_qty(event.qty_lots),
+            "executedQty": instrument.format_qty(event.executed_lots),
+            "preventedQty": instrument.format_qty(event.prevented_lots),
+            "quoteOrderQty": instrument.quote.format(event.quote_units),
+            "cumulativeQuoteQty": instrument.quote.format(event.executed_quote_units),
+            "status": STATUSES[event.status],
+            "timeInForce": TIMES_IN_FORCE[event.time_in_force],
+            "type": TYPES[event.order_type],
+            "side": SIDES[event.side],
+            "workingTime": event.created_ts_ns // unit_ns,
+            "selfTradePreventionMode": PREVENTIONS[event.self_trade_prevention],
+        },
+    }
+
+
 # Queries.
 
 
-def order_shown(instrument: Instrument, order: Order, unit_ns: int) -> Shown:
+def order_shown(instrument: Instrument, order: Order, unit_ns: int, prevented_match_id: int = 0) -> Shown:
     """An order as queries show it."""
     created = order.created_ts_ns // unit_ns
     shown: Shown = {
@@ -171,16 +247,16 @@ def order_shown(instrument: Instrument, order: Order, unit_ns: int) -> Shown:
         "timeInForce": TIMES_IN_FORCE[order.time_in_force],
         "type": TYPES[order.order_type],
         "side": SIDES[order.side],
-        "stopPrice": ZERO,
+        "stopPrice": instrument.format_price(order.stop_price_ticks),
         "icebergQty": ZERO,
         "time": created,
         "updateTime": order.updated_ts_ns // unit_ns,
-        "isWorking": True,  # Binance's word for "was triggered": false only for stop orders, of which there are none.
-        "workingTime": created,
+        "isWorking": not order.stop_price_ticks or order.working_ts_ns != 0,  # Binance's word for "was triggered".
+        "workingTime": working_time(order, unit_ns),
         "origQuoteOrderQty": instrument.quote.format(order.quote_units),
         "selfTradePreventionMode": PREVENTIONS[order.self_trade_prevention],
     }
-    shown.update(conditional(instrument, order))
+    shown.update(conditional(instrument, order, prevented_match_id))
     return shown
 
 
@@ -202,6 +278,39 @@ def fill_shown(instrument: Instrument, fill: Fill, unit_ns: int) -> Shown:
         "isMaker": bool(fill.is_maker),
         "isBestMatch": True,
     }
+
+
+def amendment_shown(instrument: Instrument, amendment: Amendment, unit_ns: int) -> Shown:
+    return {
+        "symbol": instrument.symbol,
+        "orderId": amendment.order_id,
+        "executionId": amendment.execution_id,
+        "origClientOrderId": amendment.former_client_id,
+        "newClientOrderId": amendment.client_id,
+        "origQty": instrument.format_qty(amendment.former_qty_lots),
+        "newQty": instrument.format_qty(amendment.qty_lots),
+        "time": amendment.ts_ns // unit_ns,
+    }
+
+
+def prevented_match_shown(instrument: Instrument, match: PreventedMatch, unit_ns: int) -> Shown:
+    """A prevented match with the quantity of each order that lost some."""
+    shown: Shown = {
+        "symbol": instrument.symbol,
+        "preventedMatchId": match.prevented_match_id,
+        "takerOrderId": match.taker_order_id,
+        "makerSymbol": instrument.symbol,
+        "makerOrderId": match.maker_order_id,
+        "tradeGroupId": NO_TRADE_GROUP,
+        "selfTradePreventionMode": PREVENTIONS[match.self_trade_prevention],
+        "price": instrument.format_price(match.price_ticks),
+    }
+    if match.taker_lots:
+        shown["takerPreventedQuantity"] = instrument.format_qty(match.taker_lots)
+    if match.maker_lots:
+        shown["makerPreventedQuantity"] = instrument.format_qty(match.maker_lots)
+    shown["transactTime"] = match.ts_ns // unit_ns
+    return shown
 
 
 def balances_shown(reference: Reference, balances: Iterable[Balance], omit_zero: bool) -> list[Shown]:
@@ -229,14 +338,17 @@ _EXECUTION_TYPES: dict[int, str] = {
     OrderEventKind.ORDER_CANCELED: "CANCELED",
     OrderEventKind.ORDER_EXPIRED: "EXPIRED",
     OrderEventKind.TRADE_PREVENTED: "TRADE_PREVENTION",
+    OrderEventKind.ORDER_TRIGGERED: "NEW",  # Once more, as Binance tells it: working now.
+    OrderEventKind.ORDER_AMENDED: "REPLACED",
 }
 
 
-def execution_report(instrument: Instrument, event: OrderEvent, cancel_id: str, unit_ns: int) -> Shown:
-    """What happened to an order; `cancel_id` is the cancel's own client id, for a canceled order."""
+def execution_report(instrument: Instrument, event: OrderEvent, new_id: str, unit_ns: int) -> Shown:
+    """What happened to an order; `new_id` is the cancel's own client id for a canceled order, and for an amended one
+    the id that it has from now on."""
     is_trade = event.kind == OrderEventKind.TRADE
-    is_canceled = event.kind == OrderEventKind.ORDER_CANCELED
-    is_prevention = event.kind == OrderEventKind.TRADE_PREVENTED or event.status == OrderStatus.EXPIRED_IN_MATCH
+    has_new_id = event.kind == OrderEventKind.ORDER_CANCELED or event.kind == OrderEventKind.ORDER_AMENDED
+    is_prevented = is_prevention(event)
     is_rejected = event.kind == OrderEventKind.ORDER_REJECTED
     time = event.ts_ns // unit_ns
     created = (event.created_ts_ns or event.ts_ns) // unit_ns  # A rejected order was never made.
@@ -246,17 +358,17 @@ def execution_report(instrument: Instrument, event: OrderEvent, cancel_id: str, 
         "e": "executionReport",
         "E": time,
         "s": instrument.symbol,
-        "c": cancel_id if is_canceled else client_id,
+        "c": new_id if has_new_id else client_id,
         "S": SIDES[event.side],
         "o": TYPES[event.order_type],
         "f": TIMES_IN_FORCE[event.time_in_force],
         "q": ordered_qty(instrument, event),
         "p": instrument.format_price(event.price_ticks),
-        "P": ZERO,
+        "P": instrument.format_price(event.stop_price_ticks),
         "F": ZERO,
         "g": NO_ORDER_LIST,
-        "C": client_id if is_canceled else "",
-        "x": "TRADE_PREVENTION" if is_prevention else _EXECUTION_TYPES[event.kind],
+        "C": client_id if has_new_id else "",
+        "x": "TRADE_PREVENTION" if is_prevented else _EXECUTION_TYPES[event.kind],
         "X": STATUSES[event.status],
         "r": REJECT_REASONS.get(event.reason, "NONE") if is_rejected else "NONE",
         "i": event.order_id,
@@ -268,25 +380,38 @@ def execution_report(instrument: Instrument, event: OrderEvent, cancel_id: str, 
         "T": time,
         "t": event.trade_id if is_trade else -1,
         "I": event.account_event,
-        "w": event.status in _OPEN and event.order_type != OrderType.MARKET,
+        "w": bool(event.is_working),
         "m": bool(event.is_maker),
         "M": False,
         "O": created,
         "Z": instrument.quote.format(event.executed_quote_units),
         "Y": instrument.quote.format(event.last_quote_units) if is_trade else ZERO,
         "Q": instrument.quote.format(event.quote_units),
-        "W": created,
+        "W": working_time(event, unit_ns) if event.created_ts_ns else time,
         "V": PREVENTIONS[event.self_trade_prevention],
     }
+    if shown["W"] == NOT_WORKING:
+        del shown["W"]
+    if is_prevented:
+        shown["v"] = event.trade_id
     if event.prevented_lots:
         shown["A"] = instrument.format_qty(event.prevented_lots)
-    if is_prevention:
+    if is_prevented:
         shown["B"] = instrument.format_qty(event.last_lots)
+        shown["u"] = NO_TRADE_GROUP
         shown["U"] = event.counter_order_id
         shown["Cs"] = instrument.symbol
+        shown["pl"] = instrument.format_qty(_lots_kept_from_trading(instrument, event))
+        shown["pL"] = instrument.format_price(event.last_price_ticks)
+        shown["pY"] = instrument.quote.format(event.last_quote_units)
     if event.status == OrderStatus.EXPIRED:
         shown["eR"] = expiry_reason(event)
     return shown
+
+
+def _lots_kept_from_trading(instrument: Instrument, event: OrderEvent) -> int:
+    """What the two orders would have traded: what both wanted, which may be less than what one of them lost."""
+    return event.last_quote_units // instrument.quote_of(event.last_price_ticks, 1)
 
 
 def account_position(reference: Reference, events: Iterable[BalanceEvent], ts_ns: int, unit_ns: int) -> Shown:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from holdfast.clock import Clock
 from holdfast.codes import OrderEventKind
 from holdfast.gateway.binance import errors, ws_api
+from holdfast.gateway.binance.amendments import Amendments
 from holdfast.gateway.binance.authentication import KeyTable
 from holdfast.gateway.binance.cancels import Cancels
 from holdfast.gateway.binance.endpoints import Call, Endpoint
@@ -37,9 +38,12 @@ REST_ROUTES = {
     ("DELETE", "/api/v3/order"): "order.cancel",
     ("POST", "/api/v3/order/test"): "order.test",
     ("POST", "/api/v3/order/cancelReplace"): "order.cancelReplace",
+    ("PUT", "/api/v3/order/amend/keepPriority"): "order.amend.keepPriority",
+    ("GET", "/api/v3/order/amendments"): "order.amendments",
     ("GET", "/api/v3/openOrders"): "openOrders.status",
     ("DELETE", "/api/v3/openOrders"): "openOrders.cancelAll",
     ("GET", "/api/v3/allOrders"): "allOrders",
+    ("GET", "/api/v3/myPreventedMatches"): "myPreventedMatches",
     ("GET", "/api/v3/myTrades"): "myTrades",
     ("GET", "/api/v3/account"): "account.status",
     ("GET", "/api/v3/account/commission"): "account.commission",
@@ -58,11 +62,8 @@ REST_UNSUPPORTED = (
     ("DELETE", "/api/v3/orderList"),
     ("GET", "/api/v3/allOrderList"),
     ("GET", "/api/v3/openOrderList"),
-    ("PUT", "/api/v3/order/amend/keepPriority"),
-    ("GET", "/api/v3/order/amendments"),
     ("POST", "/api/v3/sor/order"),
     ("POST", "/api/v3/sor/order/test"),
-    ("GET", "/api/v3/myPreventedMatches"),
     ("GET", "/api/v3/myAllocations"),
     ("GET", "/api/v3/myFilters"),
 )
@@ -114,6 +115,7 @@ class BinanceGateway:
             **general.endpoints(),
             **Orders(venue, self.pending, self.rate_limits, numbers).endpoints(),
             **Cancels(venue, self.pending, self.rate_limits, numbers).endpoints(),
+            **Amendments(venue, self.pending, numbers).endpoints(),
             **Queries(venue, self.rate_limits).endpoints(),
         }
         self.rest = RestAdapter(venue.directory, self.rate_limits)

@@ -12,7 +12,7 @@ import msgspec
 from holdfast.clock import Clock
 from holdfast.codes import InstrumentParameter as P
 from holdfast.codes import KeyPermission, OrderType, SelfTradePrevention, TradingMode
-from holdfast.config import NOTIONAL_MAX
+from holdfast.config import NOTIONAL_MAX, ORDER_AMENDS_MAX
 from holdfast.gateway.binance import errors, formats
 from holdfast.gateway.binance.endpoints import Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError
@@ -37,7 +37,10 @@ _PERMISSIONS = frozenset({"SPOT", "MARGIN", "LEVERAGED"} | {f"TRD_GRP_{number:03
 _STATUSES_ASKED = ("TRADING", "HALT", "BREAK")
 
 # A symbol's status, and the order types that its mode lets in.
-_ALL_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET")
+_ALL_TYPES = (
+    *("LIMIT", "LIMIT_MAKER", "MARKET"),
+    *("STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"),
+)
 _MODES: dict[TradingMode, tuple[str, tuple[str, ...]]] = {
     TradingMode.HALT: ("HALT", _ALL_TYPES),
     TradingMode.CANCEL_ONLY: ("CANCEL_ONLY", _ALL_TYPES),
@@ -219,7 +222,7 @@ def instrument_shown(instrument: Instrument) -> dict[str, Any]:
         "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": False,
         "cancelReplaceAllowed": True,
-        "amendAllowed": False,
+        "amendAllowed": True,
         "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
@@ -263,6 +266,10 @@ def filters(instrument: Instrument) -> list[dict[str, Any]]:
             "avgPriceMins": AVERAGE_PRICE_MINUTES,
         },
         {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": get(P.ORDERS_MAX, 0)},
+        {
+            "filterType": "MAX_NUM_ORDER_AMENDS",
+            "maxNumOrderAmends": get(P.ORDER_AMENDS_MAX, 0) or ORDER_AMENDS_MAX,
+        },
     ]
     if get(P.BID_MULTIPLIER_UP_PPM, 0):
         shown.append(
@@ -275,6 +282,8 @@ def filters(instrument: Instrument) -> list[dict[str, Any]]:
                 "avgPriceMins": AVERAGE_PRICE_MINUTES,
             }
         )
+    if get(P.ALGO_ORDERS_MAX, 0):
+        shown.append({"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": get(P.ALGO_ORDERS_MAX, 0)})
     if get(P.POSITION_MAX, 0):
         shown.append({"filterType": "MAX_POSITION", "maxPosition": instrument.base.format(get(P.POSITION_MAX, 0))})
     return shown

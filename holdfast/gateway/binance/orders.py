@@ -53,13 +53,7 @@ RESOLVE_WITHIN_NS = 10_000_000_000  # A command never stays undecided for longer
 # The tables of parameters.
 
 _SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
-_TYPES = {"LIMIT": OrderType.LIMIT, "MARKET": OrderType.MARKET, "LIMIT_MAKER": OrderType.LIMIT_MAKER}
-_TYPES_MISSING = {
-    "STOP_LOSS": "Stop loss orders are not supported for this symbol.",
-    "STOP_LOSS_LIMIT": "Stop loss limit orders are not supported for this symbol.",
-    "TAKE_PROFIT": "Take profit orders are not supported for this symbol.",
-    "TAKE_PROFIT_LIMIT": "Take profit limit orders are not supported for this symbol.",
-}
+_TYPES = {member.name: member for member in OrderType if member is not OrderType.NONE}
 _TIMES_IN_FORCE = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
 _PREVENTIONS = {member.name: member for member in SelfTradePrevention}
 _PREVENTIONS_MISSING = {"TRANSFER": "This symbol does not allow the specified self-trade prevention mode."}
@@ -68,16 +62,16 @@ _RESPONSES = {member.name: member for member in ResponseType}
 NEW_ORDER = (
     Parameter("symbol", symbol, is_required=True),
     Parameter("side", choice(_SIDES, errors.INVALID_SIDE), is_required=True),
-    Parameter("type", choice(_TYPES, errors.INVALID_ORDER_TYPE, _TYPES_MISSING), is_required=True),
+    Parameter("type", choice(_TYPES, errors.INVALID_ORDER_TYPE), is_required=True),
     Parameter("timeInForce", choice(_TIMES_IN_FORCE, errors.INVALID_TIF)),
     Parameter("quantity", decimal),
     Parameter("quoteOrderQty", decimal),
     Parameter("price", decimal),
+    Parameter("stopPrice", decimal),
     Parameter("newClientOrderId", client_id),
     Parameter("newOrderRespType", choice(_RESPONSES)),
     Parameter("selfTradePreventionMode", choice(_PREVENTIONS, None, _PREVENTIONS_MISSING)),
     # Known to Binance and not to this venue: read, and then refused by name.
-    Parameter("stopPrice", decimal),
     Parameter("icebergQty", decimal),
     Parameter("trailingDelta", long),
     Parameter("strategyId", long),
@@ -94,7 +88,7 @@ _UNSUPPORTED = {
     "pegOffsetType": "Pegged orders are not supported for this symbol.",
     "pegOffsetValue": "Pegged orders are not supported for this symbol.",
 }
-_NOT_REQUIRED = ("stopPrice", "strategyId", "strategyType")
+_NOT_REQUIRED = ("strategyId", "strategyType")
 _REFUSED = frozenset(_UNSUPPORTED) | frozenset(_NOT_REQUIRED)
 STRATEGY_TYPE_MIN = 1_000_000
 
@@ -103,17 +97,32 @@ _REQUIRED = {
     OrderType.LIMIT: ("timeInForce", "quantity", "price"),
     OrderType.LIMIT_MAKER: ("quantity", "price"),
     OrderType.MARKET: (),
+    OrderType.STOP_LOSS: ("quantity",),
+    OrderType.STOP_LOSS_LIMIT: ("timeInForce", "quantity", "price"),
+    OrderType.TAKE_PROFIT: ("quantity",),
+    OrderType.TAKE_PROFIT_LIMIT: ("timeInForce", "quantity", "price"),
 }
 _FORBIDDEN = {
-    OrderType.LIMIT: frozenset({"quoteOrderQty"}),
-    OrderType.LIMIT_MAKER: frozenset({"quoteOrderQty"}),
-    OrderType.MARKET: frozenset({"price"}),
+    OrderType.LIMIT: frozenset({"quoteOrderQty", "stopPrice"}),
+    OrderType.LIMIT_MAKER: frozenset({"quoteOrderQty", "stopPrice"}),
+    OrderType.MARKET: frozenset({"price", "stopPrice"}),
+    OrderType.STOP_LOSS: frozenset({"price", "quoteOrderQty"}),
+    OrderType.STOP_LOSS_LIMIT: frozenset({"quoteOrderQty"}),
+    OrderType.TAKE_PROFIT: frozenset({"price", "quoteOrderQty"}),
+    OrderType.TAKE_PROFIT_LIMIT: frozenset({"quoteOrderQty"}),
 }
+_ANY_TIME = (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK)
 _TIMES_IN_FORCE_OF = {
-    OrderType.LIMIT: (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK),
+    OrderType.LIMIT: _ANY_TIME,
     OrderType.LIMIT_MAKER: (TimeInForce.NONE, TimeInForce.GTC),
     OrderType.MARKET: (TimeInForce.NONE,),
+    OrderType.STOP_LOSS: (TimeInForce.NONE,),
+    OrderType.STOP_LOSS_LIMIT: _ANY_TIME,
+    OrderType.TAKE_PROFIT: (TimeInForce.NONE,),
+    OrderType.TAKE_PROFIT_LIMIT: _ANY_TIME,
 }
+_WITH_STOP = frozenset(member for member in OrderType if member >= OrderType.STOP_LOSS)
+_FULL_BY_DEFAULT = (OrderType.LIMIT, OrderType.MARKET)
 
 
 class NewOrder(NamedTuple):
@@ -129,6 +138,7 @@ class NewOrder(NamedTuple):
     quote_units: int
     client_id: str
     response: ResponseType
+    stop_price_ticks: int = 0
 
 
 def new_order(reference: Reference, values: Values) -> NewOrder:
@@ -145,11 +155,15 @@ def new_order(reference: Reference, values: Values) -> NewOrder:
     time_in_force = values.get("timeInForce", TimeInForce.NONE)
     if time_in_force not in _TIMES_IN_FORCE_OF[order_type]:
         raise ApiError(errors.TIF_NOT_REQUIRED)
-    price_ticks = qty_lots = quote_units = 0
+    price_ticks = qty_lots = quote_units = stop_price_ticks = 0
     if order_type == OrderType.MARKET:
         _check_market_quantities(values)
-    else:
+    if "price" in values:
         price_ticks = _price_ticks(instrument, values["price"])
+    if order_type in _WITH_STOP:
+        if "stopPrice" not in values:
+            raise ApiError(errors.EITHER_PARAMETER, "stopPrice", "trailingDelta")
+        stop_price_ticks = _price_ticks(instrument, values["stopPrice"])
     if "quantity" in values:
         qty_lots = _qty_lots(instrument, values["quantity"])
     else:
@@ -164,8 +178,8 @@ def new_order(reference: Reference, values: Values) -> NewOrder:
         qty_lots,
         quote_units,
         values.get("newClientOrderId") or new_client_id(),
-        values.get("newOrderRespType")
-        or (ResponseType.ACK if order_type == OrderType.LIMIT_MAKER else ResponseType.FULL),
+        values.get("newOrderRespType") or (ResponseType.FULL if order_type in _FULL_BY_DEFAULT else ResponseType.ACK),
+        stop_price_ticks,
     )
 
 
@@ -307,6 +321,7 @@ class Orders:
                 price_ticks=order.price_ticks,
                 qty_lots=order.qty_lots,
                 quote_units=order.quote_units,
+                stop_price_ticks=order.stop_price_ticks,
                 client_id=order.client_id.encode(),
             )
         )
@@ -353,11 +368,11 @@ def fee_rates(instrument: Instrument, account: Account | None) -> tuple[int, int
 def check_static_filters(order: NewOrder) -> None:
     """The filters that look at nothing but the order: bounds of price, quantity and, with a price, notional."""
     bounds = order.instrument.parameters
-    if order.price_ticks:
-        _check_bounds(bounds, order.price_ticks, "PRICE_FILTER", "PRICE_TICKS_MIN", "PRICE_TICKS_MAX")
+    for price_ticks in filter(None, (order.price_ticks, order.stop_price_ticks)):
+        _check_bounds(bounds, price_ticks, "PRICE_FILTER", "PRICE_TICKS_MIN", "PRICE_TICKS_MAX")
     if order.qty_lots:
         _check_bounds(bounds, order.qty_lots, "LOT_SIZE", "QTY_LOTS_MIN", "QTY_LOTS_MAX")
-        if order.order_type == OrderType.MARKET:
+        if not order.price_ticks:
             _check_bounds(bounds, order.qty_lots, "MARKET_LOT_SIZE", "MARKET_QTY_LOTS_MIN", "MARKET_QTY_LOTS_MAX")
     if order.price_ticks:
         notional = order.instrument.quote_of(order.price_ticks, order.qty_lots)
@@ -379,7 +394,8 @@ def placed(order: NewOrder, outcome: Outcome, unit_ns: int) -> formats.Shown:
     for event in outcome.orders:
         if event.kind == OrderEventKind.ORDER_ACCEPTED:
             own = [each for each in outcome.orders if each.order_id == event.order_id]
-            return formats.order_placed(order.instrument, own, order.response, unit_ns)
+            prevented = [each for each in outcome.orders if formats.is_prevention(each)]
+            return formats.order_placed(order.instrument, own, order.response, unit_ns, prevented)
         if event.kind == OrderEventKind.ORDER_REJECTED:
             raise order_rejection(event, order)
     # A poison command: the engine skipped it and halted the instrument.

@@ -6,7 +6,7 @@ What is open comes from the engine, what is closed from the history together wit
 order is found the moment its reply is out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -15,6 +15,7 @@ from holdfast.codes import KeyPermission
 from holdfast.gateway.binance import errors, formats
 from holdfast.gateway.binance.endpoints import Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError
+from holdfast.gateway.binance.formats import Shown
 from holdfast.gateway.binance.orders import NO_DISCOUNT, fee_rates, find_instrument
 from holdfast.gateway.binance.parameters import (
     Parameter,
@@ -30,7 +31,7 @@ from holdfast.gateway.binance.parameters import (
 )
 from holdfast.gateway.binance.rate_limits import RateLimits
 from holdfast.instruments import Reference
-from holdfast.views import Account, Balance, Fill, Order
+from holdfast.views import Account, Amendment, Balance, Fill, Order, PreventedMatch
 
 ROWS_DEFAULT = 500
 ROWS_MAX = 1_000
@@ -47,6 +48,13 @@ ORDER = signed(_symbol, Parameter("orderId", long), Parameter("origClientOrderId
 OPEN_ORDERS = signed(Parameter("symbol", symbol))
 ALL_ORDERS = signed(_symbol, Parameter("orderId", long), *_window)
 MY_TRADES = signed(_symbol, Parameter("orderId", long), Parameter("fromId", long), *_window)
+PREVENTED = signed(
+    _symbol,
+    Parameter("preventedMatchId", long),
+    Parameter("orderId", long),
+    Parameter("fromPreventedMatchId", long),
+    Parameter("limit", integer(1, ROWS_MAX)),
+)
 ACCOUNT = signed(Parameter("omitZeroBalances", boolean))
 COMMISSION = signed(_symbol)
 ORDER_COUNTS = signed()
@@ -64,8 +72,19 @@ _TRADES_COMBINATIONS = (
 )
 
 
+# Of myPreventedMatches; `limit` goes with an order.
+_MATCHES_CHOSEN_BY = frozenset({"preventedMatchId", "orderId", "fromPreventedMatchId", "limit"})
+_MATCHES_COMBINATIONS = (
+    frozenset({"preventedMatchId"}),
+    frozenset({"orderId"}),
+    frozenset({"orderId", "limit"}),
+    frozenset({"orderId", "fromPreventedMatchId"}),
+    frozenset({"orderId", "fromPreventedMatchId", "limit"}),
+)
+
+
 class History(Protocol):
-    """Closed orders and fills; `holdfast.accounts.History`. Each answer ascends; an end of 0 is open."""
+    """What is kept of orders; `holdfast.accounts.History`. Each answer ascends; an end of 0 is open."""
 
     def orders(
         self,
@@ -87,6 +106,20 @@ class History(Protocol):
         end_ts_ns: int = 0,
         limit: int = 500,
     ) -> list[Fill]: ...
+
+    def amendments(
+        self, account_id: int, instrument_id: int, order_id: int, from_execution_id: int = 0, limit: int = 500
+    ) -> list[Amendment]: ...
+
+    def prevented_match(
+        self, account_id: int, instrument_id: int, prevented_match_id: int
+    ) -> PreventedMatch | None: ...
+
+    def prevented_matches(
+        self, account_id: int, instrument_id: int, order_id: int, from_prevented_match_id: int = 0, limit: int = 500
+    ) -> list[PreventedMatch]: ...
+
+    def last_prevented_ids(self, order_ids: Sequence[int]) -> dict[int, int]: ...
 
 
 class AccountVenue(Protocol):
@@ -117,6 +150,7 @@ class Queries:
             "order.status": Endpoint(ORDER, self.order, 4, read),
             "openOrders.status": Endpoint(OPEN_ORDERS, self.open_orders, _weight_of_open_orders, read),
             "allOrders": Endpoint(ALL_ORDERS, self.all_orders, 20, read),
+            "myPreventedMatches": Endpoint(PREVENTED, self.my_prevented_matches, self._weight_of_prevented, read),
             "myTrades": Endpoint(MY_TRADES, self.my_trades, _weight_of_my_trades, read),
             "account.status": Endpoint(ACCOUNT, self.account, 20, read),
             "account.commission": Endpoint(COMMISSION, self.commission, 20, read),
@@ -136,18 +170,15 @@ class Queries:
             raise ApiError(errors.NO_SUCH_ORDER)
         if named and found.client_id != named:
             raise ApiError(errors.CLIENT_ORDER_ID_INVALID)
-        return msgspec.json.encode(formats.order_shown(instrument, found, call.time_unit_ns))
+        (shown,) = self._shown([found], call.time_unit_ns)
+        return msgspec.json.encode(shown)
 
     def open_orders(self, call: Call) -> bytes:
-        instruments = self._venue.reference.instruments
         instrument_id = 0
         if "symbol" in call.values:
             instrument_id = find_instrument(self._venue.reference, call.values).instrument_id
         orders = self._venue.open_orders(call.account_id, instrument_id)
-        unit_ns = call.time_unit_ns
-        return msgspec.json.encode(
-            [formats.order_shown(instruments[order.instrument_id], order, unit_ns) for order in orders]
-        )
+        return msgspec.json.encode(self._shown(orders, call.time_unit_ns))
 
     def all_orders(self, call: Call) -> bytes:
         """Open and closed ones by id: from an id or a time on the oldest first, else the newest."""
@@ -163,7 +194,16 @@ class Queries:
         ]
         orders = sorted([*closed, *open_orders], key=_order_id)
         chosen = orders[:limit] if from_id or start_ns else orders[-limit:]
-        return msgspec.json.encode([formats.order_shown(instrument, order, call.time_unit_ns) for order in chosen])
+        return msgspec.json.encode(self._shown(chosen, call.time_unit_ns))
+
+    def _shown(self, orders: Sequence[Order], unit_ns: int) -> list[Shown]:
+        instruments = self._venue.reference.instruments
+        prevented = [order.order_id for order in orders if order.prevented_lots]
+        match_ids = self._venue.history.last_prevented_ids(prevented) if prevented else {}
+        return [
+            formats.order_shown(instruments[order.instrument_id], order, unit_ns, match_ids.get(order.order_id, 0))
+            for order in orders
+        ]
 
     def my_trades(self, call: Call) -> bytes:
         values = call.values
@@ -181,6 +221,26 @@ class Queries:
             limit=values.get("limit", ROWS_DEFAULT),
         )
         return msgspec.json.encode([formats.fill_shown(instrument, fill, call.time_unit_ns) for fill in fills])
+
+    def my_prevented_matches(self, call: Call) -> bytes:
+        """One by its id, or those of an order from the oldest or from an id on."""
+        values = call.values
+        instrument = find_instrument(self._venue.reference, values)
+        if _MATCHES_CHOSEN_BY & values.keys() not in _MATCHES_COMBINATIONS:
+            raise ApiError(errors.BAD_COMBINATION)
+        history, market = self._venue.history, (call.account_id, instrument.instrument_id)
+        if "preventedMatchId" in values:
+            match = history.prevented_match(*market, values["preventedMatchId"])
+            found = [match] if match is not None else []
+        else:
+            from_id, limit = max(1, values.get("fromPreventedMatchId", 1)), values.get("limit", ROWS_DEFAULT)
+            found = history.prevented_matches(*market, values["orderId"], from_id, limit)
+        unit_ns = call.time_unit_ns
+        return msgspec.json.encode([formats.prevented_match_shown(instrument, match, unit_ns) for match in found])
+
+    def _weight_of_prevented(self, values: Values) -> int:
+        is_by_order = values["symbol"] in self._venue.reference.by_symbol and "orderId" in values
+        return 20 if is_by_order else 2
 
     def account(self, call: Call) -> bytes:
         """Balances and rates. `updateTime` is now: the balances are those of this moment."""

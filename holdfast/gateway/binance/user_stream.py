@@ -114,7 +114,7 @@ class UserStreams:
             if event.kind == OrderEventKind.ORDER_REJECTED and not canceled:
                 continue  # Only its sender is told; but where it was to replace an order, that order is gone.
             instrument = reference.instruments[event.instrument_id]
-            yield formats.execution_report(instrument, event, self._cancel_id(command), unit_ns)
+            yield formats.execution_report(instrument, event, self._new_id(command), unit_ns)
         if step.balances:
             latest = {event.asset_id: event for event in step.balances}
             yield formats.account_position(reference, latest.values(), step.balances[-1].ts_ns, unit_ns)
@@ -122,10 +122,11 @@ class UserStreams:
             if balance.cause >= _OPERATORS_FROM and balance.change:
                 yield formats.balance_update(reference, balance, unit_ns)
 
-    def _cancel_id(self, command: np.void) -> str:
-        """The client id of the cancel that this command is or holds, or one made of its number."""
+    def _new_id(self, command: np.void) -> str:
+        """The client id that an amendment brings, or that of the cancel that the command is or holds; or one made of
+        its number."""
         kind, seq = int(command["kind"]), int(command["seq"])
-        if kind in (CommandKind.CANCEL_ORDER, CommandKind.CANCEL_ALL):
+        if kind in (CommandKind.CANCEL_ORDER, CommandKind.CANCEL_ALL, CommandKind.AMEND_ORDER):
             return str(command["client_id"].decode())
         return (kind == CommandKind.REPLACE_ORDER and self._replace_cancel_id(seq)) or f"cancel-{seq}"
 

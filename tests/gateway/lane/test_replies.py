@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.codes import (
+    ExpiryReason,
     OrderEventKind,
     OrderStatus,
     OrderType,
@@ -26,7 +27,7 @@ from holdfast.codes import (
     TradingMode,
 )
 from holdfast.events import OrderEvent, order_event_dtype
-from holdfast.gateway.binance import orders, ws_frames
+from holdfast.gateway.binance import formats, orders, ws_frames
 from holdfast.gateway.binance.endpoints import Answer
 from holdfast.gateway.binance.errors import ApiError
 from holdfast.gateway.binance.formats import ResponseType
@@ -105,22 +106,24 @@ def general(events: Sequence[OrderEvent], want: Want, reference: Reference) -> b
 
 
 def fits(events: Sequence[OrderEvent], seq: int, reference: Reference) -> bool:
-    """Whether all numbers of the accepted order of `seq` fit 64 bits as they are shown."""
+    """Whether all numbers of the accepted order of `seq` fit 64 bits as they are shown, and it met no own order."""
     own = [event for event in events if event.seq == seq]
     order_id = next(event.order_id for event in own if event.kind == OrderEventKind.ORDER_ACCEPTED)
+    if any(map(formats.is_prevention, own)):
+        return False
     own = [event for event in own if event.order_id == order_id]
     market = reference.instruments[own[0].instrument_id]
     base_unit, quote_unit = 10 ** (8 - market.base.decimals), 10 ** (8 - market.quote.decimals)
     lot = market.lot_units * base_unit
     last = own[-1]
     shown = [last.price_ticks * market.tick_e8]
-    shown += [lots * lot for lots in (last.qty_lots, last.executed_lots, last.prevented_lots)]
+    shown += [lots * lot for lots in (last.qty_lots, last.executed_lots)]
     shown += [units * quote_unit for units in (last.quote_units, last.executed_quote_units)]
     for event in own:
         if event.kind == OrderEventKind.TRADE:
             fee = event.fee_units * (base_unit if event.fee_is_base else quote_unit)
             shown += [event.last_price_ticks * market.tick_e8, event.last_lots * lot, fee]
-    return max(shown) <= INT64_MAX
+    return max(shown) <= INT64_MAX and last.prevented_lots == 0
 
 
 # Anything that an engine could say, and more, by a seed: what Hypothesis draws itself is rarely an order that trades.
@@ -220,6 +223,7 @@ class Draw:
             time_in_force=self._choice([*TimeInForce]),
             self_trade_prevention=self._choice([*SelfTradePrevention]),
             fee_is_base=self._choice([0, 1]),
+            prevented_lots=self._choice([0, 0, 0, 0, 0, 0, 0, 0, 0, 7]),
             client_id=self._text(CLIENT_ID_CHARACTERS, 36).encode(),
         )
 
@@ -237,7 +241,6 @@ NUMBERS = (
     "executed_lots",
     "executed_quote_units",
     "quote_units",
-    "prevented_lots",
     "last_lots",
     "last_price_ticks",
     "last_quote_units",
@@ -359,11 +362,16 @@ def test_an_expired_order_says_why(time_in_force: TimeInForce, reason: str) -> N
     assert body(accepted, expired)["expiryReason"] == reason
 
 
-def test_what_self_trade_prevention_took_away_is_shown() -> None:
-    accepted = RESTING._replace(self_trade_prevention=SelfTradePrevention.DECREMENT)
-    shown = body(accepted, accepted._replace(index=1, kind=OrderEventKind.TRADE_PREVENTED, prevented_lots=100))
-    assert shown["preventedQuantity"] == "0.00100000"
-    assert shown["selfTradePreventionMode"] == "DECREMENT"
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kind": OrderEventKind.TRADE_PREVENTED, "prevented_lots": 100},
+        {"kind": OrderEventKind.ORDER_EXPIRED, "reason": ExpiryReason.SELF_TRADE, "order_id": 1, "is_maker": 1},
+    ],
+)
+def test_an_order_that_met_its_own_account_is_left_to_the_general_way(changes: dict[str, int]) -> None:
+    prevented = RESTING._replace(index=1, trade_id=1, **changes)
+    assert write([RESTING, prevented], [Want(RESTING.seq)], ONE_MARKET) == [b""]
 
 
 def test_an_order_with_thousands_of_fills_is_one_reply() -> None:
@@ -374,7 +382,7 @@ def test_an_order_with_thousands_of_fills_is_one_reply() -> None:
 def test_the_longest_numbers_fit() -> None:
     extreme: dict[str, Any] = dict.fromkeys(("ts_ns", "created_ts_ns", "order_id", "trade_id"), INT64_MAX)
     extreme |= dict.fromkeys(("quote_units", "executed_quote_units", "fee_units"), INT64_MAX)
-    extreme |= dict.fromkeys(("qty_lots", "executed_lots", "prevented_lots", "last_lots"), INT64_MAX // 1_000)
+    extreme |= dict.fromkeys(("qty_lots", "executed_lots", "last_lots"), INT64_MAX // 1_000)
     extreme |= dict.fromkeys(("price_ticks", "last_price_ticks"), INT64_MAX // 1_000_000)
     longest = FILLED._replace(
         **extreme,

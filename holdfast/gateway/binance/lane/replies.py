@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 from numba import njit
 
-from holdfast.codes import OrderEventKind, OrderStatus, TimeInForce
+from holdfast.codes import ExpiryReason, OrderEventKind, OrderStatus, TimeInForce
 from holdfast.config import CLIENT_ID_BYTES, PRICE_SCALE
 from holdfast.events import OrderEvent, order_event_dtype
 from holdfast.gateway.binance import formats
@@ -204,7 +204,8 @@ def _write(orders, order_bytes, wanted, text, limits_text, markets, names, words
             number = orders[last]["instrument_id"]
             market = markets[number if 0 < number < len(markets) else 0]  # Row 0 is nobody's.
             id_bytes = _client_id_bytes(order_bytes, last)
-            if id_bytes >= 0 and _is_plain(orders[last], market, words) and _are_plain(orders, row, last, market):
+            is_plain = fills >= 0 and id_bytes >= 0 and _is_plain(orders[last], market, words)
+            if is_plain and _are_plain(orders, row, last, market):
                 bytes_max = _bytes_max(wanted, i, market, fills)
                 if bytes_max <= len(out) - at:
                     own = (row, last, id_bytes)
@@ -232,7 +233,7 @@ def _find_acceptance(orders, row, seq):
 
 @_helper
 def _find_last(orders, row, seq, order_id):
-    """The row of the order's last event of this command, and how often it traded."""
+    """The row of the order's last event of this command, and how often it traded; -1: it met its own account."""
     last = row
     fills = 0
     while row < len(orders) and orders[row]["seq"] == seq:
@@ -240,11 +241,21 @@ def _find_last(orders, row, seq, order_id):
             last = row
             if orders[row]["kind"] == OrderEventKind.TRADE:
                 fills += 1
+        if _is_prevention(orders[row]):
+            return last, -1
         row += 1
     return last, fills
 
 
 # What is left to the general way.
+
+
+@_helper
+def _is_prevention(event):
+    """As `formats.is_prevention`."""
+    return event["kind"] == OrderEventKind.TRADE_PREVENTED or (
+        event["kind"] == OrderEventKind.ORDER_EXPIRED and event["reason"] == ExpiryReason.SELF_TRADE
+    )
 
 
 @_helper
@@ -258,7 +269,7 @@ def _is_plain(event, market, words):
         and 0 <= event["price_ticks"] <= market["ticks_max"]
         and 0 <= event["qty_lots"] <= market["lots_max"]
         and 0 <= event["executed_lots"] <= market["lots_max"]
-        and 0 <= event["prevented_lots"] <= market["lots_max"]
+        and event["prevented_lots"] == 0
         and 0 <= event["quote_units"] <= market["quote_units_max"]
         and 0 <= event["executed_quote_units"] <= market["quote_units_max"]
         and _has_word(words, _STATUS, event["status"])
@@ -378,10 +389,6 @@ def _put_order(out, at, wanted, i, orders, order_bytes, own, market, names, word
         at = _put_fills(out, at, orders, row, last, market, names)
     at = _put(out, at, b',"selfTradePreventionMode":')
     at = _put_word(out, at, words, _PREVENTION + event["self_trade_prevention"])
-    if event["prevented_lots"] != 0:
-        at = _put(out, at, b',"preventedQuantity":"')
-        at = _put_decimal(out, at, event["prevented_lots"] * lot_e8)
-        at = _put(out, at, b'"')
     if event["status"] == OrderStatus.EXPIRED:
         at = _put(out, at, b',"expiryReason":')
         at = _put_word(out, at, words, _EXPIRY + event["time_in_force"])

@@ -160,7 +160,7 @@ GROUP_END = GROUP_START + np.array([_groups.count(group) for group in range(GROU
 HEAD_MASKS = _table([b"\xff" * length for length in range(_WORD_BYTES)], 1)[:, 0]
 IS_OF_CLIENT_ID = np.array([byte in CLIENT_ID_ALPHABET for byte in range(256)])
 
-# Which fields an order must have and which it must not, as bits; by type.
+# Which fields an order must have and which it must not, as bits; by type, of the types that are ordinary.
 _ALWAYS = (SYMBOL, SIDE, TYPE, QUANTITY, CLIENT_ID, TIMESTAMP)
 _REQUIRED = {
     OrderType.NONE: (),
@@ -169,8 +169,8 @@ _REQUIRED = {
     OrderType.LIMIT_MAKER: (*_ALWAYS, PRICE),
 }
 _FORBIDDEN = {OrderType.MARKET: (PRICE, TIME_IN_FORCE)}
-REQUIRED = np.array([sum(1 << field for field in _REQUIRED[each]) for each in OrderType])
-FORBIDDEN = np.array([sum(1 << field for field in _FORBIDDEN.get(each, ())) for each in OrderType])
+REQUIRED = np.array([sum(1 << field for field in _REQUIRED[each]) for each in _REQUIRED])
+FORBIDDEN = np.array([sum(1 << field for field in _FORBIDDEN.get(each, ())) for each in _REQUIRED])
 ALWAYS = sum(1 << field for field in _ALWAYS)
 MEMBERS = 1 << ID | 1 << METHOD_NAME | 1 << PARAMS
 

@@ -1,0 +1,64 @@
+"""A run of `bench.mix_commands` through the engine: opened, timed, counted."""
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from bench.mix import Totals
+from bench.mix_commands import Size, setup
+from bench.orders import BATCH
+from holdfast.codes import ControlEventKind, OrderEventKind
+from holdfast.engine.engine import Engine
+from holdfast.events import Events
+
+
+class Run(NamedTuple):
+    seconds: float  # By the clock.
+    processor_s: float  # Of the thread that applied.
+    totals: Totals
+    refused: int
+
+
+class Memory(NamedTuple):
+    """Of a process, resident, in MB."""
+
+    now_mb: float
+    peak_mb: float
+
+
+def open_venue(size: Size) -> Engine:
+    engine = Engine()
+    for records in setup(size):
+        controls = engine.apply(records).controls
+        assert not np.any(controls["kind"] == ControlEventKind.COMMAND_REJECTED)
+    return engine
+
+
+def run(engine: Engine, records: np.ndarray) -> Run:
+    """Apply the commands in batches, and count what the events of each batch tell."""
+    counted = [0, 0, 0, 0]
+    clock_ns, processor_ns = time.perf_counter_ns(), time.thread_time_ns()
+    for begun in range(0, len(records), BATCH):
+        count(engine.apply(records[begun : begun + BATCH]), counted)
+    seconds = (time.perf_counter_ns() - clock_ns) / 1e9
+    processor_s = (time.thread_time_ns() - processor_ns) / 1e9
+    *totals, refused = counted
+    return Run(seconds, processor_s, Totals(*totals), refused)
+
+
+def count(events: Events, counted: list[int]) -> None:
+    """Add the trades, their lots and turnover, and the refusals."""
+    kinds = events.orders["kind"]
+    trades = events.orders[(kinds == OrderEventKind.TRADE) & (events.orders["is_maker"] == 0)]
+    counted[0] += len(trades)
+    counted[1] += int(trades["last_lots"].sum())
+    counted[2] += int((trades["last_lots"] * trades["last_price_ticks"]).sum())
+    refusals = (kinds == OrderEventKind.ORDER_REJECTED) | (kinds == OrderEventKind.CANCEL_REJECTED)
+    counted[3] += int(np.count_nonzero(refusals))
+
+
+def memory_of(pid: int | str = "self") -> Memory:
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return Memory(*(int(fields[name].split()[0]) * 1024 / 1e6 for name in ("VmRSS", "VmHWM")))

@@ -1,0 +1,70 @@
+"""What befell orders while they lived and is told of them for good: amendments, and matches that were prevented.
+
+history: EVENTS → tail (memory) → writer → schema → queries
+
+Few orders meet either, so these are rows of their own from the beginning, like movements of money.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from holdfast.codes import OrderEventKind, SelfTradePrevention
+from holdfast.events import OrderEvent
+from holdfast.views import Amendment, PreventedMatch
+
+_AMENDED = int(OrderEventKind.ORDER_AMENDED)
+_EXPIRED = int(OrderEventKind.ORDER_EXPIRED)
+_PREVENTED = int(OrderEventKind.TRADE_PREVENTED)
+
+
+def order_changes(orders: np.ndarray, commands: np.ndarray, first_seq: int) -> Iterable[Amendment | PreventedMatch]:
+    """Those that a batch's order events tell of; `commands` is the batch, `first_seq` its first number."""
+    kinds = orders["kind"].tobytes()
+    if _AMENDED in kinds:
+        yield from _amendments(orders.take(np.flatnonzero(orders["kind"] == _AMENDED)), commands, first_seq)
+    if _EXPIRED in kinds or _PREVENTED in kinds:
+        is_end_or_less = (orders["kind"] == _EXPIRED) | (orders["kind"] == _PREVENTED)
+        yield from _prevented_matches(orders.take(np.flatnonzero(is_end_or_less & (orders["trade_id"] != 0))))
+
+
+def _amendments(amended: np.ndarray, commands: np.ndarray, first_seq: int) -> Iterable[Amendment]:
+    for event in map(OrderEvent._make, amended.tolist()):
+        command = commands[event.seq - first_seq]
+        yield Amendment(
+            event.account_event,
+            event.order_id,
+            event.account_id,
+            event.instrument_id,
+            event.client_id.decode("ascii"),
+            command["client_id"].decode("ascii"),
+            event.qty_lots + event.last_lots,
+            event.qty_lots,
+            event.ts_ns,
+            event.seq,
+        )
+
+
+def _prevented_matches(prevented: np.ndarray) -> Iterable[PreventedMatch]:
+    """A match has one event for each order that lost something: the maker's, then the taker's, or one of them."""
+    matches: dict[tuple[int, int], PreventedMatch] = {}
+    for event in map(OrderEvent._make, prevented.tolist()):
+        key = (event.instrument_id, event.trade_id)
+        if event.is_maker:
+            orders, mode = (event.counter_order_id, event.order_id), int(SelfTradePrevention.EXPIRE_MAKER)
+            lots = (0, event.last_lots)
+        else:
+            orders, mode = (event.order_id, event.counter_order_id), event.self_trade_prevention
+            lots = (event.last_lots, matches[key].maker_lots if key in matches else 0)
+        matches[key] = PreventedMatch(
+            event.trade_id,
+            event.instrument_id,
+            event.account_id,
+            *orders,
+            mode,
+            event.last_price_ticks,
+            *lots,
+            event.ts_ns,
+            event.seq,
+        )
+    return matches.values()
