@@ -105,6 +105,10 @@ class AsyncLineClient:
         """Cancel one order and place another; `more` as `orders.replace_order`."""
         return await self.wait(self.submit(orders.replace_order(self.instrument(symbol), side, quantity, **more)))
 
+    async def amend(self, symbol: str, quantity: orders.Number, **which: Any) -> Request:
+        """Make one order smaller; `which` as `orders.amend_order`."""
+        return await self.wait(self.submit(orders.amend_order(self.instrument(symbol), quantity, **which)))
+
     async def cancel_all(self, symbol: str = "") -> Request:
         """Cancel all open orders, of one instrument or of all."""
         return await self.wait(self.submit(orders.cancel_all(self.instrument(symbol) if symbol else None)))

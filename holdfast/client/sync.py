@@ -103,6 +103,10 @@ class LineClient:
         """Cancel one order and place another; `more` as `orders.replace_order`."""
         return self.wait(self.submit(orders.replace_order(self.instrument(symbol), side, quantity, **more)))
 
+    def amend(self, symbol: str, quantity: orders.Number, **which: Any) -> Request:
+        """Make one order smaller; `which` as `orders.amend_order`."""
+        return self.wait(self.submit(orders.amend_order(self.instrument(symbol), quantity, **which)))
+
     def cancel_all(self, symbol: str = "") -> Request:
         """Cancel all open orders, of one instrument or of all."""
         return self.wait(self.submit(orders.cancel_all(self.instrument(symbol) if symbol else None)))

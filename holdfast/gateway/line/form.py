@@ -25,7 +25,13 @@ from holdfast.config import CLIENT_ID_BYTES
 from holdfast.instruments import Reference
 from holdfast.line import Reason
 
-KINDS = (CommandKind.PLACE_ORDER, CommandKind.CANCEL_ORDER, CommandKind.CANCEL_ALL, CommandKind.REPLACE_ORDER)
+KINDS = (
+    CommandKind.PLACE_ORDER,
+    CommandKind.CANCEL_ORDER,
+    CommandKind.CANCEL_ALL,
+    CommandKind.REPLACE_ORDER,
+    CommandKind.AMEND_ORDER,
+)
 NEW_ORDER_KINDS = (CommandKind.PLACE_ORDER, CommandKind.REPLACE_ORDER)
 
 # Fields that the journal or this gateway fills, and places that later order types will use.
@@ -43,7 +49,7 @@ _LAST_OF_ENUM = {
     "cancel_restriction": int(max(CancelRestriction)),
 }
 _FLAGS = int(CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS)
-_NOT_NEGATIVE = ("deadline_ts_ns", "price_ticks", "qty_lots", "quote_units", "order_id")
+_NOT_NEGATIVE = ("deadline_ts_ns", "price_ticks", "qty_lots", "quote_units", "order_id", "stop_price_ticks")
 
 
 def is_kind(*kinds: CommandKind) -> np.ndarray:

@@ -94,7 +94,15 @@ def test_orders_of_each_kind_with_decimal_text(venue: VenueProcess, key: Key) ->
             OrderEventKind.ORDER_CANCELED,
             OrderEventKind.ORDER_ACCEPTED,
         ]
-        assert line.cancel_all("BTCUSDT").reports[-1].qty_lots == 1
+        assert moved.order is not None
+        amended = line.amend("BTCUSDT", "0.015", order_id=moved.order.order_id)
+        assert [(r.kind, market.format_qty(r.qty_lots)) for r in amended.reports] == [
+            (OrderEventKind.ORDER_AMENDED, "0.01500000")
+        ]
+        stop = line.place("BTCUSDT", Side.SELL, "0.01", stop_price="30000", order_type=OrderType.STOP_LOSS)
+        assert stop.order is not None
+        assert not stop.order.is_working
+        assert line.cancel_all("BTCUSDT").reports[-1].qty_lots == 2
         assert line.cancel("BTCUSDT", order_id=ask.order.order_id).reject_reason == RejectReason.ORDER_UNKNOWN
         assert len(line.read()) > 8
 
