@@ -31,6 +31,7 @@ BENCHES = {
     "journal": Bench("durable appends and reading, beside the bare system calls", ()),
     "rest": Bench("orders over REST, beside an empty route"),
     "ws_api": Bench("orders over the WebSocket API, beside an empty echo"),
+    "line": Bench("orders over the binary line, beside an echo and a sync of the disk"),
     "ws_echo": Bench("our WebSocket machinery, beside picows alone", ()),
     "streams": Bench("2,000 depth subscribers, beside a bare loop of sends", ("4",)),
     "snapshot": Bench("the slowest reply while a snapshot is written"),

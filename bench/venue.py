@@ -56,6 +56,7 @@ class Order(NamedTuple):
 class Venue(NamedTuple):
     served: Served
     data: Path
+    line_port: int = 0  # When it was started with the binary line.
 
     @property
     def operator(self) -> Client:
@@ -66,16 +67,20 @@ class Venue(NamedTuple):
         traders = []
         for i in range(number):
             name = f"bench-{i}"
-            self.operator.post("/accounts", {"name": name})
-            for asset, amount in _AMOUNTS.items():
-                self.operator.post(f"/accounts/{name}/deposits", {"asset": asset, "amount": amount})
+            self.account(name)
             key = self.operator.post(f"/accounts/{name}/keys", {"type": "hmac", "permissions": ["read", "trade"]})
             traders.append(Trader(key["apiKey"], key["secretKey"].encode()))
         return traders
 
+    def account(self, name: str) -> None:
+        """A new account with much of everything."""
+        self.operator.post("/accounts", {"name": name})
+        for asset, amount in _AMOUNTS.items():
+            self.operator.post(f"/accounts/{name}/deposits", {"asset": asset, "amount": amount})
+
 
 @contextmanager
-def running(directory: Path) -> Iterator[Venue]:
+def running(directory: Path, *options: str) -> Iterator[Venue]:
     """Start `holdfast run` on `directory` and stop it at the end; its output goes to a file there."""
     data, config = directory / "data", directory / "venue.toml"
     limits = "".join(f"{name} = {_UNREACHED}\n" for name in RateLimits._fields)
@@ -87,22 +92,32 @@ def running(directory: Path) -> Iterator[Venue]:
     environment = {**os.environ, "HOLDFAST_MASTER_KEY_FILE": str(directory / "master.key"), "PYTHONUNBUFFERED": "1"}
     with (directory / "output").open("a") as output:
         process = subprocess.Popen(
-            [*command, "--config", str(config)], env=environment, stdout=subprocess.PIPE, stderr=output, text=True
+            [*command, "--config", str(config), *options],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            text=True,
         )
     assert process.stdout is not None
     try:
-        yield Venue(Served(_port(process, directory / "output"), process.pid), data)
+        port, line_port = _ports(process, directory / "output")
+        yield Venue(Served(port, process.pid), data, line_port)
     finally:
         process.terminate()
         process.communicate()
 
 
-def _port(process: "subprocess.Popen[str]", output: Path) -> int:
+def _ports(process: "subprocess.Popen[str]", output: Path) -> tuple[int, int]:
+    """Of REST and WebSocket, and of the line (0: it has none), which is told first."""
     assert process.stdout is not None
-    for line in process.stdout:
-        _, found, address = line.partition("listening on http://127.0.0.1:")
+    line_port = 0
+    for text in process.stdout:
+        _, found, address = text.partition("the line is open on 127.0.0.1 port ")
         if found:
-            return int(address)
+            line_port = int(address)
+        _, found, address = text.partition("listening on http://127.0.0.1:")
+        if found:
+            return int(address), line_port
     raise RuntimeError(f"the venue did not start: {output.read_text()[-2_000:]}")
 
 

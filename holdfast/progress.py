@@ -6,7 +6,7 @@ http://…" is the one that scripts wait for.
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -102,12 +102,21 @@ class Progress:
         """What the step under way did; shown below it when it is finished."""
         self._said.append(sentence)
 
-    def banner(self, url: str, reference: Reference, keys: Mapping[str, Mapping[str, str]], keys_file: Path) -> None:
-        """Address, markets, demo accounts, and something to paste."""
+    def banner(
+        self,
+        url: str,
+        line: Sequence[str],
+        reference: Reference,
+        keys: Mapping[str, Mapping[str, str]],
+        keys_file: Path,
+    ) -> None:
+        """Addresses, markets, demo accounts, and something to paste."""
         print_ = self._console.print
         markets = [i.symbol for i in reference.instruments.values() if i.mode == TradingMode.TRADING]
         print_()
         print_(f"[bold green]Holdfast is open[/] after {time.monotonic() - self._begun:.1f} s")
+        for address in line:  # First: who waits for the other line may then look for these.
+            print_(f"the line is open on {address}", markup=False)
         print_(f"listening on {url}", markup=False)
         print_(f"markets: {', '.join(markets)}", markup=False)
         for name, key in keys.items():  # Whole and on lines of their own, so that they can be copied.

@@ -1,6 +1,6 @@
 """Recovery: the newest usable snapshot, then every committed command after it.
 
-    snapshots ──newest usable──▶ engine, directory, market data ──rest of the journal──▶ the state at its end
+    snapshots ──newest usable──▶ engine, directory, market data, line ──rest of the journal──▶ the state at its end
 
 The same code starts a venue, writes a snapshot (in a process of its own, so that each snapshot is a verification),
 checks a data directory, and rebuilds an engine after a poison command. A snapshot that is damaged or of other rules
@@ -22,6 +22,7 @@ import numpy as np
 from holdfast.directory.directory import Directory
 from holdfast.engine.engine import Engine
 from holdfast.events import Events
+from holdfast.gateway.line.numbers import SessionNumbers
 from holdfast.journal import snapshots
 from holdfast.journal.file_operations import REAL_DISK
 from holdfast.journal.interface import Committed, JournalError
@@ -53,6 +54,7 @@ class State:
         self.chain_hash = b""
         self.engine = Engine()
         self.directory = Directory()
+        self.line_numbers = SessionNumbers()
         self._take_market_data(MarketData())
         self._groups = ControlGroups(self.directory)
 
@@ -75,6 +77,8 @@ class State:
         state.engine = Engine.from_arrays(snapshot.arrays)
         state.directory.load(snapshot.documents["directory"])
         state._take_market_data(MarketData.load(snapshot.documents["market_data"]))
+        if "line" in snapshot.documents:  # Before there was a line there was nothing to say.
+            state.line_numbers.load(snapshot.documents["line"])
         return state
 
     def write_snapshot(self, directory: Path) -> Path:
@@ -85,7 +89,11 @@ class State:
             self.chain_hash,
             Engine.RULES_VERSION,
             self.engine.arrays(),
-            {"directory": self.directory.dump(), "market_data": self.market_data.dump()},
+            {
+                "directory": self.directory.dump(),
+                "market_data": self.market_data.dump(),
+                "line": self.line_numbers.dump(),
+            },
         )
 
     def apply(self, records: np.ndarray, chain_hash: bytes, rebuild: "Rebuild") -> Events:
@@ -105,6 +113,7 @@ class State:
     def show(self, records: np.ndarray, events: Events, chain_hash: bytes) -> None:
         """The second half of `apply`, which leaves the engine alone."""
         self._groups.feed(records, events.controls)
+        self.line_numbers.feed(records)
         self._replay.feed(events)
         self.seq = int(records[-1]["seq"])
         self.chain_hash = chain_hash

@@ -203,6 +203,11 @@ class Replica:
         )
 
     @property
+    def applied_seq(self) -> int:
+        """The newest command that is applied and shown to every reader, or is just being shown."""
+        return self.engine.last_seq
+
+    @property
     def pending_count(self) -> int:
         """Commands submitted and not yet answered."""
         return sum(len(waiting.records) for waiting in self._waiting) // COMMAND_BYTES

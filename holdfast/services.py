@@ -15,8 +15,10 @@ from holdfast.codes import Limit
 from holdfast.directory.directory import Directory
 from holdfast.engine.engine import Engine
 from holdfast.gateway.binance.market_streams import MarketStreams
+from holdfast.gateway.line.server import LineServer
 from holdfast.gateway.operator import schemas
 from holdfast.gateway.operator.metrics import AppliedCounts, Metrics, Value
+from holdfast.gateway.server.counters import Counters
 from holdfast.gateway.server.server import Server
 from holdfast.journal import snapshots
 from holdfast.replica import Replica
@@ -46,6 +48,7 @@ class VenueServices:
         self.operator_token = operator_token
         self.allow_remote_operator = allow_remote_operator
         self.server: Server | None = None  # Set once it listens; its routes need these services first.
+        self.line: LineServer | None = None  # Likewise.
         self._venue_id = venue_id
         self._data = data
         self._history = history
@@ -149,17 +152,22 @@ class VenueServices:
         if self._certificate_expires_ts_s:
             values["certificate_expiry_timestamp_seconds"] = self._certificate_expires_ts_s
         if self.server is not None:
-            values |= _server_metrics(self.server)
+            values |= _server_metrics(self.server, self.line)
         return values
 
 
-def _server_metrics(server: Server) -> dict[str, Value]:
+def _server_metrics(server: Server, line: LineServer | None) -> dict[str, Value]:
     counters = server.counters
+    lines = Counters() if line is None else line.counters
     return {
-        "connections": {"http": counters.connections_open, "websocket": counters.websockets_open},
+        "connections": {
+            "http": counters.connections_open,
+            "websocket": counters.websockets_open,
+            "line": lines.connections_open,
+        },
         "requests": counters.requests,
         "responses": {str(status): count for status, count in counters.responses.items()},
-        "connection_drops": dict(counters.drops),
+        "connection_drops": dict(counters.drops + lines.drops),
         "handler_errors": counters.handler_errors,
         "websocket_messages": {"in": counters.messages_in, "out": counters.messages_out},
     }

@@ -100,6 +100,8 @@ class RunOptions(NamedTuple):
     tls_key: Path | None = None
     allow_remote_operator: bool = False
     seed: int = 1  # Of the demo market.
+    line_port: int | None = None  # Of the binary line over TCP; 0: any that is free. None: not listening.
+    line_socket: bool = False  # The line on a Unix socket within the data directory.
 
 
 def load(path: Path | None = None) -> Settings:

@@ -37,6 +37,7 @@ from holdfast.gateway.binance.market_endpoints import MarketEndpoints
 from holdfast.gateway.binance.market_install import install_market
 from holdfast.gateway.binance.market_streams import MarketStreams
 from holdfast.gateway.binance.rate_limits import Limits
+from holdfast.gateway.line.server import LineServer, check_socket_path
 from holdfast.gateway.operator.app import MOUNTS, create_app
 from holdfast.gateway.operator.token import new_token
 from holdfast.gateway.server.broadcast import Broadcaster
@@ -46,9 +47,10 @@ from holdfast.gateway.server.server import Server, ServerStartError, check_addre
 from holdfast.gateway.server.tls import server_context
 from holdfast.journal import retention
 from holdfast.journal.batch_writer import JournalSettings
-from holdfast.journal.data_directory import DataDirectory
+from holdfast.journal.data_directory import LINE_SOCKET, DataDirectory
 from holdfast.journal.file_journal import FileJournal
 from holdfast.journal.interface import JournalError
+from holdfast.line_past import Past
 from holdfast.participants.demo import STEP_INTERVAL_S
 from holdfast.progress import Progress
 from holdfast.reconcile import changes, remarks
@@ -148,6 +150,10 @@ class Venue:
         """Bring everything up. Raises StartError or JournalError."""
         try:
             check_address(self._options.host, self._options.port)
+            if self._options.line_port is not None:
+                check_address(self._options.host, self._options.line_port)
+            if self._options.line_socket:
+                check_socket_path(self._data.path / LINE_SOCKET)
         except ServerStartError as error:
             raise StartError(str(error)) from error
         progress.step("Compiling the engine (the first time a minute or two)")
@@ -174,7 +180,9 @@ class Venue:
         progress.done()
         log.info("listening", url=self._server.url, seq=self._replica.engine.last_seq)
         keys = self._demo.keys if self._demo else {}
-        progress.banner(self._server.url, self._replica.reference, keys, self._data.path / KEYS_FILE)
+        progress.banner(
+            self._server.url, self._line_addresses(), self._replica.reference, keys, self._data.path / KEYS_FILE
+        )
 
     async def serve(self) -> None:
         """Go on until `end`."""
@@ -194,6 +202,8 @@ class Venue:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if hasattr(self, "_line"):
+            await self._line.stop(STOP_SECONDS_MAX)
         if hasattr(self, "_server"):
             await self._server.stop(STOP_SECONDS_MAX, self._announce_shutdown)
         if hasattr(self, "_snapshots"):
@@ -311,8 +321,27 @@ class Venue:
         services.server = self._server
         try:
             await self._server.start()
+            await self._open_line(state, tls)
         except ServerStartError as error:
             raise StartError(str(error)) from error
+        services.line = self._line
+
+    async def _open_line(self, state: State, tls: ssl.SSLContext | None) -> None:
+        """The binary line, where it was asked for. The last reader: a report leaves after all others have seen it."""
+        options, loop = self._options, asyncio.get_running_loop()
+        past, numbers = Past(self._data.path), state.line_numbers.last
+        limits = self._gateway.rate_limits
+        self._line = LineServer(self._replica, limits, numbers, past.read, loop.call_soon, now_ns=self._clock.now_ns)
+        self._line.start()
+        if options.line_port is not None:
+            await self._line.listen_tcp(options.host, options.line_port, tls)
+        if options.line_socket:
+            await self._line.listen_unix(self._data.path / LINE_SOCKET)
+
+    def _line_addresses(self) -> list[str]:
+        options = self._options
+        addresses = [] if options.line_port is None else [f"{options.host} port {self._line.port}"]
+        return addresses + ([str(self._data.path / LINE_SOCKET)] if options.line_socket else [])
 
     def _tls(self) -> tuple[ssl.SSLContext | None, int]:
         """The server's context and when its certificate ends, in seconds since 1970."""

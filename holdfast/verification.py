@@ -90,6 +90,7 @@ def _differences(snapshot: State, replayed: State) -> list[str]:
         ("engine", snapshot.engine.state_hash() == replayed.engine.state_hash()),
         ("directory", snapshot.directory.dump() == replayed.directory.dump()),
         ("market data", snapshot.market_data.dump() == replayed.market_data.dump()),
+        ("line", snapshot.line_numbers.dump() == replayed.line_numbers.dump()),
     ]
     return [f"{at}: {part}" for part, is_equal in checks if not is_equal]
 

@@ -35,6 +35,12 @@ def run(
         bool, typer.Option("--allow-remote-operator", help="Let operators in from other machines; use it with --tls.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the demo market.")] = 1,
+    line_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Also listen for the binary line; 0: any port that is free.")
+    ] = None,
+    line_socket: Annotated[
+        bool, typer.Option("--line-socket", help="Also listen for the binary line on DIR/line.sock.")
+    ] = False,
 ) -> None:
     """Run a venue. Example: [bold]holdfast run --data data --port 8000 --demo[/bold]
 
@@ -55,6 +61,8 @@ def run(
         tls_key=tls_key,
         allow_remote_operator=allow_remote_operator,
         seed=seed,
+        line_port=line_port,
+        line_socket=line_socket,
     )
     from holdfast import venue
 

@@ -3,6 +3,7 @@
     DIR/venue.json    format version and venue id
     DIR/lock          held while a venue runs; tells its process and, when it is ready, its address
     DIR/journal/      DIR/snapshots/
+    DIR/line.sock     where a running venue listens for the binary line, when it was asked to
 
 A directory that is not Holdfast's, or is of a later version, or in use, is refused with one sentence, and nothing in it
 is touched.
@@ -25,6 +26,7 @@ VENUE_FILE = "venue.json"
 LOCK_FILE = "lock"
 JOURNAL = "journal"
 SNAPSHOTS = "snapshots"
+LINE_SOCKET = "line.sock"
 _MAY_STAND_IN_A_FRESH_ONE = {LOCK_FILE, VENUE_FILE + ".part", "lost+found"}
 _LOOKS_AT_LOCK = 5  # Somebody who only asks whether a venue runs holds the lock for microseconds.
 _LOOK_SECONDS = 0.02

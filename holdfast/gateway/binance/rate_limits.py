@@ -225,6 +225,21 @@ class RateLimits:
         short, day = self.orders_10s, self.orders_1d
         return min(short.limit - short.count(account_id, now_ns), day.limit - day.count(account_id, now_ns))
 
+    def charge_some_orders(self, account_id: int, wanted: int, now_ns: int) -> int:
+        """Count as many new orders of the account, of `wanted`, as it may place now; returns how many."""
+        count = max(0, min(wanted, self._room_for_orders(account_id, now_ns)))
+        if count:
+            self.orders_10s.add(account_id, count, now_ns)
+            self.orders_1d.add(account_id, count, now_ns)
+        return count
+
+    def charge_some_cancels(self, address: str, wanted: int, now_ns: int) -> int:
+        """The same for cancels, in the budget that nothing else draws on."""
+        count = max(0, min(wanted, self.cancels.limit - self.cancels.count(address, now_ns)))
+        if count:
+            self.cancels.add(address, count, now_ns)
+        return count
+
     def used(self, address: str, account_id: int, now_ns: int) -> Used:
         return Used(
             self.weight.count(address, now_ns),

@@ -71,7 +71,7 @@ METRICS = [
     Definition("client_id_horizon_seconds", "gauge", (), "How far back client order ids are remembered now."),
     Definition("audit_passes", "counter", (), "Finished passes of the running audit of balances."),
     Definition("audit_mismatches", "counter", (), "What the audit found wrong; anything above 0 is an alarm."),
-    Definition("connections", "gauge", ("kind",), "Open connections: http (all), websocket."),
+    Definition("connections", "gauge", ("kind",), "Open connections: http (all), websocket, line."),
     Definition("requests", "counter", (), "HTTP requests."),
     Definition("responses", "counter", ("status",), "HTTP responses."),
     Definition("connection_drops", "counter", ("reason",), "Connections ended or refused by the server."),

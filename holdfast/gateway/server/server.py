@@ -77,14 +77,16 @@ class Server:
         for mount in self._routes.mounts():
             await mount.start()
         try:
-            listening = _listen(self.host, self.port)
+            listening = listen(self.host, self.port)
         except ServerStartError:
             await self._stop_mounts()
             raise
         self.port = listening.getsockname()[1]
         self._door.wheel.start(loop)
         if self._tls is not None:
-            self._listener = TlsListener(self._door, self._tls, listening, loop)
+            self._listener = TlsListener(
+                self._door, self._tls, listening, loop, lambda ip: HttpConnection(self._door, admitted_ip=ip)
+            )
         else:
             self._listener = await loop.create_server(
                 lambda: HttpConnection(self._door), sock=listening, backlog=BACKLOG
@@ -126,10 +128,11 @@ class Server:
 
 def check_address(host: str, port: int) -> None:
     """Raise ServerStartError when nobody could listen there now, so that it is said before work that takes long."""
-    _listen(host, port).close()
+    listen(host, port).close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises ServerStartError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)

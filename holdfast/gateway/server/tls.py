@@ -1,17 +1,17 @@
 """TLS: a listener that admits connections before their handshake.
 
-socket → admission → handshake within its time → HTTP connection. The event loop's own TLS server tells nobody about a
-connection before its handshake is done; so connections are accepted here, and silent or failing handshakes are counted
-and limited like everything else.
+socket → admission → handshake within its time → connection (HTTP, the line). The event loop's own TLS server tells
+nobody about a connection before its handshake is done; so connections are accepted here, and silent or failing
+handshakes are counted and limited like everything else.
 """
 
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 from holdfast.gateway.server.front_door import FrontDoor, plain_ip
-from holdfast.gateway.server.http import HttpConnection
 
 ACCEPTS_AT_ONCE = 64
 RETRY_S = 0.1  # After an error of the machine's, such as no more open files.
@@ -27,12 +27,18 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
 
 
 class TlsListener:
-    """Accepts on `listening` until it is closed."""
+    """Accepts on `listening` until it is closed; `make(ip)` makes the protocol of a connection that was admitted."""
 
     def __init__(
-        self, door: FrontDoor, context: ssl.SSLContext, listening: socket.socket, loop: asyncio.AbstractEventLoop
+        self,
+        door: FrontDoor,
+        context: ssl.SSLContext,
+        listening: socket.socket,
+        loop: asyncio.AbstractEventLoop,
+        make: Callable[[str], asyncio.Protocol],
     ) -> None:
         self._door = door
+        self._make = make
         self._context = context
         self._listening = listening
         self._loop = loop
@@ -72,7 +78,7 @@ class TlsListener:
             self._loop.add_reader(self._listening, self._accept)
 
     async def _shake_hands(self, client: socket.socket, ip: str) -> None:
-        connection = HttpConnection(self._door, admitted_ip=ip)
+        connection = self._make(ip)
         limits = self._door.limits
         try:
             client.setblocking(False)
