@@ -44,6 +44,7 @@ from holdfast.engine.jit import IS_COMPILED
 
 CACHE_LINE_BYTES = 64
 RESERVE = 8  # Times what was asked for; memory that nobody has touched costs nothing.
+RESERVE_BYTES_MAX = 2**30
 _TABLE_COLUMNS = 2  # Address, length in rows.
 
 
@@ -120,11 +121,12 @@ class Memory:
         """Give an array more rows: the old ones kept, the new ones zero. Views taken from Python before are stale.
 
         What is taken from the system is RESERVE times as much, which costs nothing until it is used, so that most
-        growing copies nothing.
+        growing copies nothing; but at most RESERVE_BYTES_MAX more, since a system refuses what it could never give.
         """
         assert rows >= len(self._arrays[name])
         if name not in self._reserves or rows > len(self._reserves[name]):
-            self.reserve(name, RESERVE * rows)
+            spare = min((RESERVE - 1) * rows, RESERVE_BYTES_MAX // self._arrays[name].itemsize)
+            self.reserve(name, rows + spare)
         self._arrays[name] = self._reserves[name][:rows]
         self._enter(name)
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from holdfast.engine import handle
 from holdfast.engine.handle import CACHE_LINE_BYTES, Layout, Memory
 from holdfast.engine.jit import entry, hot, trailing_zeros
 
@@ -76,6 +77,14 @@ def test_handle_stays_when_an_array_grows(memory: Memory) -> None:
     assert memory["things"][3]["amount"] == 13
     assert len(memory.views.inner.things) == 50
     assert memory["last"][3] == 60
+
+
+def test_what_is_reserved_beyond_a_large_array_is_bounded(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handle, "RESERVE_BYTES_MAX", 800)
+    memory.grow("words", 10)
+    assert len(memory.reserved("words")) == 10 * handle.RESERVE
+    memory.grow("words", 1_000)
+    assert len(memory.reserved("words")) == 1_100
 
 
 def test_part_of_a_layout_has_its_own_handle(memory: Memory) -> None:
