@@ -57,8 +57,9 @@ def fitting(data: object) -> Any:
 
 
 def check_fields(model: BaseModel) -> None:
-    # Every reply of the WebSocket API has "rateLimits", though some of the models leave it out.
-    unknown = getattr(model, "additional_properties", {}).keys() - {"rateLimits"}
+    # Every reply of the WebSocket API has "rateLimits", and those to stop orders "stopPrice", as Binance documents it,
+    # though some of the models leave them out.
+    unknown = getattr(model, "additional_properties", {}).keys() - {"rateLimits", "stopPrice"}
     assert unknown == set(), f"{type(model).__name__} does not know {unknown}"
     for name in type(model).model_fields:
         value = getattr(model, name)
@@ -153,6 +154,23 @@ def trade() -> None:
     assert maker.ping().data() == {}  # The SDK has no model for it, and gives candles as the lists that they are.
     assert maker.klines(symbol=SYMBOL, interval="1m").data()[-1][4] == "150.50000000"
     assert maker.ui_klines(symbol=SYMBOL, interval="1m").data()[-1][4] == "150.50000000"
+    stop_out(maker, taker)
+
+
+def stop_out(maker: Any, taker: Any) -> None:
+    """An order that waits for its stop price is read, canceled, and another one triggered, each reply as modelled."""
+    stop = {"symbol": SYMBOL, "side": "SELL", "type": "STOP_LOSS_LIMIT", "time_in_force": "GTC", "quantity": 1}
+    waiting = read(maker.new_order(**stop, price=148, stop_price=149, new_order_resp_type="FULL"))
+    assert (waiting.status, waiting.working_time, waiting.fills) == ("NEW", -1, []), waiting
+    state = read(maker.get_order(symbol=SYMBOL, order_id=waiting.order_id))
+    assert (state.is_working, state.stop_price) == (False, "149.00000000"), state
+    assert read(maker.delete_order(symbol=SYMBOL, order_id=waiting.order_id)).stop_price == "149.00000000"
+    waiting = read(maker.new_order(**stop, price=148, stop_price=149))
+    read(taker.new_order(**LIMIT_BUY, quantity=1, price=149))
+    read(maker.new_order(**LIMIT_SELL, quantity=1, price=149))
+    state = read(maker.get_order(symbol=SYMBOL, order_id=waiting.order_id))
+    assert (state.is_working, state.status) == (True, "NEW"), state
+    assert read(maker.delete_order(symbol=SYMBOL, order_id=waiting.order_id)).status == "CANCELED"
 
 
 class Stream:
