@@ -52,8 +52,9 @@ class Size(NamedTuple):
     rounds: int
 
 
-FULL = Size(800_000, 4_000, 5)
+FULL = Size(320_000, 4_000, 3)
 QUICK = Size(80_000, 500, 2)
+CAUGHT_UP_SECONDS_MAX = 60
 
 
 class Result(NamedTuple):
@@ -88,14 +89,17 @@ def measure(venue: Venue, peer: Served, size: Size, directory: Path) -> None:
     sessions = [Session(venue, f"line-{number}") for number in range(SESSIONS)]
     alone_us, sync = single(sessions[0], size.single), sync_us(directory)
     rounds: dict[str, list[Result]] = {}
+    lags: list[tuple[int, float]] = []
     for _ in range(size.rounds):
         for name, flow in FLOWS.items():
             works = [session.work(flow(size.orders // SESSIONS)) for session in sessions]
             rounds.setdefault(name, []).append(load(works, venue.served))
+            lags.append(lag(venue))
             half = [session.work(flow(size.orders // SESSIONS)) for session in sessions]
             rounds.setdefault(f"{name}, at half that", []).append(
                 load(half, venue.served, rounds[name][-1].per_second / 2)
             )
+            lags.append(lag(venue))
         rounds.setdefault("records echoed", []).append(echoed(peer, size.orders))
     found = {name: middle(results) for name, results in rounds.items()}
     worst = min(found[name].per_second for name in FLOWS)
@@ -106,12 +110,26 @@ def measure(venue: Venue, peer: Served, size: Size, directory: Path) -> None:
         ["", "per second", "p50 µs", "p99 µs", "CPU µs"],
         [result.row(name) for name, result in found.items()],
         [
+            f"history: at most {max(lags)[0]:,} events behind after a round, and up to date {max(lags)[1]:.1f} s later",
             f"one session, order after order: median {alone_us:,.0f} µs; one sync of the disk: {sync:,.0f} µs",
             verdict(f"{worst:,.0f} orders a second (at least {PER_SECOND_MIN:,})", worst >= PER_SECOND_MIN),
             verdict(f"p99 {late_us:,.0f} µs at half the most (at most {P99_US_MAX:,})", late_us <= P99_US_MAX),
             verdict(f"{above_us:,.0f} µs above a sync (at most {ABOVE_SYNC_US_MAX})", above_us <= ABOVE_SYNC_US_MAX),
         ],
     )
+
+
+def lag(venue: Venue) -> tuple[int, float]:
+    """How many events the history's file is behind, and how many seconds it takes to be up to date."""
+    begun_s = time.monotonic()
+    (history,) = (reader for reader in venue.operator.get("/venue")["readers"] if reader["name"] == "history")
+    behind = history["lagEvents"]
+    while history["lagEvents"]:
+        if time.monotonic() - begun_s > CAUGHT_UP_SECONDS_MAX:
+            raise RuntimeError("the history does not catch up")
+        time.sleep(0.05)
+        (history,) = (reader for reader in venue.operator.get("/venue")["readers"] if reader["name"] == "history")
+    return behind, time.monotonic() - begun_s
 
 
 def middle(results: list[Result]) -> Result:

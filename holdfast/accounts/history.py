@@ -29,7 +29,7 @@ from holdfast.accounts.writer import Writer
 from holdfast.events import ControlEvent, Events
 from holdfast.views import Amendment, Fill, Order, PreventedMatch, Withdrawal
 
-LAG_EVENTS_MAX = 100_000  # About 25 MB of tail.
+LAG_EVENTS_MAX = 400_000  # About 100 MB of tail.
 _INT64_MAX = 2**63 - 1
 
 
