@@ -65,7 +65,7 @@ def replace(handle, command_row):
         if command["flags"] & CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS == 0:
             refuse(handle, RejectReason.REPLACE_CANCEL_FAILED.value, command["deadline_ts_ns"])
             return
-    place_in_hand(handle, command_row)
+    place_in_hand(handle, command_row, True)
     if state.step[0]["phase"] == IDLE:
         end_acting(handle)
 

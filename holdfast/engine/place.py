@@ -50,7 +50,7 @@ def place(handle, command_row):
     if reason == _NONE and not is_instrument(state, np.int64(state.taker[0]["instrument_id"])):
         reason = RejectReason.INSTRUMENT_UNKNOWN.value
     if reason == _NONE:
-        place_in_hand(handle, command_row)
+        place_in_hand(handle, command_row, False)
     else:
         refuse(handle, reason, state.commands[command_row]["deadline_ts_ns"])
 
@@ -90,9 +90,9 @@ def take_in_hand(handle, command_row):
 
 
 @cold
-def place_in_hand(handle, command_row):
-    """Judge and accept the order in hand, whose asker and instrument are known."""
-    reason = judge_order(handle)
+def place_in_hand(handle, command_row, is_id_judged):
+    """Judge and accept the order in hand, whose asker and instrument are known, and perhaps its client id."""
+    reason = judge_order(handle, is_id_judged)
     if reason != _NONE:
         refuse(handle, reason, views(handle).commands[command_row]["deadline_ts_ns"])
         return

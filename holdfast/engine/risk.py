@@ -103,15 +103,17 @@ def judge_duplicate(handle):
 
 
 @hot
-def judge_order(handle):
-    """The first reason why the order in hand may not be placed, or NONE. The asker was judged, its instrument too."""
+def judge_order(handle, is_id_judged):
+    """The first reason why the order in hand may not be placed, or NONE. The asker was judged, its instrument too, and
+    of a replacement its client id: what was canceled meanwhile takes none."""
     state = views(handle)
     order = state.taker[0]
     if not is_well_formed(order):
         return RejectReason.MALFORMED.value
-    reason = judge_duplicate(handle)
-    if reason != _NONE:
-        return reason
+    if not is_id_judged:
+        reason = judge_duplicate(handle)
+        if reason != _NONE:
+            return reason
     reason = judge_permission(state, order)
     if reason != _NONE:
         return reason
