@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 from urllib.parse import urlencode
 
-from holdfast.codes import KeyPermission
+from holdfast.codes import KeyPermission, KeyType
 from holdfast.config import RECV_WINDOW_MS_DEFAULT, RECV_WINDOW_MS_MAX
 from holdfast.gateway.binance import errors
 from holdfast.gateway.binance.errors import ApiError
@@ -30,6 +30,7 @@ class Key(Protocol):
     key_id: int
     account_id: int
     api_key: str
+    key_type: KeyType
     revoked: bool
 
     def verify(self, payload: bytes, signature: str) -> bool: ...

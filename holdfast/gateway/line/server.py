@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import structlog
 
 from holdfast.codes import CommandKind
+from holdfast.gateway.binance.authentication import Key
 from holdfast.gateway.binance.errors import ApiError
 from holdfast.gateway.binance.rate_limits import RateLimits
 from holdfast.gateway.line import intake, notices, reports
@@ -26,7 +27,7 @@ from holdfast.gateway.line.feeds import AppliedBatch, Feeds, Position
 from holdfast.gateway.line.intake import Intake
 from holdfast.gateway.line.numbers import SessionName
 from holdfast.gateway.line.session import Session
-from holdfast.gateway.line.sign_on import Key, RefusedError, SignOn
+from holdfast.gateway.line.sign_on import RefusedError, SignOn
 from holdfast.gateway.server.counters import Counters
 from holdfast.gateway.server.front_door import FrontDoor
 from holdfast.gateway.server.limits import Limits

@@ -7,33 +7,15 @@ the session believes.
 """
 
 import base64
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from holdfast.codes import KeyPermission, KeyType
+from holdfast.gateway.binance.authentication import Key, KeyTable
 from holdfast.gateway.line.feeds import FeedName, Position
 from holdfast.gateway.line.numbers import SessionName
 from holdfast.line import VERSION, ClientKind, SignOnFlag, sign_on_dtype, signed_payload
-
-
-class Key(Protocol):
-    """One API key of the directory."""
-
-    key_id: int
-    account_id: int
-    key_type: KeyType
-    revoked: bool
-
-    def verify(self, payload: bytes, signature: str) -> bool: ...
-    def may(self, permission: KeyPermission) -> bool: ...
-    def allows_ip(self, peer_ip: str) -> bool: ...
-
-
-class KeyTable(Protocol):
-    """What of the directory is needed here."""
-
-    def key(self, api_key: str) -> Key | None: ...
 
 
 class RefusedError(Exception):

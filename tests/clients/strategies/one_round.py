@@ -1,4 +1,4 @@
-"""A freqtrade strategy that buys at once, sells as soon as it holds, and then keeps still."""
+"""Freqtrade strategies that buy at once, sell as soon as they hold or when the stop says so, and then keep still."""
 
 from freqtrade.persistence import Trade
 from freqtrade.strategy import IStrategy
@@ -35,3 +35,19 @@ class OneRound(IStrategy):
 
     def custom_exit(self, pair: str, trade: Trade, *_: object, **__: object) -> str | None:  # noqa: ARG002
         return None if trade.has_open_orders else "held long enough"
+
+
+class StopOnExchange(OneRound):
+    """Leaves selling to its stop, which waits on the exchange."""
+
+    stoploss = -0.003
+    order_types = {  # noqa: RUF012
+        "entry": "limit",
+        "exit": "limit",
+        "stoploss": "limit",
+        "stoploss_on_exchange": True,
+        "stoploss_on_exchange_limit_ratio": 0.9,
+    }
+
+    def custom_exit(self, *_: object, **__: object) -> None:
+        return None

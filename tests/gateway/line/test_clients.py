@@ -25,6 +25,7 @@ from holdfast.client import (
     Side,
     TimeInForce,
 )
+from holdfast.client.core import Request
 from holdfast.client.orders import cancel_order, new_order
 from holdfast.line import RECORD_BYTES
 from tests.crash.harness import CONFIG
@@ -216,16 +217,20 @@ def test_who_was_away_is_told_from_memory_and_after_a_restart_from_the_journal(v
 async def test_the_asyncio_client_carries_on_over_a_restart(venue: VenueProcess, key: Key) -> None:
     async with AsyncLineClient(unix(venue), key["apiKey"], key["secretKey"], session=6) as line:
         market = line.instrument("BTCUSDT")
-        requests = []
+        requests: list[Request] = []
+        is_trading = asyncio.Event()
 
         async def trade() -> None:
             for number in range(150):
                 record = new_order(market, Side.BUY, "0.001", "20000", client_id=f"async-{number}")
                 requests.append(line.submit(record))
-                await asyncio.sleep(0.01)
+                if number == 30:
+                    await line.wait(requests[-5])
+                    is_trading.set()
+                await asyncio.sleep(0)  # A turn for who kills: the rest is sent while nobody is there.
 
         trading = asyncio.create_task(trade())
-        await asyncio.sleep(0.3)  # Into the trading: the moment does not matter.
+        await is_trading.wait()
         venue.kill()
         await asyncio.to_thread(venue.start)
         await trading
