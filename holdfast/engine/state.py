@@ -285,7 +285,7 @@ step_dtype = np.dtype(
         ("quote_free", np.int64),
         ("quote_locked", np.int64),
         ("client_id_tag", np.int64),  # That of the order in hand.
-        ("target_row", np.int64),  # The open order to cancel or replace.
+        ("target_row", np.int64),  # The open order to cancel, replace, amend or trigger.
         ("duplicate_order_id", np.int64),  # What a DUPLICATE_CLIENT_ID names.
         ("duplicate_status", np.int64),
         ("audited_balances", np.int64),  # The running audit: balance rows below this are in its sums.

@@ -26,9 +26,13 @@ from holdfast.engine.state import NIL, views
 
 @hot
 def has_triggered(handle):
-    """Whether there is an order to trigger, after trades in the command's instrument."""
+    """Whether there is an order to trigger, after trades in the command's instrument; leaves its row in `step`."""
     state = views(handle)
-    return state.venue[0]["waiting_count"] != 0 and triggered_row(handle) != NIL
+    if state.venue[0]["waiting_count"] == 0:
+        return False
+    row = triggered_row(handle)
+    state.step[0]["target_row"] = row
+    return row != NIL
 
 
 @cold
@@ -49,9 +53,9 @@ def triggered_row(handle):
 
 @cold
 def trigger_next(handle):
-    """One step: take the next order off its ladder and begin to match it."""
+    """One step: take the order that `has_triggered` found off its ladder, and begin to match it."""
     state = views(handle)
-    row = triggered_row(handle)
+    row = state.step[0]["target_row"]
     state.taker[0] = state.details[row]
     order = state.taker[0]
     begin_acting(handle, np.int64(order["position"]))
