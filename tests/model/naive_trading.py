@@ -96,7 +96,7 @@ class Trading(Admission):
             return
         self.mass_cancel([command.account_id], command.instrument_id)
 
-    def mass_cancel(self, accounts: list[int], instrument_id: int = 0) -> None:
+    def mass_cancel(self, accounts: list[int], instrument_id: int = 0, **about: int) -> None:
         count = 0
         for account_id in accounts:
             for one in self.accounts[account_id].instruments:
@@ -105,7 +105,7 @@ class Trading(Admission):
                         for order in self.open_orders(account_id, one):
                             self.cancel_order(order)
                             count += 1
-        self.tell_control(ControlEventKind.ORDERS_CANCELED, value=count)
+        self.tell_control(ControlEventKind.ORDERS_CANCELED, value=count, **about)
 
     # The order's life.
 
