@@ -385,7 +385,7 @@ class NaiveExchange(Timers):
         else:
             account.is_frozen = 1
             self.done(command.account_id, 1)
-            self.mass_cancel([command.account_id])
+            self.mass_cancel([command.account_id], 0, {})
 
     def set_killed(self, command: Command) -> None:
         if command.qty_lots not in (0, 1):
@@ -394,7 +394,7 @@ class NaiveExchange(Timers):
         self.is_killed = command.qty_lots
         self.done(0, command.qty_lots)
         if self.is_killed:
-            self.mass_cancel(list(self.accounts))
+            self.mass_cancel(list(self.accounts), 0, {})
 
     def set_limit(self, command: Command) -> None:
         which, value = command.order_id, command.qty_lots

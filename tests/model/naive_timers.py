@@ -61,4 +61,4 @@ class Timers(Trading):
             countdown.due_ts_ns = self.command.ts_ns + PUT_OFF_NS
         else:
             del self.countdowns[account_id, instrument_id]
-        self.mass_cancel([account_id], instrument_id, **about)
+        self.mass_cancel([account_id], instrument_id, about)

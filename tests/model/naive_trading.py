@@ -94,9 +94,10 @@ class Trading(Admission):
         if reason := judge(command):
             self.refuse_cancel(command, reason)
             return
-        self.mass_cancel([command.account_id], command.instrument_id)
+        self.mass_cancel([command.account_id], command.instrument_id, {})
 
-    def mass_cancel(self, accounts: list[int], instrument_id: int = 0, **about: int) -> None:
+    def mass_cancel(self, accounts: list[int], instrument_id: int, about: dict[str, int]) -> None:
+        """In one instrument, or (0) in all; `about` is what the control event is about, where not the command."""
         count = 0
         for account_id in accounts:
             for one in self.accounts[account_id].instruments:
