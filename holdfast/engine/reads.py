@@ -134,6 +134,12 @@ def _order(row: Any) -> Order:
         updated_seq=int(row["updated_seq"]),
         stop_price_ticks=int(row["stop_price_ticks"]),
         working_ts_ns=int(row["working_ts_ns"]),
+        order_list_id=0,
+        iceberg_lots=int(row["iceberg_lots"]),
+        trailing_delta_bips=int(row["trailing_delta_bips"]),
+        trailing_ts_ns=int(row["trailing_ts_ns"]),
+        peg_price_type=int(row["peg_price_type"]),
+        peg_offset_levels=int(row["peg_offset_levels"]),
     )
 
 
