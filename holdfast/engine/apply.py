@@ -28,6 +28,7 @@ from holdfast.engine.administration import (
 from holdfast.engine.amend import amend
 from holdfast.engine.book import has_room
 from holdfast.engine.cancel import cancel, replace
+from holdfast.engine.countdown import set_countdown
 from holdfast.engine.emit import emit_control
 from holdfast.engine.ids import evict
 from holdfast.engine.jit import cold, entry, hot
@@ -38,7 +39,8 @@ from holdfast.engine.operations import done, move_money, reject, step_withdrawal
 from holdfast.engine.place import go_on_placing, place
 from holdfast.engine.risk import is_instrument
 from holdfast.engine.slots import mix
-from holdfast.engine.state import CANCELING, IDLE, MATCHING, NIL, SKIPPED_MAX, TRIGGERING, views
+from holdfast.engine.state import CANCELING, IDLE, MATCHING, NIL, SKIPPED_MAX, TICKING, TRIGGERING, views
+from holdfast.engine.tick import do_next_due, drop_due, is_due
 from holdfast.engine.trigger import has_triggered, trigger_next
 
 # Why a call ended.
@@ -80,6 +82,8 @@ def apply(handle, count, begun):
             if not has_room(state.book):
                 return i * STOP_REASONS + POOLS_FULL
             trigger_next(handle)
+        elif step["phase"] == TICKING:
+            do_next_due(handle)
         else:
             if commands_spare == 0:
                 commands_spare = spare_commands(handle)
@@ -99,11 +103,15 @@ def apply(handle, count, begun):
                 amend(handle, i)
             elif kind == CommandKind.CANCEL_ALL:
                 cancel_all(handle, i)
-            elif kind != CommandKind.PAYLOAD:
+            elif kind == CommandKind.SET_COUNTDOWN:
+                set_countdown(handle, i)
+            elif kind != CommandKind.PAYLOAD and kind != CommandKind.TICK:
                 operate(handle, i)
         if step["phase"] == IDLE:
             if step["highest_ticks"] != 0 and has_triggered(handle):
                 step["phase"] = TRIGGERING
+            elif step["command_kind"] == CommandKind.TICK and is_due(handle):
+                step["phase"] = TICKING
             else:
                 i += 1
     return i * STOP_REASONS + DONE
@@ -127,6 +135,8 @@ def skip(handle, command_row):
     emit_control(handle, ControlEventKind.COMMAND_SKIPPED.value, RejectReason.NONE.value, 0, 0, 0)
     if is_instrument(state, instrument_id):
         change_mode(handle, instrument_id, TradingMode.HALT.value)
+    if command["kind"] == CommandKind.TICK:
+        drop_due(handle)
 
 
 @hot
@@ -168,6 +178,8 @@ def spare_commands(handle):
     rows = min(rows, len(state.operator_keys) - 1 - venue["operator_key_count"])
     rows = min(rows, len(state.operator_key_slots) // 2 - venue["operator_key_count"])
     rows = min(rows, len(state.withdrawals) - 1 - venue["withdrawal_count"])
+    rows = min(rows, len(state.countdowns) - 1 - venue["countdown_count"])
+    rows = min(rows, len(state.countdown_slots) // 2 - venue["countdown_count"])
     return max(rows, 0) // ROWS_SPARE
 
 
