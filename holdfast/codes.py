@@ -251,7 +251,6 @@ class RejectReason(IntEnum):
     # Full.
     ORDERS_FULL = 64
     PAGES_FULL = 65
-    PRICE_BAND = 10  # The next trade would have been outside of the price band.
     BALANCES_FULL = 66
     ACCOUNTS_FULL = 67
     OPERATOR_KEYS_FULL = 68
@@ -282,3 +281,4 @@ class ExpiryReason(IntEnum):
     SELF_TRADE = 4
     FUNDS_EXHAUSTED = 5  # An order without a limit whose account cannot pay for another lot.
     PAGES_FULL = 6  # A stop order came to work when its price had no room on the book any more.
+    PRICE_BAND = 10  # The next trade would have been outside of the price band.
