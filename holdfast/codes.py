@@ -16,6 +16,7 @@ class CommandKind(IntEnum):
     CANCEL_ALL = 3  # All open orders of an account, in one instrument or (instrument_id 0) in all.
     REPLACE_ORDER = 4  # Cancel one order and place another, as one step. CommandFlag says what if the cancel fails.
     AMEND_ORDER = 5  # Make an open order smaller; it keeps its place in the queue.
+    SET_COUNTDOWN = 9  # Start, renew or stop a dead man's timer of an account, in one instrument or (0) in all.
 
     DEPOSIT = 32
     REQUEST_WITHDRAWAL = 33
@@ -36,6 +37,7 @@ class CommandKind(IntEnum):
     ACTIVATE_RULES = 48
     SCHEDULE_REOPENING = 49  # HALT, CANCEL_ONLY, AUCTION, TRADING, each at its time.
     CANCEL_REOPENING = 50  # The instrument stays in the mode that it is in.
+    TICK = 56  # Carries nothing but time: what is due by its `ts_ns` happens.
 
     CREATE_ACCOUNT = 64
     CREATE_KEY = 65  # A PAYLOAD group follows: what the directory keeps about the key.
@@ -141,8 +143,11 @@ class ControlEventKind(IntEnum):
     COMMAND_REJECTED = 3
     COMMAND_SKIPPED = 4  # A poison command: skipped, its instrument halted.
     TRADING_MODE_CHANGED = 5  # `value` is the mode, `id` the time at which the next one is due; 0: none is.
-    ORDERS_CANCELED = 6  # The end of CANCEL_ALL, KILL_ACCOUNT or SET_VENUE_KILLED: `value` orders were canceled.
+    # The end of CANCEL_ALL, KILL_ACCOUNT, SET_VENUE_KILLED or a countdown: `value` orders were canceled.
+    ORDERS_CANCELED = 6
     AUCTION_UNCROSSED = 7  # Orders that crossed have traded at one price: `id` is the price in ticks, `value` the lots.
+    COUNTDOWN_SET = 13  # `id` is when it runs out (0: stopped), `value` what it was set to, in milliseconds.
+    COUNTDOWN_RAN_OUT = 14  # The same; the cancels follow.
 
 
 class WithdrawalStatus(IntEnum):
@@ -192,6 +197,7 @@ class Limit(IntEnum):
     OPERATOR_KEYS_MAX = 5  # Idempotency keys of operators' commands; kept for good.
     BALANCES_MAX = 6
     ACCOUNTS_MAX = 7
+    COUNTDOWNS_MAX = 13  # Dead man's timers that run.
 
 
 class KeyPermission(IntEnum):
@@ -243,11 +249,13 @@ class RejectReason(IntEnum):
     MAX_POSITION = 38
     MAX_NUM_ALGO_ORDERS = 39
     MAX_NUM_ORDER_AMENDS = 40
+    COUNTDOWN_INVALID = 45  # Negative, or longer than `config.COUNTDOWN_MS_MAX`.
     # Funds and the book.
     INSUFFICIENT_BALANCE = 48
     WOULD_TAKE = 49  # A LIMIT_MAKER that would trade at once.
     NO_REFERENCE = 50
     WOULD_TRIGGER = 51  # The stop price is reached already.
+    COUNTDOWNS_FULL = 61
     # Full.
     ORDERS_FULL = 64
     PAGES_FULL = 65

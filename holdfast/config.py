@@ -30,6 +30,7 @@ CLIENT_IDS_MAX = 16_000_000
 CLIENT_ID_HORIZON_NS = 24 * 3600 * 10**9
 ORDER_AMENDS_MAX = 100  # Of one order, whatever its instrument allows: each may leave a client id to remember.
 OPERATOR_KEYS_MAX = 16_000_000
+COUNTDOWNS_MAX = 1_000_000
 
 # One step of the engine. A command that needs more goes on from a continuation before the next command.
 STEP_ORDER_EVENTS_MAX = 64
@@ -38,6 +39,7 @@ STEP_ORDER_EVENTS_MAX = 64
 REOPENING_STAGE_NS_MAX = 7 * 24 * 3600 * 10**9  # Of HALT, CANCEL_ONLY or AUCTION in a schedule, or by a price band.
 RECV_WINDOW_MS_DEFAULT = 5_000
 RECV_WINDOW_MS_MAX = 60_000
+COUNTDOWN_MS_MAX = 7 * 24 * 3600 * 1000  # The longest that a dead man's timer may be set to.
 
 assert SUPPLY_MAX * 2 < 2**63
 assert NOTIONAL_MAX * 2 < 2**63

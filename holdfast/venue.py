@@ -59,6 +59,7 @@ from holdfast.replica import Applied, Outcome, Replica, SuspectMachineError
 from holdfast.services import VenueServices
 from holdfast.settings import RunOptions, Settings, load
 from holdfast.snapshotting import SnapshotWriter
+from holdfast.ticking import TICK_SECONDS, Ticker
 
 log = structlog.get_logger()
 
@@ -190,6 +191,7 @@ class Venue:
         _settle()
         self._every(IMAGE_SECONDS, self._show)
         self._every(HOUSEKEEPING_SECONDS, self._keep_house)
+        self._every(TICK_SECONDS, Ticker(self._replica).look)
         if self._demo is not None:
             self._every(STEP_INTERVAL_S, self._demo.tick)
         await self._ended.wait()

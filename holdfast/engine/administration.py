@@ -315,6 +315,8 @@ def set_limit(handle, command_row):
         venue["balances_max"] = value
     elif which == Limit.ACCOUNTS_MAX:
         venue["accounts_max"] = value
+    elif which == Limit.COUNTDOWNS_MAX:
+        venue["countdowns_max"] = value
     else:
         reject(handle, RejectReason.PARAMETER_INVALID.value)
         return

@@ -21,6 +21,7 @@ from holdfast.engine.event_buffers import EventBuffers
 from holdfast.engine.handle import Memory
 from holdfast.engine.invariants import check_invariants
 from holdfast.engine.state import RULES_VERSION, SKIPPED_MAX
+from holdfast.engine.tick import next_due_ts_ns
 from holdfast.engine.widen import HASHED, widen, widen_full
 from holdfast.events import Events
 from holdfast.instruments import Reference
@@ -127,6 +128,10 @@ class Engine:
     def last_ts_ns(self) -> int:
         """Event time of that command."""
         return int(self._memory["venue"][0]["ts_ns"])
+
+    def next_due_ts_ns(self) -> int:
+        """From when on a TICK has something to do; 0: nothing will be due."""
+        return next_due_ts_ns(self._memory)
 
     @property
     def events_hash(self) -> int:

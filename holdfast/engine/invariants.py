@@ -24,6 +24,7 @@ def check_invariants(memory: Memory) -> None:
     check_positions(memory, rows)
     check_client_ids(memory, rows)
     check_books(memory, rows)
+    check_countdowns(memory)
 
 
 def check_row_zero(memory: Memory) -> None:
@@ -147,3 +148,16 @@ def check_books(memory: Memory, rows: np.ndarray) -> None:
         asks = here["price_ticks"][here["side"] == Side.SELL]
         if memory["instruments"][instrument_id]["mode"] in MATCHING:
             assert not len(bids) or not len(asks) or bids.max() < asks.min()
+
+
+def check_countdowns(memory: Memory) -> None:
+    """The heap holds each timer once, and none above one that runs out before it."""
+    count = int(memory["venue"][0]["countdown_count"])
+    heap = memory["countdown_heap"][1 : count + 1]
+    countdowns = memory["countdowns"]
+    assert sorted(heap) == np.flatnonzero(countdowns["due_ts_ns"]).tolist()
+    assert not memory["countdown_heap"][count + 1 :].any()
+    assert countdowns["link"][heap].tolist() == list(range(1, count + 1))
+    due = countdowns[heap]["due_ts_ns"]
+    assert all(due[place // 2 - 1] <= due[place - 1] for place in range(2, count + 1))
+    assert np.count_nonzero(memory["countdown_slots"]) == count

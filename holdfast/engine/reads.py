@@ -255,6 +255,7 @@ def used(memory: Memory) -> dict[str, tuple[int, int]]:
         Limit.OPERATOR_KEYS_MAX: (venue["operator_key_count"], venue["operator_keys_max"]),
         Limit.BALANCES_MAX: (venue["balance_count"], venue["balances_max"]),
         Limit.ACCOUNTS_MAX: (venue["account_count"], venue["accounts_max"]),
+        Limit.COUNTDOWNS_MAX: (venue["countdown_count"], venue["countdowns_max"]),
     }
     return {limit.name.removesuffix("_MAX").lower(): (int(a), int(b)) for limit, (a, b) in pairs.items()}
 

@@ -22,7 +22,6 @@ from holdfast.engine.auction import begin_uncrossing, is_crossed, lets_match
 from holdfast.engine.average import average_price
 from holdfast.engine.book import best_level, level_price, price_key
 from holdfast.engine.emit import emit_control, is_live
-from holdfast.engine.handle import Memory
 from holdfast.engine.ids import is_empty_text
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.match import opposite_row, wanted_lots, worst_acceptable_key
@@ -132,32 +131,24 @@ def move_on(handle, instrument_id):
 
 
 @cold
-def due_instrument(state):
-    """The first instrument, by number, whose next mode is due; 0: none."""
+def next_instrument(state):
+    """The instrument whose next mode is due first, at one instant the one with the lowest number; 0: none."""
+    first = np.int64(0)
     for instrument_id in range(1, state.venue[0]["instrument_count"] + 1):
         next_ts_ns = state.schedules[instrument_id]["next_ts_ns"]
-        if next_ts_ns != 0 and next_ts_ns <= state.venue[0]["ts_ns"]:
-            return np.int64(instrument_id)
-    return np.int64(0)
+        if next_ts_ns != 0 and (first == 0 or next_ts_ns < state.schedules[first]["next_ts_ns"]):
+            first = np.int64(instrument_id)
+    return first
 
 
 @cold
-def halt_due(handle):
-    """A TICK on which the engine failed is skipped: the instruments that were due stop instead, all of them, since
-    nobody knows which it was."""
+def halt_next(handle, instrument_id):
+    """Stop an instrument instead of going on with its schedule."""
     state = views(handle)
-    instrument_id = due_instrument(state)
-    while instrument_id != 0:
-        drop_schedule(state, instrument_id)
-        state.step[0]["about_instrument_id"] = instrument_id
-        change_mode(handle, instrument_id, TradingMode.HALT.value)
-        instrument_id = due_instrument(state)
-
-
-def next_mode_ts_ns(memory: Memory) -> int:
-    """The earliest time at which a mode is due; 0: none is."""
-    times = memory["schedules"]["next_ts_ns"]
-    return int(times[times != 0].min(initial=2**62)) % 2**62
+    state.step[0]["about_account_id"] = 0
+    state.step[0]["about_instrument_id"] = instrument_id
+    drop_schedule(state, instrument_id)
+    change_mode(handle, instrument_id, TradingMode.HALT.value)
 
 
 # The price band.

@@ -73,6 +73,10 @@ venue_dtype = np.dtype(
         ("balances_max", np.int64),
         ("accounts_max", np.int64),
         ("waiting_count", np.int64),  # Open orders that wait for their stop price.
+        ("countdown_rows", np.int64),  # The highest row that was ever in use.
+        ("countdown_free", np.int64),  # Free rows, last in, first out.
+        ("countdown_count", np.int64),
+        ("countdowns_max", np.int64),
     ]
 )
 
@@ -257,6 +261,16 @@ withdrawal_dtype = np.dtype(
     ]
 )
 
+countdown_dtype = np.dtype(  # A dead man's timer. A free row has nothing but `link`.
+    [
+        ("due_ts_ns", np.int64),  # When it runs out, in event time.
+        ("countdown_ms", np.int64),  # What it was set to.
+        ("account_id", np.int32),
+        ("instrument_id", np.int32),  # 0: all.
+        ("link", np.int64),  # Its place in the heap; of a free row the next one.
+    ]
+)
+
 skipped_dtype = np.dtype([("seq", np.int64), ("instrument_id", np.int64)])
 
 # `step.phase`: what goes on before the next command is begun.
@@ -264,7 +278,8 @@ IDLE = 0
 MATCHING = 1
 CANCELING = 2
 TRIGGERING = 3
-UNCROSSING = 4
+TICKING = 4
+UNCROSSING = 5
 
 # How far the command in hand has come. Between two calls of the engine it is idle.
 step_dtype = np.dtype(
@@ -350,6 +365,9 @@ class State(NamedTuple):
     operator_keys: np.ndarray
     operator_key_slots: np.ndarray
     withdrawals: np.ndarray
+    countdowns: np.ndarray
+    countdown_slots: np.ndarray
+    countdown_heap: np.ndarray  # Rows of `countdowns` from place 1 on, the one that runs out first there.
     skipped: np.ndarray
     step: np.ndarray  # One row.
     audit_sums: np.ndarray  # int64[assets]: what the running audit has added up so far.
@@ -390,6 +408,9 @@ STATE = Layout(
     operator_keys=operator_key_dtype,
     operator_key_slots=_int64,
     withdrawals=withdrawal_dtype,
+    countdowns=countdown_dtype,
+    countdown_slots=_int64,
+    countdown_heap=_int64,
     skipped=skipped_dtype,
     step=step_dtype,
     audit_sums=_int64,

@@ -132,6 +132,8 @@ class Session:
                 lines.append((row["index"], f"repeated {row['id']}"))
             elif done is ControlEventKind.ORDERS_CANCELED:
                 lines.append((row["index"], f"canceled {row['value']} orders"))
+            elif done is ControlEventKind.COUNTDOWN_RAN_OUT:
+                lines.append((row["index"], f"countdown of {row['value']} ms ran out"))
             elif done is ControlEventKind.TRADING_MODE_CHANGED:
                 lines.append((row["index"], f"mode {TradingMode(row['value']).name}"))
         return [line for _, line in sorted(lines)]
@@ -217,6 +219,15 @@ def amend(session: Session, who: str, target: str, qty: str, new_name: str | Non
         int(row["order_id"]): name.decode() for row in session.events.orders if row["kind"] == AMENDED
     }
     return told
+
+
+def set_countdown(session: Session, who: str, countdown_ms: str, is_everywhere: str | None) -> list[str]:
+    fields = {"account_id": session.account(who), "instrument_id": 0 if is_everywhere else MARKET}
+    return session.send(CommandKind.SET_COUNTDOWN, qty_lots=int(countdown_ms), **fields)
+
+
+def tick(session: Session) -> list[str]:
+    return session.send(CommandKind.TICK)
 
 
 def set_parameter(session: Session, name: str, value: str) -> list[str]:
@@ -327,6 +338,8 @@ COMMANDS: list[tuple[str, Callable[..., list[str]]]] = [
     (r"(\w+) cancels (\S+)(?: if (\w+))?", cancel),
     (r"(\w+) withdraws (-?\d+) (\w+) as (\S+)(?: key (\w+))?", request_withdrawal),
     (r"(\w+) amends (\S+) to (-?\d+)(?: as (\S+))?", amend),
+    (r"(\w+) sets a countdown of (-?\d+) ms( everywhere)?", set_countdown),
+    (r"tick", tick),
     (r"venue sets (\w+) to (-?\d+)", set_parameter),
     (r"venue limits (\w+) to (-?\d+)", set_limit),
     (r"venue goes to (\w+)", set_mode),

@@ -133,6 +133,16 @@ odd_places = st.tuples(st.just("place"), odd_orders)
 cancels = st.tuples(st.just("cancel"), accounts, keys, targets, deadlines)
 cancel_alls = st.tuples(st.just("cancel all"), accounts, keys, st.sampled_from([0, 0, 1, 2, 7]), deadlines)
 replaces = st.tuples(st.just("replace"), orders, targets, st.booleans())
+# Account, key, instrument, milliseconds.
+countdowns = st.tuples(
+    st.just("countdown"),
+    accounts,
+    keys,
+    st.sampled_from([0, 0, 0, 1, 1, 2, 3, 7]),
+    _mostly([1, 20_000, 1_000, 60_000, 0], [-1, config.COUNTDOWN_MS_MAX, config.COUNTDOWN_MS_MAX + 1, 2**63 - 1], 8),
+    deadlines,
+)
+ticks = st.tuples(st.just("tick"), st.booleans())  # Whether it comes when the next timer runs out.
 cascades = st.tuples(st.just("cascade"), sides, st.integers(2, 30), st.sampled_from([1, 2, 3]), st.booleans())
 ladders = st.tuples(st.just("ladder"), st.sampled_from(ACCOUNTS[:2]), sides, st.integers(30, 45), st.integers(1, 3))
 
@@ -178,7 +188,7 @@ limits = _simple(
     None,
     None,
     _mostly([3, 8, 1, 0, 2, 5, 60 * SECOND_NS, HORIZON_NS], [-1], 15),
-    st.integers(0, 8),
+    st.integers(0, 14),
 )
 names = st.tuples(
     st.just("name"),
@@ -244,7 +254,9 @@ def _weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy
     return st.sampled_from([one for weight, one in choices for _ in range(weight)]).flatmap(lambda one: one)
 
 
-trading = _weighted((12, places), (1, odd_places), (3, cancels), (4, replaces), (4, amendments))
+trading = _weighted(
+    (12, places), (1, odd_places), (3, cancels), (4, replaces), (4, amendments), (2, countdowns), (2, ticks)
+)
 settings = _weighted((2, modes), (1, freezes), (1, kill_switches), (5, limits), (9, parameters))
 interludes = st.tuples(
     st.just("interlude"),
@@ -260,7 +272,10 @@ def commands_of(model: NaiveExchange, step: Step) -> Iterator[Command]:
     """The commands of a drawn step, stamped; each is to be applied to the model before the next is asked for."""
     pause_ns, wish = step
     for number, command in enumerate(_wished(model, wish)):
-        command = stamped(command, model.command, pause_ns if number == 0 else 1)
+        pause = pause_ns if number == 0 else 1
+        if command.ts_ns:
+            pause = max(pause, command.ts_ns - model.command.ts_ns)
+        command = stamped(command, model.command, pause)
         if command.deadline_ts_ns:
             command = command._replace(deadline_ts_ns=command.clock_ts_ns + command.deadline_ts_ns - _LATER_NS)
         yield command
@@ -290,6 +305,12 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
             kind = CommandKind.CANCEL_ALL
             command = Command(kind=kind, account_id=account, key_id=key, instrument_id=instrument)
             yield command._replace(deadline_ts_ns=_later(deadline))
+        case "countdown", account, key, instrument, countdown_ms, deadline:
+            kind = CommandKind.SET_COUNTDOWN
+            command = Command(kind=kind, account_id=account, key_id=key, instrument_id=instrument)
+            yield command._replace(qty_lots=countdown_ms, deadline_ts_ns=_later(deadline))
+        case "tick", is_awaited:
+            yield Command(kind=CommandKind.TICK, ts_ns=model.next_due_ts_ns() if is_awaited else 0)
         case "replace", order, target, goes_on:
             command = _order(model, CommandKind.REPLACE_ORDER, order)
             yield _aim(model, command._replace(flags=int(goes_on)), target)

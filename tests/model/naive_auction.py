@@ -25,14 +25,6 @@ class Auctions(Trading):
         instrument.next_mode_ts_ns = self.command.ts_ns + lasts_ns if instrument.stages else 0
         self.go_to(instrument_id, mode)
 
-    def move_on(self) -> None:
-        """TICK: whatever is due, instrument by instrument, each with what its trades lead to."""
-        for instrument_id, instrument in self.instruments.items():
-            if 0 < instrument.next_mode_ts_ns <= self.command.ts_ns:
-                self.next_stage(instrument_id)
-                self.trigger_reached(instrument_id)
-                self.traded_prices = []
-
     # The auction.
 
     def auction(self, instrument_id: int) -> tuple[int, int, int]:

@@ -17,8 +17,8 @@ from holdfast.codes import (
 )
 from holdfast.commands import Command
 from holdfast.instruments import units_per_tick_lot
-from tests.model.naive_auction import Auctions
 from tests.model.naive_state import Account, Asset, Event, Instrument, Key, Withdrawal
+from tests.model.naive_timers import Timers
 
 MULTIPLIER_PPM_MAX = 1_000 * config.PPM
 ROWS_MAX = 2**30
@@ -41,7 +41,7 @@ MONEY = (
 NAMING = (CommandKind.ADD_ASSET, CommandKind.ADD_INSTRUMENT, CommandKind.CREATE_ACCOUNT, CommandKind.CREATE_KEY)
 
 
-class NaiveExchange(Auctions):
+class NaiveExchange(Timers):
     def apply(self, command: Command) -> list[Event]:
         """The command's events, in the order of their index."""
         self.command = command
@@ -55,6 +55,10 @@ class NaiveExchange(Auctions):
             self.cancel(command)
         elif kind == CommandKind.CANCEL_ALL:
             self.cancel_all(command)
+        elif kind == CommandKind.SET_COUNTDOWN:
+            self.set_countdown(command)
+        elif kind == CommandKind.TICK:
+            self.tick(command)
         elif kind == CommandKind.REPLACE_ORDER:
             self.replace(command)
         elif kind == CommandKind.AMEND_ORDER:
@@ -417,7 +421,7 @@ class NaiveExchange(Auctions):
         else:
             account.is_frozen = 1
             self.done(command.account_id, 1)
-            self.mass_cancel([command.account_id])
+            self.mass_cancel([command.account_id], 0, {})
 
     def set_killed(self, command: Command) -> None:
         if command.qty_lots not in (0, 1):
@@ -426,7 +430,7 @@ class NaiveExchange(Auctions):
         self.is_killed = command.qty_lots
         self.done(0, command.qty_lots)
         if self.is_killed:
-            self.mass_cancel(list(self.accounts))
+            self.mass_cancel(list(self.accounts), 0, {})
 
     def set_limit(self, command: Command) -> None:
         which, value = command.order_id, command.qty_lots

@@ -190,6 +190,7 @@ class State:
             Limit.OPERATOR_KEYS_MAX: config.OPERATOR_KEYS_MAX,
             Limit.BALANCES_MAX: config.BALANCES_MAX,
             Limit.ACCOUNTS_MAX: config.ACCOUNTS_MAX,
+            Limit.COUNTDOWNS_MAX: config.COUNTDOWNS_MAX,
         }
 
     # What is asked of the state.

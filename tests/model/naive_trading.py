@@ -95,9 +95,10 @@ class Trading(Admission):
         if reason := judge(command):
             self.refuse_cancel(command, reason)
             return
-        self.mass_cancel([command.account_id], command.instrument_id)
+        self.mass_cancel([command.account_id], command.instrument_id, {})
 
-    def mass_cancel(self, accounts: list[int], instrument_id: int = 0) -> None:
+    def mass_cancel(self, accounts: list[int], instrument_id: int, about: dict[str, int]) -> None:
+        """In one instrument, or (0) in all; `about` is what the control event is about, where not the command."""
         count = 0
         for account_id in accounts:
             for one in self.accounts[account_id].instruments:
@@ -106,7 +107,7 @@ class Trading(Admission):
                         for order in self.open_orders(account_id, one):
                             self.cancel_order(order)
                             count += 1
-        self.tell_control(ControlEventKind.ORDERS_CANCELED, value=count)
+        self.tell_control(ControlEventKind.ORDERS_CANCELED, value=count, **about)
 
     # The order's life.
 

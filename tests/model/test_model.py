@@ -78,6 +78,7 @@ class Session:
         engine, model = self.engine, self.model
         engine.check_invariants()
         assert engine.totals() == model.totals()
+        assert engine.next_due_ts_ns() == model.next_due_ts_ns()
         for account_id in [0, *model.accounts, len(model.accounts) + 1]:
             assert engine.balances(account_id) == model.balances(account_id)
             assert engine.open_orders(account_id) == model.open_views(account_id)
