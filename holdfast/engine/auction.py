@@ -9,8 +9,8 @@ STEP_ORDER_EVENTS_MAX order events; the next one goes on from `step`, before any
 price come after all of it.
 
 The price is the one at which most lots trade; among those with the smallest surplus; among those the nearest to the
-last price. Such prices lie next to each other (lots wanted fall with the price and lots offered rise), so the last price
-decides alone. Before the first trade of all it is the middle of them, rounded down.
+last price. Such prices lie next to each other (lots wanted fall with the price and lots offered rise), so the last
+price decides alone. Before the first trade of all it is the middle of them, rounded down.
 
 Of two orders that trade the one that came to the book first is the maker. Self-trade prevention does not act: it would
 take lots away after the price was found, which then would be the wrong one.
@@ -92,9 +92,9 @@ def find_auction_price(state, instrument_id):
 def least_surplus(state, lowest, highest, buy, buy_lots, sell, sell_lots):
     """Of the prices from lowest to highest the first and the last at which the fewest lots are left over.
 
-    `buy` and `sell` are the best levels that were not served, or not wholly, with what is left there; the buy's price is
-    below the sell's. Between them nothing is left; at the buy's price its lots are, at the sell's those of the sell, and
-    farther away more.
+    `buy` and `sell` are the best levels that were not served, or not wholly, with what is left there; the buy's price
+    is below the sell's. Between them nothing is left; at the buy's price its lots are, at the sell's those of the sell,
+    and farther away more.
     """
     book = state.book
     buy_price = level_price(book, buy) if buy != NIL else np.int64(0)
@@ -151,13 +151,17 @@ def go_on_uncrossing(handle):
     state = views(handle)
     step = state.step[0]
     buys = side_row(step["about_instrument_id"], Side.BUY)
+    price_ticks = step["auction_ticks"]
     events_end = state.out.out_head[0]["orders"] + STEP_ORDER_EVENTS_MAX
     while True:
         buy = best_level(state.book, buys)
         sell = best_level(state.book, buys ^ 1)
         if buy == NIL or sell == NIL:
             break
-        if level_price(state.book, buy) < step["auction_ticks"] or level_price(state.book, sell) > step["auction_ticks"]:
+        if (
+            level_price(state.book, buy) < step["auction_ticks"]
+            or level_price(state.book, sell) > step["auction_ticks"]
+        ):
             break
         if state.out.out_head[0]["orders"] >= events_end:
             return
@@ -166,7 +170,7 @@ def go_on_uncrossing(handle):
     tell_touched(handle, Side.SELL.value, step["touched_sell_ticks"])
     step["phase"] = IDLE
     kind = ControlEventKind.AUCTION_UNCROSSED.value
-    emit_control(handle, kind, RejectReason.NONE.value, step["auction_ticks"], step["auction_lots"], 0)
+    emit_control(handle, kind, RejectReason.NONE.value, price_ticks, step["auction_lots"], 0)
 
 
 @cold

@@ -10,7 +10,6 @@ from holdfast.engine.ladder import KEY_MAX
 from holdfast.engine.pools import POOLS
 from holdfast.engine.state import IDLE, NIL
 
-
 MATCHING = (TradingMode.TRADING, TradingMode.LIMIT_ONLY, TradingMode.POST_ONLY)
 
 

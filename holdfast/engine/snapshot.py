@@ -14,7 +14,6 @@ from holdfast.engine.handle import Memory
 from holdfast.engine.pools import COMPANIONS, POOLS, ensure_rows, grow_companions, new_memory, rebuild_slots
 from holdfast.engine.state import IDLE, SKIPPED_MAX
 
-
 _OWN_WAY = ("audit_sums", "schedules")  # The one is derived, the other is there only if something is scheduled.
 
 

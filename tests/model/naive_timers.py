@@ -47,7 +47,9 @@ class Timers(Auctions):
         """What happens when its time has come, the first first: time, 0 for a timer or 1 for a mode, whose, where."""
         timers = [(one.due_ts_ns, 0, *which) for which, one in self.countdowns.items()]
         instruments = self.instruments.items()
-        return sorted(timers + [(one.next_mode_ts_ns, 1, 0, which) for which, one in instruments if one.next_mode_ts_ns])
+        return sorted(
+            timers + [(one.next_mode_ts_ns, 1, 0, which) for which, one in instruments if one.next_mode_ts_ns]
+        )
 
     def next_due_ts_ns(self) -> int:
         return self.awaited()[0][0] if self.awaited() else 0
