@@ -35,6 +35,8 @@ class CommandKind(IntEnum):
     SET_VENUE_KILLED = 46  # 1: refuse all new orders and cancel all open ones. 0: lift it.
     SET_LIMIT = 47
     ACTIVATE_RULES = 48
+    SCHEDULE_REOPENING = 49  # HALT, CANCEL_ONLY, AUCTION, TRADING, each at its time.
+    CANCEL_REOPENING = 50  # The instrument stays in the mode that it is in.
     TICK = 56  # Carries nothing but time: what is due by its `ts_ns` happens.
 
     CREATE_ACCOUNT = 64
@@ -120,6 +122,7 @@ class TradingMode(IntEnum):
     POST_ONLY = 2  # LIMIT_MAKER and cancels.
     LIMIT_ONLY = 3  # LIMIT, LIMIT_MAKER and cancels.
     TRADING = 4
+    AUCTION = 5  # Orders with a limit are collected and may cross; leaving it trades them at one price.
 
 
 class OrderEventKind(IntEnum):
@@ -139,9 +142,10 @@ class ControlEventKind(IntEnum):
     COMMAND_REPEATED = 2  # Its idempotency key was seen, with the same content: nothing done; `id` as the first time.
     COMMAND_REJECTED = 3
     COMMAND_SKIPPED = 4  # A poison command: skipped, its instrument halted.
-    TRADING_MODE_CHANGED = 5
+    TRADING_MODE_CHANGED = 5  # `value` is the mode, `id` the time at which the next one is due; 0: none is.
     # The end of CANCEL_ALL, KILL_ACCOUNT, SET_VENUE_KILLED or a countdown: `value` orders were canceled.
     ORDERS_CANCELED = 6
+    AUCTION_UNCROSSED = 7  # Orders that crossed have traded at one price: `id` is the price in ticks, `value` the lots.
     COUNTDOWN_SET = 13  # `id` is when it runs out (0: stopped), `value` what it was set to, in milliseconds.
     COUNTDOWN_RAN_OUT = 14  # The same; the cancels follow.
 
@@ -178,6 +182,8 @@ class InstrumentParameter(IntEnum):
     TAKER_FEE_PPM = 18
     ORDER_AMENDS_MAX = 19  # How often one order may be amended; 0: as often as `config.ORDER_AMENDS_MAX` says.
     ALGO_ORDERS_MAX = 20  # Orders of an account that wait for their stop price; 0: no bound of their own.
+    BAND_PPM = 28  # How far from the average price a trade may be, in millionths of it; 0: however far.
+    BAND_AUCTION_NS = 29  # How long the auction lasts that a price band has begun; 0: until an operator ends it.
 
 
 class Limit(IntEnum):
@@ -283,3 +289,4 @@ class ExpiryReason(IntEnum):
     SELF_TRADE = 4
     FUNDS_EXHAUSTED = 5  # An order without a limit whose account cannot pay for another lot.
     PAGES_FULL = 6  # A stop order came to work when its price had no room on the book any more.
+    PRICE_BAND = 10  # The next trade would have been outside of the price band.

@@ -27,6 +27,7 @@ from holdfast.config import (
     ORDER_AMENDS_MAX,
     PPM,
     PRICE_TICKS_MAX,
+    REOPENING_STAGE_NS_MAX,
     SUPPLY_MAX,
 )
 from holdfast.engine.emit import emit_control
@@ -35,6 +36,7 @@ from holdfast.engine.jit import cold, hot
 from holdfast.engine.mass_cancel import begin_mass_cancel
 from holdfast.engine.operations import answer_known_key, done, is_asset, is_key_room, reject
 from holdfast.engine.operator_keys import remember_operator_key
+from holdfast.engine.reopening import change_mode, drop_schedule
 from holdfast.engine.risk import is_account, is_instrument, parameter
 from holdfast.engine.state import PARAMETERS_PER_INSTRUMENT, RULES_VERSION, views
 
@@ -207,6 +209,10 @@ def judge_parameter(handle, instrument_id, which, value):
         highest = MULTIPLIER_PPM_MAX
     elif which == InstrumentParameter.ORDER_AMENDS_MAX:
         highest = ORDER_AMENDS_MAX
+    elif which == InstrumentParameter.BAND_PPM:
+        highest = MULTIPLIER_PPM_MAX
+    elif which == InstrumentParameter.BAND_AUCTION_NS:
+        highest = REOPENING_STAGE_NS_MAX
     elif which < InstrumentParameter.PRICE_TICKS_MIN or which > InstrumentParameter.ALGO_ORDERS_MAX:
         return RejectReason.PARAMETER_INVALID.value
     if value < lowest or value > highest:
@@ -231,19 +237,12 @@ def set_trading_mode(handle, command_row):
     if not is_instrument(state, instrument_id):
         reject(handle, RejectReason.INSTRUMENT_UNKNOWN.value)
         return
-    if mode < TradingMode.HALT or mode > TradingMode.TRADING:
+    if mode < TradingMode.HALT or mode > TradingMode.AUCTION:
         reject(handle, RejectReason.PARAMETER_INVALID.value)
         return
+    drop_schedule(state, instrument_id)
     done(handle, 0, mode)
     change_mode(handle, instrument_id, mode)
-
-
-@cold
-def change_mode(handle, instrument_id, mode):
-    instrument = views(handle).instruments[instrument_id]
-    if instrument["mode"] != mode:
-        instrument["mode"] = mode
-        emit_control(handle, ControlEventKind.TRADING_MODE_CHANGED.value, _NONE, 0, mode, 0)
 
 
 @cold

@@ -15,7 +15,6 @@ from holdfast.engine.administration import (
     activate_rules,
     add_asset,
     add_instrument,
-    change_mode,
     create_account,
     create_key,
     revoke_key,
@@ -26,6 +25,7 @@ from holdfast.engine.administration import (
     set_venue_killed,
 )
 from holdfast.engine.amend import amend
+from holdfast.engine.auction import go_on_uncrossing
 from holdfast.engine.book import has_room
 from holdfast.engine.cancel import cancel, replace
 from holdfast.engine.countdown import set_countdown
@@ -37,9 +37,10 @@ from holdfast.engine.look_ahead import look_ahead
 from holdfast.engine.mass_cancel import cancel_all, go_on_canceling
 from holdfast.engine.operations import done, move_money, reject, step_withdrawal
 from holdfast.engine.place import go_on_placing, place
+from holdfast.engine.reopening import cancel_reopening, change_mode, drop_schedule, schedule_reopening
 from holdfast.engine.risk import is_instrument
 from holdfast.engine.slots import mix
-from holdfast.engine.state import CANCELING, IDLE, MATCHING, NIL, SKIPPED_MAX, TICKING, TRIGGERING, views
+from holdfast.engine.state import CANCELING, IDLE, MATCHING, NIL, SKIPPED_MAX, TICKING, TRIGGERING, UNCROSSING, views
 from holdfast.engine.tick import do_next_due, drop_due, is_due
 from holdfast.engine.trigger import has_triggered, trigger_next
 
@@ -82,6 +83,8 @@ def apply(handle, count, begun):
             if not has_room(state.book):
                 return i * STOP_REASONS + POOLS_FULL
             trigger_next(handle)
+        elif step["phase"] == UNCROSSING:
+            go_on_uncrossing(handle)
         elif step["phase"] == TICKING:
             do_next_due(handle)
         else:
@@ -134,6 +137,7 @@ def skip(handle, command_row):
         skipped["instrument_id"] = instrument_id
     emit_control(handle, ControlEventKind.COMMAND_SKIPPED.value, RejectReason.NONE.value, 0, 0, 0)
     if is_instrument(state, instrument_id):
+        drop_schedule(state, instrument_id)
         change_mode(handle, instrument_id, TradingMode.HALT.value)
     if command["kind"] == CommandKind.TICK:
         drop_due(handle)
@@ -146,6 +150,8 @@ def is_about_instrument(kind):
         kind < CommandKind.DEPOSIT
         or kind == CommandKind.SET_INSTRUMENT_PARAMETER
         or kind == CommandKind.SET_TRADING_MODE
+        or kind == CommandKind.SCHEDULE_REOPENING
+        or kind == CommandKind.CANCEL_REOPENING
     )
 
 
@@ -241,6 +247,10 @@ def operate(handle, command_row):
         set_limit(handle, command_row)
     elif kind == CommandKind.ACTIVATE_RULES:
         activate_rules(handle, command_row)
+    elif kind == CommandKind.SCHEDULE_REOPENING:
+        schedule_reopening(handle, command_row)
+    elif kind == CommandKind.CANCEL_REOPENING:
+        cancel_reopening(handle, command_row)
     elif kind == CommandKind.CREATE_ACCOUNT:
         create_account(handle, command_row)
     elif kind == CommandKind.CREATE_KEY:

@@ -49,7 +49,7 @@ def match(handle):
     state = views(handle)
     taker = state.taker[0]
     opposite = opposite_row(taker)
-    worst_key = worst_acceptable_key(taker)
+    worst_key = state.step[0]["worst_key"]
     unit = state.instruments[taker["instrument_id"]]["units_per_tick_lot"]
     events_end = state.out.out_head[0]["orders"] + STEP_ORDER_EVENTS_MAX
     while True:
@@ -107,6 +107,13 @@ def worst_acceptable_key(order):
     if is_market(order):
         return _ANY_KEY
     return price_key(opposite_row(order), order["price_ticks"])
+
+
+@hot
+def meets_order(state, taker):
+    """Whether there is an order that the taker accepts the price of."""
+    level = best_level(state.book, opposite_row(taker))
+    return level != NIL and state.book.levels[level]["key"] <= state.step[0]["worst_key"]
 
 
 @hot
@@ -312,7 +319,7 @@ def is_fillable(handle):
     book = state.book
     taker = state.taker[0]
     mode = taker["self_trade_prevention"]
-    worst_key = worst_acceptable_key(taker)
+    worst_key = state.step[0]["worst_key"]
     missing_lots = taker["qty_lots"]
     level = best_level(book, opposite_row(taker))
     while level != NIL and book.levels[level]["key"] <= worst_key:

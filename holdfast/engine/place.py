@@ -11,11 +11,13 @@ import numpy as np
 
 from holdfast.codes import (
     ExpiryReason,
+    InstrumentParameter,
     KeyPermission,
     OrderEventKind,
     OrderStatus,
     RejectReason,
     TimeInForce,
+    TradingMode,
 )
 from holdfast.engine.acting import begin_acting, end_acting
 from holdfast.engine.book import append_order, side_row
@@ -32,9 +34,21 @@ from holdfast.engine.match import (
     is_by_qty,
     is_fillable,
     match,
+    meets_order,
+    worst_acceptable_key,
 )
 from holdfast.engine.positions import list_order, make_position
-from holdfast.engine.risk import has_place, is_instrument, is_stop, judge_asker, judge_order, may_rest, trigger_side_of
+from holdfast.engine.reopening import interrupt, keep_in_band, would_leave_band
+from holdfast.engine.risk import (
+    has_place,
+    is_instrument,
+    is_stop,
+    judge_asker,
+    judge_order,
+    may_rest,
+    parameter,
+    trigger_side_of,
+)
 from holdfast.engine.settle import hold, is_held, leaves_of, release
 from holdfast.engine.state import IDLE, MATCHING, views
 
@@ -118,6 +132,16 @@ def work(handle):
     step["remaining_units"] = state.taker[0]["quote_units"]
     step["touched_price_ticks"] = 0
     step["run_price_ticks"] = 0
+    step["worst_key"] = worst_acceptable_key(state.taker[0])
+    step["is_banded"] = 0
+    instrument_id = np.int64(state.taker[0]["instrument_id"])
+    if state.instruments[instrument_id]["mode"] == TradingMode.AUCTION:
+        step["phase"] = IDLE
+        rest(handle)
+        end_acting(handle)
+        return
+    if meets_order(state, state.taker[0]) and parameter(state, instrument_id, InstrumentParameter.BAND_PPM) != 0:
+        keep_in_band(handle)
     if state.taker[0]["time_in_force"] == TimeInForce.FOK and not is_fillable(handle):
         step["phase"] = IDLE
         expire(handle, ExpiryReason.FILL_OR_KILL.value)
@@ -182,6 +206,9 @@ def go_on_placing(handle):
     state = views(handle)
     order = state.taker[0]
     state.step[0]["phase"] = IDLE
+    is_interrupted = outcome == NO_MORE_ORDERS and state.step[0]["is_banded"] != 0 and would_leave_band(handle)
+    if is_interrupted:
+        interrupt(handle)
     if outcome == NO_MORE_ORDERS and may_rest(order):
         if is_stop(order) and not has_place(state, order):
             expire(handle, ExpiryReason.PAGES_FULL.value)
@@ -191,7 +218,7 @@ def go_on_placing(handle):
         close_client_ids(state, order["client_id_row"], order["status"])
     else:
         assert outcome != NOTHING_LEFT
-        expire(handle, expiry_reason(order, outcome))
+        expire(handle, ExpiryReason.PRICE_BAND.value if is_interrupted else expiry_reason(order, outcome))
     end_acting(handle)
 
 

@@ -60,6 +60,7 @@ CLIENT_IDS = next(pool for pool in POOLS if pool.name == "client_ids")
 # Rows that come with a row of another array.
 COMPANIONS = (
     ("parameters", "instruments", PARAMETERS_PER_INSTRUMENT),
+    ("schedules", "instruments", 1),
     ("buckets", "instruments", BUCKETS_PER_INSTRUMENT),
     ("audit_sums", "assets", 1),
     ("details", "orders", 1),

@@ -180,6 +180,8 @@ def judge_permission(state, order):
         return _NONE
     if mode == TradingMode.POST_ONLY and kind == OrderType.LIMIT_MAKER:
         return _NONE
+    if mode == TradingMode.AUCTION and (may_rest(order) or is_stop(order)):
+        return _NONE
     return RejectReason.MODE_FORBIDS.value
 
 

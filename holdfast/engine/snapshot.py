@@ -14,6 +14,8 @@ from holdfast.engine.handle import Memory
 from holdfast.engine.pools import COMPANIONS, POOLS, ensure_rows, grow_companions, new_memory, rebuild_slots
 from holdfast.engine.state import IDLE, SKIPPED_MAX
 
+_OWN_WAY = ("audit_sums", "schedules")  # The one is derived, the other is there only if something is scheduled.
+
 
 def used_rows(memory: Memory) -> dict[str, int]:
     """How many rows of each saved array are in use, in a fixed order of the arrays."""
@@ -21,14 +23,18 @@ def used_rows(memory: Memory) -> dict[str, int]:
     used = {"venue": 1, "skipped": min(int(venue["skipped_count"]), SKIPPED_MAX) + 1}
     used |= {pool.name: int(venue[pool.rows_field]) + 1 for pool in POOLS}
     used |= {name: rows for name, rows in book.used_rows(memory, used["instruments"]).items() if rows}
-    used |= {name: used[owner] * factor for name, owner, factor in COMPANIONS if name != "audit_sums"}
+    used |= {name: used[owner] * factor for name, owner, factor in COMPANIONS if name not in _OWN_WAY}
     return used
 
 
 def in_use(memory: Memory) -> dict[str, np.ndarray]:
-    """What is in use of each saved array. The ladders of orders that wait for a price are there if one waits."""
+    """What is in use of each saved array. The ladders of orders that wait for a price are there if one waits, and the
+    schedules if there is one."""
     arrays = {name: memory[name][:rows] for name, rows in used_rows(memory).items()}
     venue = memory["venue"][0]
+    schedules = memory["schedules"][: int(venue["instrument_count"]) + 1]
+    if schedules["next_ts_ns"].any():
+        arrays["schedules"] = schedules
     if venue["waiting_count"]:
         arrays |= book.trigger_rows(memory, int(venue["instrument_count"]) + 1)
     return arrays
@@ -50,6 +56,8 @@ def load(arrays: Mapping[str, np.ndarray]) -> Memory:
         if name in arrays:
             _fill(rows, arrays[name])
     grow_companions(memory)
+    if "schedules" in arrays:
+        _fill(memory["schedules"], arrays["schedules"])
     for pool in POOLS:
         if pool.slots:
             rebuild_slots(memory, pool)

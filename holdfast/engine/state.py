@@ -109,6 +109,15 @@ instrument_dtype = np.dtype(
     ]
 )
 
+schedule_dtype = np.dtype(  # What is to become of an instrument's mode by itself.
+    [
+        ("next_ts_ns", np.int64),  # When the next mode is due; 0: nothing is scheduled, and all others are 0.
+        ("cancel_only_ns", np.int64),  # How long each mode to come is to last; 0: it is left out.
+        ("auction_ns", np.int64),
+        ("last_mode", np.int64),  # TradingMode after those.
+    ]
+)
+
 bucket_dtype = np.dtype(
     [
         ("minute", np.int64),  # Of event time.
@@ -270,11 +279,12 @@ MATCHING = 1
 CANCELING = 2
 TRIGGERING = 3
 TICKING = 4
+UNCROSSING = 5
 
 # How far the command in hand has come. Between two calls of the engine it is idle.
 step_dtype = np.dtype(
     [
-        ("phase", np.int64),  # IDLE, MATCHING, CANCELING, TRIGGERING or TICKING
+        ("phase", np.int64),  # One of those above
         ("command_kind", np.int64),
         ("about_account_id", np.int64),  # What control events say that the command is about.
         ("about_asset_id", np.int64),
@@ -286,6 +296,13 @@ step_dtype = np.dtype(
             "run_price_ticks",
             np.int64,
         ),  # The price of the taker's last trade, whose aggregate trade id goes on; 0: none.
+        ("worst_key", np.int64),  # The taker trades with no key of the opposite side that is higher.
+        ("is_banded", np.int64),  # 1: it would, were it not for the price band.
+        ("auction_ticks", np.int64),  # Uncrossing: the price of all trades, how many lots so far, who took last.
+        ("auction_lots", np.int64),
+        ("auction_taker_id", np.int64),
+        ("touched_buy_ticks", np.int64),  # Uncrossing: a level that changed and has no event yet; 0: none.
+        ("touched_sell_ticks", np.int64),
         ("lowest_ticks", np.int64),  # Between these the trades of this command were so far.
         ("highest_ticks", np.int64),  # 0: none yet.
         ("account_id", np.int64),  # Mass cancel: whose orders.
@@ -333,6 +350,7 @@ class State(NamedTuple):
     assets: np.ndarray
     instruments: np.ndarray
     parameters: np.ndarray  # int64[instruments * PARAMETERS_PER_INSTRUMENT]
+    schedules: np.ndarray  # schedule_dtype, one for each instrument
     buckets: np.ndarray  # instruments * BUCKETS_PER_INSTRUMENT
     accounts: np.ndarray
     keys: np.ndarray
@@ -375,6 +393,7 @@ STATE = Layout(
     assets=asset_dtype,
     instruments=instrument_dtype,
     parameters=_int64,
+    schedules=schedule_dtype,
     buckets=bucket_dtype,
     accounts=account_dtype,
     keys=key_dtype,

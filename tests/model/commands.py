@@ -144,6 +144,21 @@ countdowns = st.tuples(
 )
 ticks = st.tuples(st.just("tick"), st.booleans())  # Whether it comes when the next timer runs out.
 cascades = st.tuples(st.just("cascade"), sides, st.integers(2, 30), st.sampled_from([1, 2, 3]), st.booleans())
+# Instrument, key, how long each mode lasts; and whether it is called off.
+stages = _mostly([0, 1, SECOND_NS, 20 * SECOND_NS], [-1, config.REOPENING_STAGE_NS_MAX + 1, 2**63 - 1], 12)
+reopenings = st.tuples(
+    *(st.just("reopening"), instruments, _mostly([b"r1", b"r2", b"fresh", b"fresh"], [b""], 10)),
+    *(stages, stages, stages, st.sampled_from([False, False, True])),
+)
+# Instrument, orders, others of the commands that may come meanwhile, and the modes that end it.
+auctions = st.tuples(
+    st.just("auction"),
+    st.sampled_from(INSTRUMENTS[:2]),
+    st.lists(st.one_of(places, places, places, cancels, amendments, replaces), min_size=3, max_size=14),
+    st.sampled_from([(4,), (4,), (4,), (3, 4), (2, 4), (0, 4), (1, 4), (0, 5, 4)]),
+)
+# Market, lots of each order, price step, which side is the longer one: enough orders for several of the engine's steps.
+crowds = st.tuples(st.just("crowd"), st.integers(1, 3), st.integers(0, 2), sides, st.booleans())
 ladders = st.tuples(st.just("ladder"), st.sampled_from(ACCOUNTS[:2]), sides, st.integers(30, 45), st.integers(1, 3))
 
 # Kind, account, asset, amount, receiver, key, reference.
@@ -175,7 +190,7 @@ withdrawal_steps = _simple(
     None,
     _mostly([1, 2, 3], [0, 9], 10),
 )
-modes = _simple([CommandKind.SET_TRADING_MODE], None, instruments, _mostly([0, 1, 2, 3, 4], [5, -1], 8))
+modes = _simple([CommandKind.SET_TRADING_MODE], None, instruments, _mostly([0, 1, 2, 3, 4, 5], [6, -1], 8))
 freezes = _simple(
     [CommandKind.SET_ACCOUNT_FROZEN, CommandKind.KILL_ACCOUNT], accounts, None, _mostly([1, 0], [-1, 2], 8)
 )
@@ -242,6 +257,12 @@ parameters = st.tuples(
             (InstrumentParameter.ORDER_AMENDS_MAX, 1),
             (InstrumentParameter.ORDER_AMENDS_MAX, 2),
             (InstrumentParameter.ORDER_AMENDS_MAX, config.ORDER_AMENDS_MAX + 1),
+            (InstrumentParameter.BAND_PPM, 10_000),
+            (InstrumentParameter.BAND_PPM, 5_000),
+            (InstrumentParameter.BAND_PPM, 0),
+            (InstrumentParameter.BAND_PPM, 10**9 + 1),
+            (InstrumentParameter.BAND_AUCTION_NS, SECOND_NS),
+            (InstrumentParameter.BAND_AUCTION_NS, config.REOPENING_STAGE_NS_MAX + 1),
             (InstrumentParameter.NONE, 1),
             (31, 1),
         ]
@@ -265,7 +286,8 @@ interludes = st.tuples(
     _mostly([True], [False], 15),  # Whether things are put right again.
 )
 operating = _weighted((2, cancel_alls), (4, money), (2, withdrawal_steps), (1, fees), (1, names), (1, rarities))
-steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (1, ladders), (1, cascades)))
+rarely = _weighted((1, ladders), (1, cascades), (4, auctions), (2, reopenings), (1, crowds))
+steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (9, rarely)))
 
 
 def commands_of(model: NaiveExchange, step: Step) -> Iterator[Command]:
@@ -314,6 +336,38 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
         case "replace", order, target, goes_on:
             command = _order(model, CommandKind.REPLACE_ORDER, order)
             yield _aim(model, command._replace(flags=int(goes_on)), target)
+        case "reopening", instrument, key, halt_ns, cancel_only_ns, auction_ns, is_called_off:
+            key = b"reopening %d" % model.command.seq if key == b"fresh" else key
+            command = Command(kind=CommandKind.SCHEDULE_REOPENING, instrument_id=instrument, client_id=key)
+            yield command._replace(price_ticks=halt_ns, qty_lots=cancel_only_ns, order_id=auction_ns)
+            if is_called_off:
+                yield Command(kind=CommandKind.CANCEL_REOPENING, instrument_id=instrument)
+        case "auction", instrument, wishes, modes:
+            change = Command(kind=CommandKind.SET_TRADING_MODE, instrument_id=instrument)
+            yield change._replace(qty_lots=TradingMode.AUCTION)
+            for one in wishes:
+                for command in _wished(model, one):
+                    is_new = command.kind == CommandKind.PLACE_ORDER and command.order_type < OrderType.STOP_LOSS
+                    yield command._replace(instrument_id=instrument) if is_new else command
+            for mode in modes:
+                yield change._replace(qty_lots=mode)
+        case "crowd", qty, step_ticks, side, is_scheduled:
+            change = Command(kind=CommandKind.SET_TRADING_MODE, instrument_id=2)
+            yield change._replace(qty_lots=TradingMode.AUCTION)
+            place = Command(kind=CommandKind.PLACE_ORDER, instrument_id=2, order_type=LIMIT, time_in_force=GTC)
+            for i in range(80):
+                name = b"%d of crowd %d" % (i, model.orders)
+                one = place._replace(account_id=1 + i % 3, client_id=name, qty_lots=qty)
+                this = Side.BUY if i % 2 else Side.SELL
+                far = step_ticks * (i // 8)
+                price = 500 + far if this == Side.BUY else 500 - far
+                yield one._replace(side=this, price_ticks=price, qty_lots=qty + (this == side))
+            if is_scheduled:
+                reopen = Command(kind=CommandKind.SCHEDULE_REOPENING, instrument_id=2)
+                yield reopen._replace(client_id=b"crowd %d" % model.orders, order_id=SECOND_NS)
+                yield Command(kind=CommandKind.TICK, ts_ns=model.instruments[2].next_mode_ts_ns)
+            else:
+                yield change._replace(qty_lots=TradingMode.TRADING)
         case "ladder", account, side, count, step_size:
             # Enough makers that a taker's sweep, or a mass cancel, needs several of the engine's steps.
             kind = CommandKind.PLACE_ORDER

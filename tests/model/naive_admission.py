@@ -27,6 +27,7 @@ ALLOWED = {
     TradingMode.POST_ONLY: (OrderType.LIMIT_MAKER,),
     TradingMode.LIMIT_ONLY: (OrderType.LIMIT_MAKER, OrderType.LIMIT),
     TradingMode.TRADING: (OrderType.LIMIT_MAKER, OrderType.LIMIT, OrderType.MARKET, *STOPS),
+    TradingMode.AUCTION: (OrderType.LIMIT_MAKER, OrderType.LIMIT, *STOPS),
 }
 
 
@@ -175,6 +176,9 @@ class Admission(State):
         if self.accounts[order.account_id].is_frozen:
             return RejectReason.ACCOUNT_FROZEN
         if order.order_type not in ALLOWED[TradingMode(self.instruments[order.instrument_id].mode)]:
+            return RejectReason.MODE_FORBIDS
+        is_in_auction = self.instruments[order.instrument_id].mode == TradingMode.AUCTION
+        if is_in_auction and not order.is_stop and order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
             return RejectReason.MODE_FORBIDS
         return 0
 

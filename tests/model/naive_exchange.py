@@ -67,7 +67,7 @@ class NaiveExchange(Timers):
             self.move_money(command)
         elif kind != CommandKind.PAYLOAD:
             self.operate(command)
-        self.trigger_reached()
+        self.trigger_reached(command.instrument_id)
         return self.events
 
     def operate(self, command: Command) -> None:
@@ -93,6 +93,10 @@ class NaiveExchange(Timers):
         elif kind == CommandKind.ACTIVATE_RULES:
             is_known = command.qty_lots == RULES_VERSION
             self.done(value=RULES_VERSION) if is_known else self.reject(RejectReason.RULES_UNKNOWN)
+        elif kind == CommandKind.SCHEDULE_REOPENING:
+            self.schedule_reopening(command)
+        elif kind == CommandKind.CANCEL_REOPENING:
+            self.cancel_reopening(command)
         elif kind == CommandKind.CREATE_ACCOUNT:
             self.create_account(command)
         elif kind == CommandKind.CREATE_KEY:
@@ -340,6 +344,10 @@ class NaiveExchange(Timers):
                 return instrument.parameter(names.QTY_LOTS_MIN), config.SUPPLY_MAX // instrument.lot_units
             case names.NOTIONAL_MIN_APPLIES_TO_MARKET | names.NOTIONAL_MAX_APPLIES_TO_MARKET:
                 return 0, 1
+            case names.BAND_PPM:
+                return 0, MULTIPLIER_PPM_MAX
+            case names.BAND_AUCTION_NS:
+                return 0, config.REOPENING_STAGE_NS_MAX
             case names.MAKER_FEE_PPM | names.TAKER_FEE_PPM:
                 return 0, config.FEE_PPM_MAX
             case names.ORDER_AMENDS_MAX:
@@ -360,10 +368,38 @@ class NaiveExchange(Timers):
         elif command.qty_lots not in TradingMode.__members__.values():
             self.reject(RejectReason.PARAMETER_INVALID)
         else:
+            instrument.stages, instrument.next_mode_ts_ns = [], 0
             self.done(0, command.qty_lots)
-            if instrument.mode != command.qty_lots:
-                instrument.mode = command.qty_lots
-                self.tell_control(ControlEventKind.TRADING_MODE_CHANGED, 0, 0, command.qty_lots)
+            self.go_to(command.instrument_id, command.qty_lots)
+
+    def schedule_reopening(self, command: Command) -> None:
+        durations = [command.price_ticks, command.qty_lots, command.order_id]
+        instrument = self.instruments.get(command.instrument_id)
+        if instrument is None:
+            self.reject(RejectReason.INSTRUMENT_UNKNOWN)
+        elif not all(0 <= each <= config.REOPENING_STAGE_NS_MAX for each in durations):
+            self.reject(RejectReason.PARAMETER_INVALID)
+        elif not command.client_id:
+            self.reject(RejectReason.MALFORMED)
+        elif self.answer_known(command, RejectReason.IDEMPOTENCY_CONFLICT):
+            pass
+        elif len(self.operator_keys) >= self.limits[Limit.OPERATOR_KEYS_MAX]:
+            self.reject(RejectReason.OPERATOR_KEYS_FULL)
+        else:
+            self.remember(command, 0)
+            self.done(0, command.qty_lots)
+            modes = (TradingMode.HALT, TradingMode.CANCEL_ONLY, TradingMode.AUCTION)
+            stages = [stage for stage in zip(modes, durations, strict=True) if stage[1]]
+            instrument.stages = [*stages, (TradingMode.TRADING, 0)]
+            self.next_stage(command.instrument_id)
+
+    def cancel_reopening(self, command: Command) -> None:
+        instrument = self.instruments.get(command.instrument_id)
+        if instrument is None:
+            self.reject(RejectReason.INSTRUMENT_UNKNOWN)
+            return
+        instrument.stages, instrument.next_mode_ts_ns = [], 0
+        self.done()
 
     def set_account(self, command: Command) -> None:
         account = self.accounts.get(command.account_id)

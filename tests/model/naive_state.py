@@ -43,6 +43,8 @@ class Instrument:
     updates: int = 0
     prevented: int = 0  # Matches.
     last_price: int = 0
+    stages: list[tuple[int, int]] = field(default_factory=list)  # Modes to come, and how long each is to last.
+    next_mode_ts_ns: int = 0  # When the first of them is due; 0: there is none.
     traded: dict[int, list[int]] = field(default_factory=dict)  # Minute -> [lots, ticks x lots].
 
     def parameter(self, which: InstrumentParameter) -> int:
@@ -131,6 +133,10 @@ class Order:
         if self.side == Side.BUY:
             return self.order_type in (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT)
         return self.order_type in (OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT)
+
+    @property
+    def on_book_since_ts_ns(self) -> int:
+        return self.working_ts_ns or self.created_ts_ns
 
     @property
     def is_working(self) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from holdfast import config
 from holdfast.codes import ControlEventKind, Limit, RejectReason, TradingMode
 from holdfast.commands import Command
-from tests.model.naive_trading import Trading
+from tests.model.naive_auction import Auctions
 
 PUT_OFF_NS = 60 * 10**9
 
@@ -16,7 +16,7 @@ class Countdown:
     countdown_ms: int
 
 
-class Timers(Trading):
+class Timers(Auctions):
     def __init__(self) -> None:
         super().__init__()
         self.countdowns: dict[tuple[int, int], Countdown] = {}  # By account and instrument (0: all).
@@ -43,13 +43,26 @@ class Timers(Trading):
             return RejectReason.COUNTDOWNS_FULL
         return 0
 
+    def awaited(self) -> list[tuple[int, int, int, int]]:
+        """What happens when its time has come, the first first: time, 0 for a timer or 1 for a mode, whose, where."""
+        timers = [(one.due_ts_ns, 0, *which) for which, one in self.countdowns.items()]
+        instruments = self.instruments.items()
+        return sorted(
+            timers + [(one.next_mode_ts_ns, 1, 0, which) for which, one in instruments if one.next_mode_ts_ns]
+        )
+
     def next_due_ts_ns(self) -> int:
-        return min((one.due_ts_ns for one in self.countdowns.values()), default=0)
+        return self.awaited()[0][0] if self.awaited() else 0
 
     def tick(self, command: Command) -> None:
         while 0 < self.next_due_ts_ns() <= command.ts_ns:
-            which = min(self.countdowns, key=lambda key: (self.countdowns[key].due_ts_ns, key))
-            self.run_out(*which)
+            _, is_mode, account_id, instrument_id = self.awaited()[0]
+            if is_mode:
+                self.next_stage(instrument_id)
+                self.trigger_reached(instrument_id)
+                self.traded_prices = []
+            else:
+                self.run_out(account_id, instrument_id)
 
     def run_out(self, account_id: int, instrument_id: int) -> None:
         countdown = self.countdowns[account_id, instrument_id]

@@ -31,6 +31,7 @@ BUCKETS_SUM_MAX = 2**61
 
 
 class Trading(Admission):
+    band_reference = 0  # The average price when the taker in hand began; 0: none.
     touched: Order | None = None  # One of the level that the taker in hand changed, and that was not told yet.
 
     # Commands.
@@ -139,9 +140,9 @@ class Trading(Admission):
         else:
             self.work(order)
 
-    def trigger_reached(self) -> None:
+    def trigger_reached(self, instrument_id: int) -> None:
         """After the command: let the orders work whose stop prices its trades have reached, and so on."""
-        while order := self.next_reached():
+        while order := self.next_reached(instrument_id):
             with self.acting(order.account_id, order.instrument_id):
                 self.open.remove(order)
                 if order.is_market:
@@ -151,8 +152,7 @@ class Trading(Admission):
                 self.tell_order(order, OrderEventKind.ORDER_TRIGGERED)
                 self.work(order)
 
-    def next_reached(self) -> Order | None:
-        instrument_id = self.command.instrument_id
+    def next_reached(self, instrument_id: int) -> Order | None:
         if not self.traded_prices or self.instruments[instrument_id].mode != TradingMode.TRADING:
             return None
         waiting = [one for one in self.open if one.instrument_id == instrument_id and one.is_waiting]
@@ -163,16 +163,24 @@ class Trading(Admission):
         return max(reached, key=lambda one: one.stop_price_ticks, default=None)
 
     def work(self, order: Order) -> None:
+        if self.instruments[order.instrument_id].mode == TradingMode.AUCTION:
+            self.open.append(order)
+            self.tell_level(order.instrument_id, order.side, order.price_ticks)
+            return
+        self.band_reference = self.average_price(self.instruments[order.instrument_id])
         if order.time_in_force == TimeInForce.FOK and not self.is_fillable(order):
             self.expire(order, ExpiryReason.FILL_OR_KILL)
             return
         why = self.match(order)
+        is_outside = self.would_leave_band(order)
+        if is_outside:
+            self.interrupt(order.instrument_id)
         if not order.is_live:
             self.close_id(order)
         elif order.is_market:
-            self.expire(order, why)
+            self.expire(order, ExpiryReason.PRICE_BAND if is_outside else why)
         elif order.time_in_force == TimeInForce.IOC:
-            self.expire(order, ExpiryReason.IMMEDIATE_OR_CANCEL)
+            self.expire(order, ExpiryReason.PRICE_BAND if is_outside else ExpiryReason.IMMEDIATE_OR_CANCEL)
         else:
             assert order.time_in_force != TimeInForce.FOK
             if order.is_stop and not self.have_room(self.pages_of(order)):
@@ -245,7 +253,7 @@ class Trading(Admission):
     def is_fillable(self, order: Order) -> bool:
         lots = 0
         for maker in self.opposite(order):
-            if lots >= order.qty_lots or not self.crosses(order, maker):
+            if lots >= order.qty_lots or not self.crosses(order, maker) or not self.is_in_band(maker):
                 break
             if self.is_prevented(order, maker):
                 if order.self_trade_prevention == SelfTradePrevention.EXPIRE_MAKER:
@@ -277,7 +285,7 @@ class Trading(Admission):
             maker = queue[0]
             price = maker.price_ticks
             lots = min(self.wanted_lots(taker, price), maker.leaves_lots)
-            if lots == 0 or not self.crosses(taker, maker):
+            if lots == 0 or not self.crosses(taker, maker) or not self.is_in_band(maker):
                 break
             if self.is_prevented(taker, maker):
                 self.prevent(taker, maker, lots)
@@ -292,6 +300,25 @@ class Trading(Admission):
             run_price = price
         self.tell_touched()
         return why
+
+    # The price band.
+
+    def is_in_band(self, maker: Order) -> bool:
+        """Whether the taker in hand may trade at the maker's price."""
+        band_ppm = self.instruments[maker.instrument_id].parameter(InstrumentParameter.BAND_PPM)
+        far = abs(maker.price_ticks - self.band_reference) * PPM
+        return not band_ppm or not self.band_reference or far <= self.band_reference * band_ppm
+
+    def would_leave_band(self, taker: Order) -> bool:
+        """Whether the taker would trade on, were it not for the band."""
+        queue = self.opposite(taker)
+        if not taker.is_live or taker.time_in_force == TimeInForce.FOK or not queue:
+            return False
+        wants = self.crosses(taker, queue[0]) and self.wanted_lots(taker, queue[0].price_ticks) > 0
+        return wants and not self.is_in_band(queue[0])
+
+    def interrupt(self, instrument_id: int) -> None:
+        raise NotImplementedError
 
     def touch_level(self, maker: Order) -> None:
         """A level changed. It is told at once when it is gone, else when the taker is done with it."""
