@@ -173,6 +173,10 @@ class InstrumentParameter(IntEnum):
     TAKER_FEE_PPM = 18
     ORDER_AMENDS_MAX = 19  # How often one order may be amended; 0: as often as `config.ORDER_AMENDS_MAX` says.
     ALGO_ORDERS_MAX = 20  # Orders of an account that wait for their stop price; 0: no bound of their own.
+    TRAILING_ABOVE_BIPS_MIN = 21  # TRAILING_DELTA of trailing stops that start at or above the last price.
+    TRAILING_ABOVE_BIPS_MAX = 22  # 0: there are no such orders.
+    TRAILING_BELOW_BIPS_MIN = 23  # And of those that start at or below it.
+    TRAILING_BELOW_BIPS_MAX = 24
 
 
 class Limit(IntEnum):
@@ -237,6 +241,7 @@ class RejectReason(IntEnum):
     MAX_POSITION = 38
     MAX_NUM_ALGO_ORDERS = 39
     MAX_NUM_ORDER_AMENDS = 40
+    TRAILING_DELTA = 41
     # Funds and the book.
     INSUFFICIENT_BALANCE = 48
     WOULD_TAKE = 49  # A LIMIT_MAKER that would trade at once.

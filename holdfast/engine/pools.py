@@ -61,6 +61,7 @@ COMPANIONS = (
     ("buckets", "instruments", BUCKETS_PER_INSTRUMENT),
     ("audit_sums", "assets", 1),
     ("details", "orders", 1),
+    ("trails", "orders", 1),
 )
 
 
