@@ -184,6 +184,10 @@ class InstrumentParameter(IntEnum):
     ALGO_ORDERS_MAX = 20  # Orders of an account that wait for their stop price; 0: no bound of their own.
     BAND_PPM = 28  # How far from the average price a trade may be, in millionths of it; 0: however far.
     BAND_AUCTION_NS = 29  # How long the auction lasts that a price band has begun; 0: until an operator ends it.
+    TRAILING_ABOVE_BIPS_MIN = 21  # TRAILING_DELTA of trailing stops that start at or above the last price.
+    TRAILING_ABOVE_BIPS_MAX = 22  # 0: there are no such orders.
+    TRAILING_BELOW_BIPS_MIN = 23  # And of those that start at or below it.
+    TRAILING_BELOW_BIPS_MAX = 24
 
 
 class Limit(IntEnum):
@@ -250,6 +254,7 @@ class RejectReason(IntEnum):
     MAX_NUM_ALGO_ORDERS = 39
     MAX_NUM_ORDER_AMENDS = 40
     COUNTDOWN_INVALID = 45  # Negative, or longer than `config.COUNTDOWN_MS_MAX`.
+    TRAILING_DELTA = 41
     # Funds and the book.
     INSUFFICIENT_BALANCE = 48
     WOULD_TAKE = 49  # A LIMIT_MAKER that would trade at once.

@@ -18,6 +18,8 @@ PPM = 1_000_000
 # Ladders.
 PRICE_TICKS_MAX = 10**9
 PAGE_TICKS = 4096
+BIPS = 10_000
+TRAILING_DELTA_BIPS_MAX = BIPS - 1  # A fall by all of the price never comes.
 
 # Tables. Accounts, orders, balances, client ids and pages have limits that commands set; these are their first values.
 ASSETS_MAX = 1_000

@@ -29,6 +29,7 @@ from holdfast.config import (
     PRICE_TICKS_MAX,
     REOPENING_STAGE_NS_MAX,
     SUPPLY_MAX,
+    TRAILING_DELTA_BIPS_MAX,
 )
 from holdfast.engine.emit import emit_control
 from holdfast.engine.ids import copy_text, is_empty_text
@@ -213,7 +214,9 @@ def judge_parameter(handle, instrument_id, which, value):
         highest = MULTIPLIER_PPM_MAX
     elif which == InstrumentParameter.BAND_AUCTION_NS:
         highest = REOPENING_STAGE_NS_MAX
-    elif which < InstrumentParameter.PRICE_TICKS_MIN or which > InstrumentParameter.ALGO_ORDERS_MAX:
+    elif is_between(which, InstrumentParameter.TRAILING_ABOVE_BIPS_MIN, InstrumentParameter.TRAILING_BELOW_BIPS_MAX):
+        highest = TRAILING_DELTA_BIPS_MAX
+    elif which < InstrumentParameter.PRICE_TICKS_MIN or which > InstrumentParameter.TRAILING_BELOW_BIPS_MAX:
         return RejectReason.PARAMETER_INVALID.value
     if value < lowest or value > highest:
         return RejectReason.PARAMETER_INVALID.value

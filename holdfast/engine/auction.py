@@ -141,6 +141,8 @@ def begin_uncrossing(handle, instrument_id):
     step["auction_taker_id"] = 0
     step["touched_buy_ticks"] = 0
     step["touched_sell_ticks"] = 0
+    step["first_ticks"] = price_ticks
+    step["run_price_ticks"] = price_ticks
     step["highest_ticks"] = price_ticks
     step["lowest_ticks"] = price_ticks
 

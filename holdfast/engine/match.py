@@ -146,6 +146,8 @@ def trade(handle, maker_row, lots, price_ticks):
     quote_units = price_ticks * lots * instrument["units_per_tick_lot"]
     instrument["trade_count"] += 1
     if step["run_price_ticks"] != price_ticks:
+        if step["run_price_ticks"] == 0:
+            step["first_ticks"] = price_ticks
         instrument["aggregate_count"] += 1
         step["run_price_ticks"] = price_ticks
     instrument["last_price_ticks"] = price_ticks

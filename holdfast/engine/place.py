@@ -47,10 +47,13 @@ from holdfast.engine.risk import (
     judge_order,
     may_rest,
     parameter,
-    trigger_side_of,
+    trails_at_once,
+    waiting_price,
+    waiting_side,
 )
 from holdfast.engine.settle import hold, is_held, leaves_of, release
 from holdfast.engine.state import IDLE, MATCHING, views
+from holdfast.engine.trails import begin_run
 
 _NONE = RejectReason.NONE.value
 
@@ -116,8 +119,11 @@ def place_in_hand(handle, command_row, is_id_judged):
     if reason != _NONE:
         refuse(handle, reason, views(handle).commands[command_row]["deadline_ts_ns"])
         return
+    has_to_wait = is_waiting(views(handle).taker[0])
+    if has_to_wait:
+        begin_to_trail(handle)
     accept(handle)
-    if is_waiting(views(handle).taker[0]):
+    if has_to_wait:
         wait(handle)
         end_acting(handle)
     else:
@@ -271,10 +277,21 @@ def list_in_hand(handle, side, price_ticks):
 
 
 @cold
-def wait(handle):
-    """Let the order in hand wait for its stop price, on the ladder of such orders, where nobody sees it."""
+def begin_to_trail(handle):
+    """An order that follows the price from now on says so from the start."""
     state = views(handle)
     order = state.taker[0]
-    list_in_hand(handle, trigger_side_of(order), order["stop_price_ticks"])
+    if trails_at_once(state, order):
+        order["trailing_ts_ns"] = state.venue[0]["ts_ns"]
+
+
+@cold
+def wait(handle):
+    """Let the order in hand wait for its price, on a ladder of such orders, where nobody sees it."""
+    state = views(handle)
+    order = state.taker[0]
+    row = list_in_hand(handle, waiting_side(state, order), waiting_price(state, order))
+    if order["trailing_ts_ns"] != 0:
+        begin_run(state, row, state.instruments[order["instrument_id"]]["last_price_ticks"])
     state.venue[0]["waiting_count"] += 1
     state.positions[order["position"]]["waiting_count"] += 1

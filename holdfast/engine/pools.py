@@ -65,6 +65,7 @@ COMPANIONS = (
     ("audit_sums", "assets", 1),
     ("details", "orders", 1),
     ("countdown_heap", "countdowns", 1),
+    ("trails", "orders", 1),
 )
 
 

@@ -112,7 +112,7 @@ def open_orders(memory: Memory, account_id: int, instrument_id: int) -> list[Ord
 
 def _order(row: Any) -> Order:
     status, order_type = int(row["status"]), int(row["order_type"])
-    is_waiting = row["stop_price_ticks"] and not row["working_ts_ns"]
+    is_waiting = order_type >= OrderType.STOP_LOSS and not row["working_ts_ns"]
     return Order(
         order_id=int(row["order_id"]),
         client_id=_text(row),

@@ -6,6 +6,7 @@ from holdfast.engine.ids import close_client_ids
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.positions import unlist_order
 from holdfast.engine.state import views
+from holdfast.engine.trails import leave_run
 
 
 @cold
@@ -24,6 +25,8 @@ def unlist_row(state, order_row):
     if is_waiting(order):
         state.venue[0]["waiting_count"] -= 1
         state.positions[order["position"]]["waiting_count"] -= 1
+        if order["trailing_ts_ns"] != 0:
+            leave_run(state, order_row)
     unlist_order(state, order_row, state.book.orders[order_row]["leaves_lots"])
     remove_order(state.book, order_row)
     state.venue[0]["open_order_count"] -= 1

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from holdfast.engine import book
+from holdfast.engine import book, trails
 from holdfast.engine.handle import Memory
 from holdfast.engine.pools import COMPANIONS, POOLS, ensure_rows, grow_companions, new_memory, rebuild_slots
 from holdfast.engine.state import IDLE, SKIPPED_MAX
 
-_OWN_WAY = ("audit_sums", "schedules")  # The one is derived, the other is there only if something is scheduled.
+# The first is derived, the others are there only if somebody uses them.
+_OWN_WAY = ("audit_sums", "schedules", "trails")
 
 
 def used_rows(memory: Memory) -> dict[str, int]:
@@ -28,8 +29,8 @@ def used_rows(memory: Memory) -> dict[str, int]:
 
 
 def in_use(memory: Memory) -> dict[str, np.ndarray]:
-    """What is in use of each saved array. The ladders of orders that wait for a price are there if one waits, and the
-    schedules if there is one."""
+    """What is in use of each saved array. What only waiting orders need is there if one waits, or trails; the schedules
+    are if there is one."""
     arrays = {name: memory[name][:rows] for name, rows in used_rows(memory).items()}
     venue = memory["venue"][0]
     schedules = memory["schedules"][: int(venue["instrument_count"]) + 1]
@@ -37,6 +38,9 @@ def in_use(memory: Memory) -> dict[str, np.ndarray]:
         arrays["schedules"] = schedules
     if venue["waiting_count"]:
         arrays |= book.trigger_rows(memory, int(venue["instrument_count"]) + 1)
+        trailing = trails.saved_rows(memory, int(venue["instrument_count"]) + 1)
+        if any(rows.any() for name, rows in trailing.items() if name.endswith("tops")):
+            arrays |= trailing | {"trails": memory["trails"][: len(arrays["details"])]}
     return arrays
 
 
@@ -52,10 +56,12 @@ def load(arrays: Mapping[str, np.ndarray]) -> Memory:
     for name in used_rows(memory):
         ensure_rows(memory, name, len(arrays[name]))
         _fill(memory[name], arrays[name])
-    for name, rows in book.trigger_rows(memory, len(arrays["instruments"])).items():
+    grow_companions(memory)
+    instruments = len(arrays["instruments"])
+    waiting = book.trigger_rows(memory, instruments) | trails.saved_rows(memory, instruments)
+    for name, rows in (waiting | {"trails": memory["trails"]}).items():
         if name in arrays:
             _fill(rows, arrays[name])
-    grow_companions(memory)
     if "schedules" in arrays:
         _fill(memory["schedules"], arrays["schedules"])
     for pool in POOLS:

@@ -18,6 +18,7 @@ from holdfast import config
 from holdfast.commands import command_words_dtype
 from holdfast.engine.book import BOOK, Book
 from holdfast.engine.handle import Layout
+from holdfast.engine.jit import row_type
 from holdfast.engine.view import views_of
 from holdfast.events import (
     balance_event_dtype,
@@ -222,6 +223,15 @@ detail_dtype = np.dtype(
     ]
 )
 
+# Of an order that follows the price, beside its detail; zero of all others. See `trails.py`.
+trail_dtype = np.dtype(
+    [
+        ("extreme_ticks", np.int64),  # The best price since, where the order is the first who has seen it; else 0.
+        ("older", row_type),  # The runs before and after that which it begins then; of its level, in a ring.
+        ("younger", row_type),
+    ]
+)
+
 client_id_dtype = np.dtype(  # One cache line.
     [
         *_client_id_words,
@@ -303,6 +313,7 @@ step_dtype = np.dtype(
         ("auction_taker_id", np.int64),
         ("touched_buy_ticks", np.int64),  # Uncrossing: a level that changed and has no event yet; 0: none.
         ("touched_sell_ticks", np.int64),
+        ("first_ticks", np.int64),  # The price of the first trade of the last taker that traded.
         ("lowest_ticks", np.int64),  # Between these the trades of this command were so far.
         ("highest_ticks", np.int64),  # 0: none yet.
         ("account_id", np.int64),  # Mass cancel: whose orders.
@@ -359,6 +370,7 @@ class State(NamedTuple):
     positions: np.ndarray
     position_slots: np.ndarray
     details: np.ndarray
+    trails: np.ndarray
     taker: np.ndarray  # Two rows: the order in hand, and the order that a refused cancel named.
     client_ids: np.ndarray
     client_id_slots: np.ndarray
@@ -402,6 +414,7 @@ STATE = Layout(
     positions=position_dtype,
     position_slots=_int64,
     details=detail_dtype,
+    trails=trail_dtype,
     taker=detail_dtype,
     client_ids=client_id_dtype,
     client_id_slots=_int64,

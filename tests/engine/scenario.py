@@ -149,7 +149,10 @@ class Session:
         return self.accounts[name]
 
     def order_fields(self, who: str, words: str) -> dict[str, Any]:
-        """`buys 5 at 100 as A [options]`, `… at market as B stop 95`, or `for 500 at market` by quote quantity."""
+        """`buys 5 at 100 as A [options]`, `… at market as B stop 95`, or `for 500 at market` by quote quantity.
+
+        A trailing stop is `… stop 95 trail 500`, or `… stop trail 500` without a stop price; 500 bips are 5 %.
+        """
         match = re.fullmatch(r"(buys|sells) (for )?(-?\d+) at (market|-?\d+)(?: as (\S+))?((?: \S+)*)", words)
         assert match, words
         side, quote, amount, price, name, options = match.groups()
@@ -164,7 +167,7 @@ class Session:
             fields["order_type"] = OrderType.MARKET
         else:
             fields |= {"order_type": OrderType.LIMIT, "time_in_force": TimeInForce.GTC, "price_ticks": int(price)}
-        rest = iter(options.split())
+        rest = iter(options.replace("stop trail", "stop 0 trail").replace("take trail", "take 0 trail").split())
         for option in rest:
             if option in ("IOC", "FOK"):
                 fields["time_in_force"] = TimeInForce[option]
@@ -172,6 +175,8 @@ class Session:
                 name = "STOP_LOSS" if option == "stop" else "TAKE_PROFIT"
                 limit = "" if price == "market" else "_LIMIT"
                 fields |= {"order_type": OrderType[name + limit], "stop_price_ticks": int(next(rest))}
+            elif option == "trail":
+                fields["trailing_delta_bips"] = int(next(rest))
             elif option == "maker":
                 fields |= {"order_type": OrderType.LIMIT_MAKER, "time_in_force": TimeInForce.NONE}
             elif option == "even-if-cancel-fails":
@@ -189,6 +194,16 @@ class Session:
 
 def place(session: Session, who: str, words: str) -> list[str]:
     return session.send(CommandKind.PLACE_ORDER, **session.order_fields(who, words))
+
+
+def walk(session: Session, prices: str) -> list[str]:
+    """One lot changes hands at each price, within an account of its own; its orders and trades are not told."""
+    told = []
+    for price in prices.split():
+        for way in ("sells {} as market-{}", "buys {} as market-{} IOC"):
+            fields = session.order_fields("market", way.format(f"1 at {price}", session.seq))
+            told += session.send(CommandKind.PLACE_ORDER, **fields)
+    return [line for line in told if "market-" not in line]
 
 
 def replace(session: Session, who: str, target: str, words: str) -> list[str]:
@@ -334,6 +349,7 @@ def check_fees(session: Session, amount: str, asset: str) -> None:
 
 COMMANDS: list[tuple[str, Callable[..., list[str]]]] = [
     (r"(\w+) ((?:buys|sells) .*)", place),
+    (r"market trades at ([\d ]+)", walk),
     (r"(\w+) replaces (\S+): (.*)", replace),
     (r"(\w+) cancels (\S+)(?: if (\w+))?", cancel),
     (r"(\w+) withdraws (-?\d+) (\w+) as (\S+)(?: key (\w+))?", request_withdrawal),

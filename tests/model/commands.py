@@ -52,6 +52,8 @@ def opening() -> list[Command]:
         commands.append(Command(kind=kind.SET_TRADING_MODE, instrument_id=instrument, qty_lots=mode))
         for which, ppm in ((InstrumentParameter.MAKER_FEE_PPM, 7_000), (InstrumentParameter.TAKER_FEE_PPM, 13_000)):
             commands.append(_parameter(instrument, which, ppm))
+        for which in (InstrumentParameter.TRAILING_ABOVE_BIPS_MAX, InstrumentParameter.TRAILING_BELOW_BIPS_MAX):
+            commands.append(_parameter(instrument, which, config.TRAILING_DELTA_BIPS_MAX))
     for account, wealth in zip(ACCOUNTS, (3, 3, 1), strict=True):
         for asset, amount in zip(ASSETS, (2_000, 60_000, 4_000), strict=True):
             reference = b"opening %d" % asset
@@ -98,6 +100,7 @@ odd_preventions = st.integers(-1, 5)
 prices = _mostly([100, 101, 99, 102, 98, 103], [1, 50, 150, 4095, 4096, 2**24, 10**9], 12)
 lots = _mostly([3, 1, 2, 4, 5, 6, 8, 12], [0, 40, 1_000, 10**8, 4 * 10**9, 2**62, 2**63 - 1, -1], 12)
 stops = _mostly([100, 101, 99, 102, 98, 103, 97], [0, 1, 4096, 2**24, 10**9, 10**9 + 1, -1], 15)
+deltas = _mostly([0, 0, 0, 100, 200, 150, 300], [1, 2_000, 9_999, 10_000, -1], 12)
 quotes = _mostly([999, 1_000, 1_010, 2_345, 5_000, 12_345, 101], [0, 5, 2**63 - 1, -1], 12)
 client_ids = _mostly([b"id %d" % i for i in range(9)] + [b"x" * 36, b"x" * 35 + b"y"], [b""], 20)
 fresh = st.sampled_from([True, True, False])
@@ -108,11 +111,12 @@ deadlines = _mostly([None, 5 * SECOND_NS, 100 * SECOND_NS, HORIZON_NS, 0], [-1],
 picks = st.integers(0, 5)
 
 orders = st.tuples(
-    accounts, keys, instruments, sides, forms, preventions, prices, stops, lots, quotes, client_ids, fresh, deadlines
+    *(accounts, keys, instruments, sides, forms, preventions),
+    *(prices, stops, deltas, lots, quotes, client_ids, fresh, deadlines),
 )
 odd_orders = st.tuples(
     *(accounts, keys, instruments, sides, odd_forms, odd_preventions),
-    *(prices, stops, lots, quotes, client_ids, fresh, deadlines),
+    *(prices, stops, deltas, lots, quotes, client_ids, fresh, deadlines),
 )
 targets = st.tuples(
     _mostly(["id", "client id", "both"], ["other", "none", "unknown"], 6), picks, _mostly([0], [1, 2], 3)
@@ -159,6 +163,23 @@ auctions = st.tuples(
 )
 # Market, lots of each order, price step, which side is the longer one: enough orders for several of the engine's steps.
 crowds = st.tuples(st.just("crowd"), st.integers(1, 3), st.integers(0, 2), sides, st.booleans())
+# Side, type, delta, stop price (0: none) and limit (0: none) of some trailing stops, each as an offset from 2,000; and
+# at which prices the market trades meanwhile: a price alone, or a sweep from one to the other.
+trails = st.tuples(
+    st.just("trails"),
+    st.lists(
+        st.tuples(
+            st.sampled_from([Side.BUY, Side.SELL]),
+            st.booleans(),
+            st.sampled_from([100, 100, 100, 50, 200, 25, 300]),
+            st.sampled_from([0, 0, 0, 10, -10, 20, -20, 45]),
+            st.sampled_from([0, 0, 60, -60, 5]),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.lists(st.tuples(st.integers(-45, 45), st.integers(-45, 45), st.booleans()), min_size=2, max_size=10),
+)
 ladders = st.tuples(st.just("ladder"), st.sampled_from(ACCOUNTS[:2]), sides, st.integers(30, 45), st.integers(1, 3))
 
 # Kind, account, asset, amount, receiver, key, reference.
@@ -252,6 +273,11 @@ parameters = st.tuples(
             (InstrumentParameter.ALGO_ORDERS_MAX, 2),
             (InstrumentParameter.ALGO_ORDERS_MAX, 1),
             (InstrumentParameter.POSITION_MAX, 6_050),
+            (InstrumentParameter.TRAILING_ABOVE_BIPS_MAX, 100),
+            (InstrumentParameter.TRAILING_ABOVE_BIPS_MIN, 150),
+            (InstrumentParameter.TRAILING_BELOW_BIPS_MAX, 150),
+            (InstrumentParameter.TRAILING_BELOW_BIPS_MIN, 200),
+            (InstrumentParameter.TRAILING_BELOW_BIPS_MAX, 10_000),
             (InstrumentParameter.MAKER_FEE_PPM, 100_000),
             (InstrumentParameter.TAKER_FEE_PPM, 100_001),
             (InstrumentParameter.ORDER_AMENDS_MAX, 1),
@@ -286,8 +312,8 @@ interludes = st.tuples(
     _mostly([True], [False], 15),  # Whether things are put right again.
 )
 operating = _weighted((2, cancel_alls), (4, money), (2, withdrawal_steps), (1, fees), (1, names), (1, rarities))
-rarely = _weighted((1, ladders), (1, cascades), (4, auctions), (2, reopenings), (1, crowds))
-steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (9, rarely)))
+rarely = _weighted((1, ladders), (1, cascades), (4, auctions), (2, reopenings), (1, crowds), (3, trails))
+steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (12, rarely)))
 
 
 def commands_of(model: NaiveExchange, step: Step) -> Iterator[Command]:
@@ -396,6 +422,8 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
                 price = 3_000 - down * (i // step_size)
                 yield stop._replace(account_id=1 + i % 3, stop_price_ticks=price, client_id=b"stop " + name % i)
             yield place._replace(account_id=1, side=side, order_type=MARKET, client_id=b"push " + name % 0)
+        case "trails", orders, path:
+            yield from _trails(b"%d %%d" % model.orders, orders, path)
         case "money", kind, account, asset, amount, receiver, key, reference:
             command = Command(kind=kind, account_id=account, instrument_id=asset, qty_lots=amount, client_id=reference)
             order_id = receiver if kind == CommandKind.TRANSFER else 0
@@ -425,6 +453,28 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
             raise AssertionError(wish)
 
 
+def _trails(name: bytes, orders: list[Any], path: list[tuple[int, int, bool]]) -> Iterator[Command]:
+    """Trailing stops are placed as the market goes its way in the trades of two others, some before it begins."""
+    place = Command(kind=CommandKind.PLACE_ORDER, instrument_id=2, qty_lots=1, order_type=LIMIT, time_in_force=GTC)
+    waiting = list(orders)
+    for number, (begin, end, is_sweep) in enumerate(path):
+        for _ in range(2 if number else len(orders) // 2):
+            if waiting:
+                side, is_loss, delta, stop, limit = waiting.pop()
+                kind = (OrderType.STOP_LOSS if is_loss else OrderType.TAKE_PROFIT) + bool(limit)
+                order = place._replace(account_id=1, side=int(side), order_type=int(kind), trailing_delta_bips=delta)
+                order = order._replace(stop_price_ticks=2_000 + stop if stop else 0, client_id=name % len(waiting))
+                limit = 2_000 + limit if limit else 0
+                yield order._replace(price_ticks=limit, time_in_force=GTC if limit else TimeInForce.NONE)
+        prices = sorted({begin, (begin + end) // 2, end}, reverse=end < begin) if is_sweep else [end]
+        maker, taker = (Side.SELL, Side.BUY) if begin < end else (Side.BUY, Side.SELL)
+        for i, price in enumerate(prices):
+            order = place._replace(account_id=2, side=int(maker), price_ticks=2_000 + price)
+            yield order._replace(client_id=b"m %d " % i + name % number)
+        order = place._replace(account_id=3, side=int(taker), price_ticks=2_000 + prices[-1], time_in_force=IOC)
+        yield order._replace(qty_lots=len(prices), client_id=b"t " + name % number)
+
+
 def _as_it_is(model: NaiveExchange, change: Command) -> Command | None:
     """The command that undoes a setting; None when the change is refused."""
     instrument = model.instruments.get(change.instrument_id)
@@ -448,9 +498,8 @@ def _later(deadline: int | None) -> int:
 
 
 def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
-    account, key, instrument, side, (order_type, time), stp, price, stop, qty, quote, client_id, is_fresh, deadline = (
-        order
-    )
+    account, key, instrument, side, (order_type, time), stp, price, stop, delta, qty, quote, *ids = order
+    client_id, is_fresh, deadline = ids
     if order_type == MARKET:
         price = price if quote == -1 else 0
         qty, quote = (qty, 0) if qty % 4 else (0, quote)
@@ -459,6 +508,10 @@ def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
         quote = quote if quote == -1 else 0
     elif quote != -1:
         quote = 0
+    if order_type >= OrderType.STOP_LOSS and delta > 0 and qty % 2:
+        stop = 0
+    if order_type < OrderType.STOP_LOSS and quote != -1:
+        stop = delta = 0
     return Command(
         kind=kind,
         side=int(side),
@@ -471,7 +524,8 @@ def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
         price_ticks=price,
         qty_lots=qty,
         quote_units=quote,
-        stop_price_ticks=stop if order_type >= OrderType.STOP_LOSS or quote == -1 else 0,
+        stop_price_ticks=stop,
+        trailing_delta_bips=delta,
         client_id=b"fresh %d" % model.command.seq if is_fresh else client_id,
         deadline_ts_ns=_later(deadline),
     )

@@ -79,6 +79,7 @@ class Auctions(Trading):
         instrument.aggregates += is_new_run
         instrument.last_price = price
         self.traded_prices.append(price)
+        self.taker_prices = [price]
         self.add_to_average(instrument, price, lots)
         accounts = dict.fromkeys((maker.account_id, taker.account_id))
         keys = [(account, asset) for account in accounts for asset in (instrument.base, instrument.quote)]

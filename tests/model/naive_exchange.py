@@ -47,6 +47,7 @@ class NaiveExchange(Timers):
         self.command = command
         self.events = []
         self.traded_prices = []
+        self.taker_prices = []
         self.forget_old_ids()
         kind = command.kind
         if kind == CommandKind.PLACE_ORDER:
@@ -352,6 +353,13 @@ class NaiveExchange(Timers):
                 return 0, config.FEE_PPM_MAX
             case names.ORDER_AMENDS_MAX:
                 return 0, config.ORDER_AMENDS_MAX
+            case (
+                names.TRAILING_ABOVE_BIPS_MIN
+                | names.TRAILING_ABOVE_BIPS_MAX
+                | names.TRAILING_BELOW_BIPS_MIN
+                | names.TRAILING_BELOW_BIPS_MAX
+            ):
+                return 0, config.TRAILING_DELTA_BIPS_MAX
             case (
                 names.BID_MULTIPLIER_UP_PPM
                 | names.BID_MULTIPLIER_DOWN_PPM

@@ -104,7 +104,10 @@ class Order:
     order_list_id: int = 0
     iceberg_lots: int = 0
     trailing_delta_bips: int = 0
-    trailing_ts_ns: int = 0
+    trailing_ts_ns: int = 0  # When it began to follow the price.
+    trail_number: int = 0  # In the order of that.
+    best_price: int = 0  # Since then.
+    is_called: bool = False  # The price is as far back from there as it takes.
     peg_price_type: int = 0
     peg_offset_levels: int = 0
 
@@ -137,6 +140,11 @@ class Order:
     @property
     def on_book_since_ts_ns(self) -> int:
         return self.working_ts_ns or self.created_ts_ns
+
+    @property
+    def starts_on_rise(self) -> bool:
+        """Without a stop price, any price will do."""
+        return self.waits_for_rise or not self.stop_price_ticks
 
     @property
     def is_working(self) -> bool:
@@ -178,6 +186,7 @@ class State:
         self.open: list[Order] = []  # On the books or waiting for their stop price, in the order of coming there.
         self.traded_prices: list[int] = []  # Of the command in hand.
         self.orders = 0  # The last order id.
+        self.trails = 0  # How many orders ever began to follow the price.
         self.closed_ids: list[RememberedId] = []  # In the order of closing.
         self.refused_ids: list[RememberedId] = []
         self.operator_keys: dict[tuple[int, int, bytes], tuple[tuple[int, ...], int, int, int]] = {}

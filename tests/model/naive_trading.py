@@ -15,8 +15,8 @@ from holdfast.codes import (
 )
 from holdfast.commands import Command
 from holdfast.config import PPM
-from tests.model.naive_admission import Admission
 from tests.model.naive_state import MINUTE_NS, Instrument, Order
+from tests.model.naive_trailing import Trailing
 
 NOT_REMEMBERED = (
     RejectReason.DEADLINE_PASSED,
@@ -30,7 +30,7 @@ NOT_REMEMBERED = (
 BUCKETS_SUM_MAX = 2**61
 
 
-class Trading(Admission):
+class Trading(Trailing):
     band_reference = 0  # The average price when the taker in hand began; 0: none.
     touched: Order | None = None  # One of the level that the taker in hand changed, and that was not told yet.
 
@@ -127,6 +127,7 @@ class Trading(Admission):
             remaining_units=command.quote_units,
             created_ts_ns=command.ts_ns,
             stop_price_ticks=command.stop_price_ticks,
+            trailing_delta_bips=command.trailing_delta_bips,
         )
 
     def place_order(self, order: Order) -> None:
@@ -134,6 +135,8 @@ class Trading(Admission):
         if reason:
             self.refuse(order, reason)
             return
+        if self.trails_at_once(order):
+            self.begin_to_trail(order, self.instruments[order.instrument_id].last_price)
         self.accept(order)
         if order.is_waiting:
             self.open.append(order)
@@ -142,7 +145,7 @@ class Trading(Admission):
 
     def trigger_reached(self, instrument_id: int) -> None:
         """After the command: let the orders work whose stop prices its trades have reached, and so on."""
-        while order := self.next_reached(instrument_id):
+        while order := self.next_triggered(instrument_id):
             with self.acting(order.account_id, order.instrument_id):
                 self.open.remove(order)
                 if order.is_market:
@@ -152,10 +155,17 @@ class Trading(Admission):
                 self.tell_order(order, OrderEventKind.ORDER_TRIGGERED)
                 self.work(order)
 
-    def next_reached(self, instrument_id: int) -> Order | None:
-        if not self.traded_prices or self.instruments[instrument_id].mode != TradingMode.TRADING:
+    def next_triggered(self, instrument_id: int) -> Order | None:
+        if not self.traded_prices:
             return None
+        self.follow_trades(instrument_id)
+        if self.instruments[instrument_id].mode != TradingMode.TRADING:
+            return None
+        return self.next_reached(instrument_id) or self.next_called(instrument_id)
+
+    def next_reached(self, instrument_id: int) -> Order | None:
         waiting = [one for one in self.open if one.instrument_id == instrument_id and one.is_waiting]
+        waiting = [one for one in waiting if not one.trailing_delta_bips]
         reached = [one for one in waiting if self.is_reached(one, self.traded_prices)]
         rises = [one for one in reached if one.waits_for_rise]
         if rises:
@@ -281,6 +291,7 @@ class Trading(Admission):
         why = ExpiryReason.NO_LIQUIDITY
         run_price = 0
         self.touched = None
+        self.taker_prices = []
         while taker.is_live and (queue := self.opposite(taker)):
             maker = queue[0]
             price = maker.price_ticks
@@ -338,6 +349,7 @@ class Trading(Admission):
         instrument.aggregates += is_new_run
         instrument.last_price = price
         self.traded_prices.append(price)
+        self.taker_prices.append(price)
         self.add_to_average(instrument, price, lots)
         maker_fee, taker_fee = self.settle(maker, lots, price, True), self.settle(taker, lots, price, False)
         self.set_status(maker, OrderStatus.PARTIALLY_FILLED if maker.leaves_lots else OrderStatus.FILLED)
