@@ -173,6 +173,8 @@ class InstrumentParameter(IntEnum):
     TAKER_FEE_PPM = 18
     ORDER_AMENDS_MAX = 19  # How often one order may be amended; 0: as often as `config.ORDER_AMENDS_MAX` says.
     ALGO_ORDERS_MAX = 20  # Orders of an account that wait for their stop price; 0: no bound of their own.
+    ICEBERG_PARTS_MAX = 25  # Parts of one iceberg; 0: as many as `config.ICEBERG_PARTS_MAX` says.
+    ICEBERG_ORDERS_MAX = 26  # Open icebergs of an account; 0: no bound of their own.
 
 
 class Limit(IntEnum):
@@ -237,11 +239,14 @@ class RejectReason(IntEnum):
     MAX_POSITION = 38
     MAX_NUM_ALGO_ORDERS = 39
     MAX_NUM_ORDER_AMENDS = 40
+    ICEBERG_PARTS = 42
+    MAX_NUM_ICEBERG_ORDERS = 43
     # Funds and the book.
     INSUFFICIENT_BALANCE = 48
     WOULD_TAKE = 49  # A LIMIT_MAKER that would trade at once.
     NO_REFERENCE = 50
     WOULD_TRIGGER = 51  # The stop price is reached already.
+    NO_PEG_PRICE = 53  # The book has no such level to take a pegged order's price from.
     # Full.
     ORDERS_FULL = 64
     PAGES_FULL = 65
@@ -275,3 +280,4 @@ class ExpiryReason(IntEnum):
     SELF_TRADE = 4
     FUNDS_EXHAUSTED = 5  # An order without a limit whose account cannot pay for another lot.
     PAGES_FULL = 6  # A stop order came to work when its price had no room on the book any more.
+    PEG_PRICE = 9  # A pegged stop order came to work when the book had no price for it, or one that a filter refused.

@@ -19,6 +19,10 @@ PPM = 1_000_000
 PRICE_TICKS_MAX = 10**9
 PAGE_TICKS = 4096
 
+# Orders.
+ICEBERG_PARTS_MAX = 100  # Of one order, whatever its instrument allows: each is one trade more for a taker.
+PEG_OFFSET_LEVELS_MAX = 100
+
 # Tables. Accounts, orders, balances, client ids and pages have limits that commands set; these are their first values.
 ASSETS_MAX = 1_000
 INSTRUMENTS_MAX = 4_000

@@ -13,11 +13,12 @@ Nothing is triggered unless the instrument is TRADING: what was reached in anoth
 
 import numpy as np
 
-from holdfast.codes import OrderEventKind, TradingMode
+from holdfast.codes import OrderEventKind, PegPriceType, TradingMode
 from holdfast.engine.acting import begin_acting
 from holdfast.engine.book import best_level, level_price, trigger_side
 from holdfast.engine.emit import emit_order, is_market
 from holdfast.engine.jit import cold, hot
+from holdfast.engine.pegged_stop import work_pegged
 from holdfast.engine.place import work
 from holdfast.engine.retire import unlist_row
 from holdfast.engine.settle import leaves_of, release
@@ -59,11 +60,14 @@ def trigger_next(handle):
     state.taker[0] = state.details[row]
     order = state.taker[0]
     begin_acting(handle, np.int64(order["position"]))
-    unlist_row(state, row)
+    unlist_row(state, row, leaves_of(order))
     if is_market(order):
         release(handle, order, leaves_of(order))
     order["working_ts_ns"] = state.venue[0]["ts_ns"]
     order["updated_ts_ns"] = state.venue[0]["ts_ns"]
     order["updated_seq"] = state.venue[0]["seq"]
+    if order["peg_price_type"] != PegPriceType.NONE:
+        work_pegged(handle)
+        return
     emit_order(handle, order, OrderEventKind.ORDER_TRIGGERED.value, 0)
     work(handle)

@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from holdfast import config
-from holdfast.codes import CommandKind, InstrumentParameter, Limit, OrderType, Side, TimeInForce, TradingMode
+from holdfast.codes import CommandFlag, CommandKind, InstrumentParameter, Limit, OrderType, Side, TimeInForce, TradingMode
 from holdfast.commands import Command, command_dtype, encode
 from tests.model.naive_exchange import NaiveExchange
 
@@ -24,6 +24,7 @@ INSTRUMENTS = (1, 2, 3)
 ASSETS = (1, 2, 3)
 
 GTC, IOC, FOK = TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK
+PEG_PRIMARY, PEG_MARKET = CommandFlag.PEG_PRIMARY, CommandFlag.PEG_MARKET
 LIMIT, MARKET, LIMIT_MAKER = OrderType.LIMIT, OrderType.MARKET, OrderType.LIMIT_MAKER
 
 _LATER_NS = 2 * HORIZON_NS
@@ -104,15 +105,24 @@ fresh = st.sampled_from([True, True, False])
 times = st.sampled_from(
     [1, 1, 1, 1, 1, 1, 1, 1, 0, SECOND_NS, 20 * SECOND_NS, 60 * SECOND_NS, 300 * SECOND_NS, HORIZON_NS - 1, HORIZON_NS]
 )
+# How much is shown (0: all); PegPriceType as a flag, and levels from the best.
+shapes = _mostly(
+    [(0, 0, 0)],
+    [(1, 0, 0), (2, 0, 0), (3, 0, 0), (5, 0, 0), (40, 0, 0), (-1, 0, 0)]
+    + [(0, PEG_PRIMARY, 0), (0, PEG_PRIMARY, 1), (0, PEG_MARKET, 0), (0, PEG_MARKET, 1), (2, PEG_PRIMARY, 0)]
+    + [(0, PEG_PRIMARY, 101), (0, PEG_MARKET, -1), (0, PEG_PRIMARY | PEG_MARKET, 0)],
+    3,
+)
 deadlines = _mostly([None, 5 * SECOND_NS, 100 * SECOND_NS, HORIZON_NS, 0], [-1], 20)
 picks = st.integers(0, 5)
 
 orders = st.tuples(
-    accounts, keys, instruments, sides, forms, preventions, prices, stops, lots, quotes, client_ids, fresh, deadlines
+    *(accounts, keys, instruments, sides, forms, preventions),
+    *(prices, stops, lots, quotes, client_ids, fresh, deadlines, shapes),
 )
 odd_orders = st.tuples(
     *(accounts, keys, instruments, sides, odd_forms, odd_preventions),
-    *(prices, stops, lots, quotes, client_ids, fresh, deadlines),
+    *(prices, stops, lots, quotes, client_ids, fresh, deadlines, shapes),
 )
 targets = st.tuples(
     _mostly(["id", "client id", "both"], ["other", "none", "unknown"], 6), picks, _mostly([0], [1, 2], 3)
@@ -134,6 +144,7 @@ cancels = st.tuples(st.just("cancel"), accounts, keys, targets, deadlines)
 cancel_alls = st.tuples(st.just("cancel all"), accounts, keys, st.sampled_from([0, 0, 1, 2, 7]), deadlines)
 replaces = st.tuples(st.just("replace"), orders, targets, st.booleans())
 cascades = st.tuples(st.just("cascade"), sides, st.integers(2, 30), st.sampled_from([1, 2, 3]), st.booleans())
+icebergs = st.tuples(st.just("icebergs"), sides, st.integers(2, 4), st.integers(1, 2), st.integers(20, 60), preventions)
 ladders = st.tuples(st.just("ladder"), st.sampled_from(ACCOUNTS[:2]), sides, st.integers(30, 45), st.integers(1, 3))
 
 # Kind, account, asset, amount, receiver, key, reference.
@@ -229,6 +240,10 @@ parameters = st.tuples(
             (InstrumentParameter.POSITION_MAX, 6_050),
             (InstrumentParameter.MAKER_FEE_PPM, 100_000),
             (InstrumentParameter.TAKER_FEE_PPM, 100_001),
+            (InstrumentParameter.ICEBERG_PARTS_MAX, 2),
+            (InstrumentParameter.ICEBERG_PARTS_MAX, config.ICEBERG_PARTS_MAX + 1),
+            (InstrumentParameter.ICEBERG_ORDERS_MAX, 1),
+            (InstrumentParameter.ICEBERG_ORDERS_MAX, 2),
             (InstrumentParameter.ORDER_AMENDS_MAX, 1),
             (InstrumentParameter.ORDER_AMENDS_MAX, 2),
             (InstrumentParameter.ORDER_AMENDS_MAX, config.ORDER_AMENDS_MAX + 1),
@@ -253,7 +268,7 @@ interludes = st.tuples(
     _mostly([True], [False], 15),  # Whether things are put right again.
 )
 operating = _weighted((2, cancel_alls), (4, money), (2, withdrawal_steps), (1, fees), (1, names), (1, rarities))
-steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (1, ladders), (1, cascades)))
+steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (1, ladders), (1, cascades), (1, icebergs)))
 
 
 def commands_of(model: NaiveExchange, step: Step) -> Iterator[Command]:
@@ -292,7 +307,7 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
             yield command._replace(deadline_ts_ns=_later(deadline))
         case "replace", order, target, goes_on:
             command = _order(model, CommandKind.REPLACE_ORDER, order)
-            yield _aim(model, command._replace(flags=int(goes_on)), target)
+            yield _aim(model, command._replace(flags=command.flags | int(goes_on)), target)
         case "ladder", account, side, count, step_size:
             # Enough makers that a taker's sweep, or a mass cancel, needs several of the engine's steps.
             kind = CommandKind.PLACE_ORDER
@@ -304,6 +319,16 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
             kind = CommandKind.PLACE_ORDER
             taker = Command(kind=kind, account_id=1, instrument_id=2, side=Side.SELL if side == Side.BUY else Side.BUY)
             yield taker._replace(order_type=MARKET, qty_lots=count - 3, client_id=b"sweep %d" % model.orders)
+        case "icebergs", side, count, part_lots, taken_lots, prevention:
+            # Parts that come round and round between those of others, so that a taker needs several steps for them.
+            side, other = (Side.SELL, Side.BUY) if side != Side.SELL else (Side.BUY, Side.SELL)
+            place = Command(kind=CommandKind.PLACE_ORDER, instrument_id=2, price_ticks=100, order_type=LIMIT)
+            name = b"%d %%d" % model.orders
+            for i in range(count):
+                part = place._replace(account_id=1 + i % 2, side=side, time_in_force=GTC, qty_lots=15 * part_lots + i)
+                yield part._replace(iceberg_lots=part_lots * (i % 3 > 0), client_id=b"part " + name % i)
+            taker = place._replace(account_id=1, side=other, time_in_force=IOC, self_trade_prevention=prevention)
+            yield taker._replace(qty_lots=taken_lots, client_id=b"taker " + name % 0)
         case "cascade", side, count, step_size, has_limit:
             # A market that falls (or rises) through stop orders, of which each takes the next order with it.
             side, other = (Side.SELL, Side.BUY) if side != Side.SELL else (Side.BUY, Side.SELL)
@@ -373,9 +398,12 @@ def _later(deadline: int | None) -> int:
 
 
 def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
-    account, key, instrument, side, (order_type, time), stp, price, stop, qty, quote, client_id, is_fresh, deadline = (
-        order
-    )
+    account, key, instrument, side, (order_type, time), stp, *rest = order
+    price, stop, qty, quote, client_id, is_fresh, deadline, (iceberg, peg, offset) = rest
+    if order_type % 2 == 0 and quote != -1:
+        iceberg = peg = 0
+    if 0 < iceberg < 10:
+        iceberg = min(iceberg, qty) if time in (0, GTC) and qty > 0 else 0
     if order_type == MARKET:
         price = price if quote == -1 else 0
         qty, quote = (qty, 0) if qty % 4 else (0, quote)
@@ -384,8 +412,12 @@ def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
         quote = quote if quote == -1 else 0
     elif quote != -1:
         quote = 0
+    if peg:
+        price = offset
     return Command(
         kind=kind,
+        flags=int(peg),
+        iceberg_lots=iceberg,
         side=int(side),
         order_type=int(order_type),
         time_in_force=int(time),

@@ -340,6 +340,8 @@ class NaiveExchange(Trading):
                 return 0, config.FEE_PPM_MAX
             case names.ORDER_AMENDS_MAX:
                 return 0, config.ORDER_AMENDS_MAX
+            case names.ICEBERG_PARTS_MAX:
+                return 0, config.ICEBERG_PARTS_MAX
             case (
                 names.BID_MULTIPLIER_UP_PPM
                 | names.BID_MULTIPLIER_DOWN_PPM
