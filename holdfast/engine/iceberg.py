@@ -2,10 +2,10 @@
 
 commands → engine (risk → match → settle, ICEBERG beside them) → events
 
-What an iceberg shows, at most its `iceberg_lots`, is what `book.orders` has as its leaves, and so what levels, depths and
-book events count; its details know the whole, for which funds are held. What is shown trades like any order. When it
-has gone, traded or prevented, the next part is shown, as the youngest at its price: whoever waits there goes first, as
-if the part had come just now. So a taker meets the parts one by one, as they come round.
+What an iceberg shows, at most its `iceberg_lots`, is what `book.orders` has as its leaves, and so what levels, depths
+and book events count; its details know the whole, for which funds are held. What is shown trades like any order. When
+it has gone, traded or prevented, the next part is shown, as the youngest at its price: whoever waits there goes first,
+as if the part had come just now. So a taker meets the parts one by one, as they come round.
 
 Whoever asks what a level would give a taker to the end counts what is hidden too (`open_lots`).
 
@@ -75,7 +75,7 @@ def show_next_part(handle, row):
 
 @hot
 def open_lots(state, order, level, at_most):
-    """The lots that a level on the other side has for the order, hidden ones too; more than `at_most` need not be known."""
+    """The lots that a level of the other side has for the order, hidden ones too, but no more than `at_most`."""
     shown_lots = state.book.levels[level]["lots"]
     if shown_lots >= at_most or state.instruments[order["instrument_id"]]["iceberg_count"] == 0:
         return min(shown_lots, at_most)

@@ -1,5 +1,7 @@
 """Invariants: everything that must hold between two commands, checked the slow way from the arrays."""
 
+from typing import Any
+
 import numpy as np
 
 from holdfast.codes import OrderStatus, OrderType, Side
@@ -89,9 +91,9 @@ def check_orders(memory: Memory, rows: np.ndarray) -> None:
     assert np.where(waits, details["stop_price_ticks"], details["price_ticks"]).tolist() == prices
 
 
-def leaves_of(details: np.ndarray) -> np.ndarray:
-    """The whole leaves of an order, or of each of some."""
-    return details["qty_lots"] - details["executed_lots"] - details["prevented_lots"]  # type: ignore[no-any-return]
+def leaves_of(details: Any) -> Any:
+    """What is open of an order, or of each of some."""
+    return details["qty_lots"] - details["executed_lots"] - details["prevented_lots"]
 
 
 def check_positions(memory: Memory, rows: np.ndarray) -> None:

@@ -12,7 +12,16 @@ import numpy as np
 from hypothesis import strategies as st
 
 from holdfast import config
-from holdfast.codes import CommandFlag, CommandKind, InstrumentParameter, Limit, OrderType, Side, TimeInForce, TradingMode
+from holdfast.codes import (
+    CommandFlag,
+    CommandKind,
+    InstrumentParameter,
+    Limit,
+    OrderType,
+    Side,
+    TimeInForce,
+    TradingMode,
+)
 from holdfast.commands import Command, command_dtype, encode
 from tests.model.naive_exchange import NaiveExchange
 
@@ -93,6 +102,9 @@ forms = st.sampled_from(
     + [(OrderType.STOP_LOSS_LIMIT, GTC), (OrderType.STOP_LOSS_LIMIT, IOC)]
     + [(OrderType.TAKE_PROFIT_LIMIT, GTC), (OrderType.TAKE_PROFIT_LIMIT, FOK)]
 )
+forms_with_limit = [(LIMIT, GTC), (LIMIT, IOC), (LIMIT, FOK), (LIMIT_MAKER, GTC)] + [
+    (kind, time) for kind in (OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT) for time in (GTC, GTC, IOC, FOK)
+]
 odd_forms = st.tuples(st.integers(0, 8), st.integers(0, 4))
 preventions = st.sampled_from([0, 0, 1, 2, 3, 4])
 odd_preventions = st.integers(-1, 5)
@@ -106,12 +118,11 @@ times = st.sampled_from(
     [1, 1, 1, 1, 1, 1, 1, 1, 0, SECOND_NS, 20 * SECOND_NS, 60 * SECOND_NS, 300 * SECOND_NS, HORIZON_NS - 1, HORIZON_NS]
 )
 # How much is shown (0: all); PegPriceType as a flag, and levels from the best.
+pegs = [(PEG_PRIMARY, 0), (PEG_PRIMARY, 1), (PEG_MARKET, 0), (PEG_MARKET, 1)]
 shapes = _mostly(
-    [(0, 0, 0)],
-    [(1, 0, 0), (2, 0, 0), (3, 0, 0), (5, 0, 0), (40, 0, 0), (-1, 0, 0)]
-    + [(0, PEG_PRIMARY, 0), (0, PEG_PRIMARY, 1), (0, PEG_MARKET, 0), (0, PEG_MARKET, 1), (2, PEG_PRIMARY, 0)]
-    + [(0, PEG_PRIMARY, 101), (0, PEG_MARKET, -1), (0, PEG_PRIMARY | PEG_MARKET, 0)],
-    3,
+    [(0, 0, 0)] * 16 + [(part_lots, 0, 0) for part_lots in (1, 1, 2, 2, 3, 5)] + [(0, *peg) for peg in pegs],
+    [(-1, 0, 0), (40, 0, 0), (0, PEG_PRIMARY, 101), (0, PEG_MARKET, -1), (0, PEG_PRIMARY | PEG_MARKET, 0)],
+    20,
 )
 deadlines = _mostly([None, 5 * SECOND_NS, 100 * SECOND_NS, HORIZON_NS, 0], [-1], 20)
 picks = st.integers(0, 5)
@@ -143,8 +154,18 @@ odd_places = st.tuples(st.just("place"), odd_orders)
 cancels = st.tuples(st.just("cancel"), accounts, keys, targets, deadlines)
 cancel_alls = st.tuples(st.just("cancel all"), accounts, keys, st.sampled_from([0, 0, 1, 2, 7]), deadlines)
 replaces = st.tuples(st.just("replace"), orders, targets, st.booleans())
-cascades = st.tuples(st.just("cascade"), sides, st.integers(2, 30), st.sampled_from([1, 2, 3]), st.booleans())
+cascades = st.tuples(
+    st.just("cascade"), sides, st.integers(2, 30), st.sampled_from([1, 2, 3]), st.sampled_from(["", "limit", "peg"])
+)
 icebergs = st.tuples(st.just("icebergs"), sides, st.integers(2, 4), st.integers(1, 2), st.integers(20, 60), preventions)
+pegged = st.tuples(
+    sides,
+    st.sampled_from(forms_with_limit),
+    st.sampled_from(pegs),
+    st.sampled_from([3, 1, 6]),
+    st.sampled_from([0, 0, 1]),
+)
+pegging = st.tuples(st.just("pegging"), st.integers(0, 2), st.lists(pegged, min_size=1, max_size=5), sides)
 ladders = st.tuples(st.just("ladder"), st.sampled_from(ACCOUNTS[:2]), sides, st.integers(30, 45), st.integers(1, 3))
 
 # Kind, account, asset, amount, receiver, key, reference.
@@ -268,7 +289,8 @@ interludes = st.tuples(
     _mostly([True], [False], 15),  # Whether things are put right again.
 )
 operating = _weighted((2, cancel_alls), (4, money), (2, withdrawal_steps), (1, fees), (1, names), (1, rarities))
-steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (1, ladders), (1, cascades), (1, icebergs)))
+batches = _weighted((1, ladders), (1, cascades), (1, icebergs), (1, pegging))
+steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (4, batches)))
 
 
 def commands_of(model: NaiveExchange, step: Step) -> Iterator[Command]:
@@ -329,7 +351,23 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
                 yield part._replace(iceberg_lots=part_lots * (i % 3 > 0), client_id=b"part " + name % i)
             taker = place._replace(account_id=1, side=other, time_in_force=IOC, self_trade_prevention=prevention)
             yield taker._replace(qty_lots=taken_lots, client_id=b"taker " + name % 0)
-        case "cascade", side, count, step_size, has_limit:
+        case "pegging", levels, wanted, side:
+            # Pegged orders in a book of so many levels, and a trade that makes those work that wait.
+            place = Command(kind=CommandKind.PLACE_ORDER, account_id=2, instrument_id=1, order_type=LIMIT, qty_lots=2)
+            name = b"%d %%d" % model.orders
+            for i in range(2 * levels):
+                price, one = (99 - i // 2, Side.BUY) if i % 2 else (102 + i // 2, Side.SELL)
+                level = place._replace(side=one, time_in_force=GTC, price_ticks=price)
+                yield level._replace(client_id=b"level " + name % i)
+            for i, (one, (order_type, time), (peg, offset), qty, part_lots) in enumerate(wanted):
+                stop = 99 if side == Side.SELL else 102
+                peg_of = place._replace(account_id=1 + i % 3, side=one, order_type=int(order_type), time_in_force=time)
+                peg_of = peg_of._replace(stop_price_ticks=stop if order_type >= OrderType.STOP_LOSS else 0, flags=peg)
+                peg_of = peg_of._replace(price_ticks=offset, qty_lots=qty, client_id=b"pegged " + name % i)
+                yield peg_of._replace(iceberg_lots=part_lots if time == GTC else 0)
+            push = place._replace(account_id=1, side=side, order_type=MARKET, client_id=b"push " + name % 0)
+            yield push._replace(qty_lots=1)
+        case "cascade", side, count, step_size, limit:
             # A market that falls (or rises) through stop orders, of which each takes the next order with it.
             side, other = (Side.SELL, Side.BUY) if side != Side.SELL else (Side.BUY, Side.SELL)
             down = 1 if side == Side.SELL else -1
@@ -339,9 +377,11 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
                 rest = place._replace(account_id=2, side=other, order_type=LIMIT, time_in_force=GTC)
                 yield rest._replace(price_ticks=3_000 - down * i, client_id=b"rest " + name % i)
             stop = place._replace(side=side, order_type=OrderType.STOP_LOSS)
-            if has_limit:
-                limit = 3_000 - down * (count // 2)  # Some come to rest.
-                stop = stop._replace(order_type=OrderType.STOP_LOSS_LIMIT, time_in_force=GTC, price_ticks=limit)
+            if limit == "peg":
+                stop = stop._replace(order_type=OrderType.STOP_LOSS_LIMIT, time_in_force=GTC, flags=PEG_MARKET)
+            elif limit:
+                price = 3_000 - down * (count // 2)  # Some come to rest.
+                stop = stop._replace(order_type=OrderType.STOP_LOSS_LIMIT, time_in_force=GTC, price_ticks=price)
             for i in range(count):
                 price = 3_000 - down * (i // step_size)
                 yield stop._replace(account_id=1 + i % 3, stop_price_ticks=price, client_id=b"stop " + name % i)

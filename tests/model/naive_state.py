@@ -207,7 +207,7 @@ class State:
         return [o for o in self.open if o.account_id == account_id and o.instrument_id == instrument_id]
 
     def queue(self, instrument_id: int, side: int) -> list[Order]:
-        """One side of a book: best price first, at the same price whoever came first, an iceberg with its present part."""
+        """One side of a book: best price first, at the same price the oldest first, and of icebergs their parts."""
         here = [o for o in self.open if o.instrument_id == instrument_id and o.side == side and not o.is_waiting]
         return sorted(here, key=lambda o: (o.price_ticks if side == Side.SELL else -o.price_ticks, o.place))
 
