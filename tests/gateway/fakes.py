@@ -397,7 +397,10 @@ class FakeReplica:
         canceled = self._cancel(command)
         if whole is not None:  # A reason that refuses cancel and order alike.
             return [*canceled, self._rejected(command, whole)]
-        if canceled[0].kind == OrderEventKind.CANCEL_REJECTED and not command.flags & CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS:
+        if (
+            canceled[0].kind == OrderEventKind.CANCEL_REJECTED
+            and not command.flags & CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS
+        ):
             return [*canceled, self._rejected(command, RejectReason.REPLACE_CANCEL_FAILED)]
         return [*canceled, *self._place(command)]
 
