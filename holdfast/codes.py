@@ -188,6 +188,8 @@ class InstrumentParameter(IntEnum):
     TRAILING_ABOVE_BIPS_MAX = 22  # 0: there are no such orders.
     TRAILING_BELOW_BIPS_MIN = 23  # And of those that start at or below it.
     TRAILING_BELOW_BIPS_MAX = 24
+    ICEBERG_PARTS_MAX = 25  # Parts of one iceberg; 0: as many as `config.ICEBERG_PARTS_MAX` says.
+    ICEBERG_ORDERS_MAX = 26  # Open icebergs of an account; 0: no bound of their own.
 
 
 class Limit(IntEnum):
@@ -255,12 +257,15 @@ class RejectReason(IntEnum):
     MAX_NUM_ORDER_AMENDS = 40
     COUNTDOWN_INVALID = 45  # Negative, or longer than `config.COUNTDOWN_MS_MAX`.
     TRAILING_DELTA = 41
+    ICEBERG_PARTS = 42
+    MAX_NUM_ICEBERG_ORDERS = 43
     # Funds and the book.
     INSUFFICIENT_BALANCE = 48
     WOULD_TAKE = 49  # A LIMIT_MAKER that would trade at once.
     NO_REFERENCE = 50
     WOULD_TRIGGER = 51  # The stop price is reached already.
     COUNTDOWNS_FULL = 61
+    NO_PEG_PRICE = 53  # The book has no such level to take a pegged order's price from.
     # Full.
     ORDERS_FULL = 64
     PAGES_FULL = 65
@@ -295,3 +300,4 @@ class ExpiryReason(IntEnum):
     FUNDS_EXHAUSTED = 5  # An order without a limit whose account cannot pay for another lot.
     PAGES_FULL = 6  # A stop order came to work when its price had no room on the book any more.
     PRICE_BAND = 10  # The next trade would have been outside of the price band.
+    PEG_PRICE = 9  # A pegged stop order came to work when the book had no price for it, or one that a filter refused.

@@ -21,6 +21,10 @@ PAGE_TICKS = 4096
 BIPS = 10_000
 TRAILING_DELTA_BIPS_MAX = BIPS - 1  # A fall by all of the price never comes.
 
+# Orders.
+ICEBERG_PARTS_MAX = 100  # Of one order, whatever its instrument allows: each is one trade more for a taker.
+PEG_OFFSET_LEVELS_MAX = 100
+
 # Tables. Accounts, orders, balances, client ids and pages have limits that commands set; these are their first values.
 ASSETS_MAX = 1_000
 INSTRUMENTS_MAX = 4_000

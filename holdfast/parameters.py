@@ -56,6 +56,8 @@ _TABLE = [
     Parameter("maker_fee_ppm", InstrumentParameter.MAKER_FEE_PPM, Unit.FEE_PPM),
     Parameter("taker_fee_ppm", InstrumentParameter.TAKER_FEE_PPM, Unit.FEE_PPM),
     Parameter("order_amends_max", InstrumentParameter.ORDER_AMENDS_MAX, Unit.COUNT),
+    Parameter("iceberg_parts_max", InstrumentParameter.ICEBERG_PARTS_MAX, Unit.COUNT),
+    Parameter("iceberg_orders_max", InstrumentParameter.ICEBERG_ORDERS_MAX, Unit.COUNT),
 ]
 
 PARAMETERS = {parameter.name: parameter for parameter in _TABLE}

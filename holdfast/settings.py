@@ -21,8 +21,10 @@ from holdfast.codes import InstrumentParameter, Limit, TradingMode
 from holdfast.config import (
     ASSET_DECIMALS_MAX,
     ASSETS_MAX,
+    ICEBERG_PARTS_MAX,
     INSTRUMENTS_MAX,
     NOTIONAL_MAX,
+    ORDER_AMENDS_MAX,
     PRICE_TICKS_MAX,
     SYMBOL_BYTES_MAX,
 )
@@ -240,6 +242,9 @@ class _Reader:
             raise self._wrong((*where, "price_max"), f"is more than {PRICE_TICKS_MAX} ticks")
         if value["market_qty_max"] > value["qty_max"]:
             raise self._wrong((*where, "market_qty_max"), "is more than qty_max")
+        for name, most in (("order_amends_max", ORDER_AMENDS_MAX), ("iceberg_parts_max", ICEBERG_PARTS_MAX)):
+            if value[name] > most:
+                raise self._wrong((*where, name), f"is more than {most}")
         unit = units_per_tick_lot(grid.tick_e8, grid.lot_units, grid.base.decimals, grid.quote.decimals)
         assert unit is not None
         if value["price_max"] * value["qty_max"] * unit > NOTIONAL_MAX:

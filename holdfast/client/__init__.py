@@ -7,7 +7,16 @@ twice, and what was on its way is told when it is known. docs/line.md has an exa
 from holdfast.client.asynchronous import AsyncLineClient
 from holdfast.client.core import EndedError, LineError, Outcome, Report, Request
 from holdfast.client.sync import LineClient
-from holdfast.codes import OrderEventKind, OrderStatus, OrderType, RejectReason, SelfTradePrevention, Side, TimeInForce
+from holdfast.codes import (
+    OrderEventKind,
+    OrderStatus,
+    OrderType,
+    PegPriceType,
+    RejectReason,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 
 __all__ = [
     "AsyncLineClient",
@@ -18,6 +27,7 @@ __all__ = [
     "OrderStatus",
     "OrderType",
     "Outcome",
+    "PegPriceType",
     "RejectReason",
     "Report",
     "Request",

@@ -14,6 +14,7 @@ from holdfast.codes import (
     CommandFlag,
     CommandKind,
     OrderType,
+    PegPriceType,
     SelfTradePrevention,
     Side,
     TimeInForce,
@@ -22,6 +23,11 @@ from holdfast.commands import Command, encode
 from holdfast.instruments import SHOWN_DECIMALS, Instrument, parse_decimal
 
 Number = str | Decimal | int
+_PEG_FLAGS = {
+    PegPriceType.NONE: 0,
+    PegPriceType.PRIMARY: CommandFlag.PEG_PRIMARY,
+    PegPriceType.MARKET: CommandFlag.PEG_MARKET,
+}
 _NEED_TIME_IN_FORCE = (OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
 
 
@@ -42,17 +48,23 @@ def new_order(
     client_id: str = "",
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE,
     stop_price: Number | None = None,
+    iceberg_quantity: Number | None = None,
+    peg: PegPriceType = PegPriceType.NONE,
+    peg_offset_levels: int = 0,
     deadline_ts_ns: int = 0,
 ) -> bytes:
-    """A new order: LIMIT with a price, MARKET without, unless `order_type` says another. Those that wait need a
-    `stop_price`.
+    """A new order: LIMIT with a price or a peg, MARKET without, unless `order_type` says another. Those that wait need
+    a `stop_price`.
+
+    With an `iceberg_quantity` the book shows so much of it at a time. A `peg` takes the price from the book instead of
+    `price`: that of the best level of its own side (PRIMARY) or of the other (MARKET), or so many levels from it.
 
     `deadline_ts_ns`, since 1970: the venue refuses the order when it has not been decided by then; 0: 10 s.
     """
     return encode(
         _order(
             instrument, side, quantity, price, quote_quantity, order_type, time_in_force, client_id,
-            self_trade_prevention, stop_price, deadline_ts_ns,
+            self_trade_prevention, stop_price, iceberg_quantity, peg, peg_offset_levels, deadline_ts_ns,
         )
     )  # fmt: skip
 
@@ -96,12 +108,15 @@ def replace_order(
     client_id: str = "",
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE,
     stop_price: Number | None = None,
+    iceberg_quantity: Number | None = None,
+    peg: PegPriceType = PegPriceType.NONE,
+    peg_offset_levels: int = 0,
     deadline_ts_ns: int = 0,
 ) -> bytes:
     """Cancel an order as `cancel_order` and place another as `new_order`, in one step."""
     order = _order(
         instrument, side, quantity, price, quote_quantity, order_type, time_in_force, client_id,
-        self_trade_prevention, stop_price, deadline_ts_ns,
+        self_trade_prevention, stop_price, iceberg_quantity, peg, peg_offset_levels, deadline_ts_ns,
     )  # fmt: skip
     return encode(
         order._replace(
@@ -109,7 +124,7 @@ def replace_order(
             order_id=order_id,
             target_client_id=target_client_id.encode("ascii"),
             cancel_restriction=restriction,
-            flags=CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS if even_if_cancel_fails else 0,
+            flags=order.flags | (CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS if even_if_cancel_fails else 0),
         )
     )
 
@@ -161,13 +176,19 @@ def _order(
     client_id: str,
     self_trade_prevention: SelfTradePrevention,
     stop_price: Number | None,
+    iceberg_quantity: Number | None,
+    peg: PegPriceType,
+    peg_offset_levels: int,
     deadline_ts_ns: int,
 ) -> Command:
     if order_type is None:
-        order_type = OrderType.MARKET if price is None else OrderType.LIMIT
+        order_type = OrderType.MARKET if price is None and not peg else OrderType.LIMIT
     if time_in_force is None:
         time_in_force = TimeInForce.GTC if order_type in _NEED_TIME_IN_FORCE else TimeInForce.NONE
-    price_ticks = _ticks(instrument, price) if price is not None else 0
+    if peg and price is not None:
+        raise ValueError("A pegged order takes its price from the book and has none of its own.")
+    price_ticks = _ticks(instrument, price) if price is not None else peg_offset_levels
+    iceberg_lots = _lots(instrument, iceberg_quantity) if iceberg_quantity is not None else 0
     stop_price_ticks = _ticks(instrument, stop_price) if stop_price is not None else 0
     qty_lots = _lots(instrument, quantity) if quantity is not None else 0
     quote_units = parse_decimal(str(quote_quantity), instrument.quote.decimals) if quote_quantity is not None else 0
@@ -184,6 +205,8 @@ def _order(
         client_id=(client_id or new_client_id()).encode("ascii"),
         deadline_ts_ns=deadline_ts_ns,
         stop_price_ticks=stop_price_ticks,
+        iceberg_lots=iceberg_lots,
+        flags=_PEG_FLAGS[peg],
     )
 
 

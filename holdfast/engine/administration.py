@@ -22,6 +22,7 @@ from holdfast.config import (
     ASSET_DECIMALS_MAX,
     ASSETS_MAX,
     FEE_PPM_MAX,
+    ICEBERG_PARTS_MAX,
     INSTRUMENTS_MAX,
     NOTIONAL_MAX,
     ORDER_AMENDS_MAX,
@@ -37,8 +38,9 @@ from holdfast.engine.jit import cold, hot
 from holdfast.engine.mass_cancel import begin_mass_cancel
 from holdfast.engine.operations import answer_known_key, done, is_asset, is_key_room, reject
 from holdfast.engine.operator_keys import remember_operator_key
+from holdfast.engine.parameter import parameter
 from holdfast.engine.reopening import change_mode, drop_schedule
-from holdfast.engine.risk import is_account, is_instrument, parameter
+from holdfast.engine.risk import is_account, is_instrument
 from holdfast.engine.state import PARAMETERS_PER_INSTRUMENT, RULES_VERSION, views
 
 UNIT_MAX = NOTIONAL_MAX // PRICE_TICKS_MAX  # So that at least one lot fits at the highest price.
@@ -216,7 +218,11 @@ def judge_parameter(handle, instrument_id, which, value):
         highest = REOPENING_STAGE_NS_MAX
     elif is_between(which, InstrumentParameter.TRAILING_ABOVE_BIPS_MIN, InstrumentParameter.TRAILING_BELOW_BIPS_MAX):
         highest = TRAILING_DELTA_BIPS_MAX
-    elif which < InstrumentParameter.PRICE_TICKS_MIN or which > InstrumentParameter.TRAILING_BELOW_BIPS_MAX:
+    elif which == InstrumentParameter.ICEBERG_PARTS_MAX:
+        highest = ICEBERG_PARTS_MAX
+    elif which != InstrumentParameter.ICEBERG_ORDERS_MAX and not is_between(
+        which, InstrumentParameter.PRICE_TICKS_MIN, InstrumentParameter.ALGO_ORDERS_MAX
+    ):
         return RejectReason.PARAMETER_INVALID.value
     if value < lowest or value > highest:
         return RejectReason.PARAMETER_INVALID.value

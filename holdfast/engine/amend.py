@@ -5,6 +5,8 @@ commands → engine (AMEND) → events
 Only the quantity may be changed, and only downwards; something must be left to trade. What the order held for the lots
 that go is free at once. The command names the order's client id from now on, which may be the one it has. A former id
 stays the order's and counts as long as the present one does (`ids.rename_order`). A refusal changes nothing.
+
+Of an iceberg the hidden lots go first, as Binance has it: it shows less only where less than that is left.
 """
 
 import numpy as np
@@ -24,9 +26,10 @@ from holdfast.engine.ids import (
     rename_order,
 )
 from holdfast.engine.jit import cold, hot
+from holdfast.engine.parameter import parameter
 from holdfast.engine.positions import count_open_lots
-from holdfast.engine.risk import is_notional_right, parameter
-from holdfast.engine.settle import release
+from holdfast.engine.risk import is_notional_right
+from holdfast.engine.settle import leaves_of, release
 from holdfast.engine.state import NIL, views
 
 _NONE = RejectReason.NONE.value
@@ -115,7 +118,8 @@ def judge_new_qty(handle, command_row):
         return RejectReason.LOT_SIZE.value
     state.taker[0]["price_ticks"] = order["price_ticks"]
     state.taker[0]["qty_lots"] = qty
-    if not is_notional_right(handle, instrument_id, not is_market(order)):
+    is_unpriced = order["price_ticks"] == 0 and not is_market(order)  # Pegged, and waiting for its stop price.
+    if not is_unpriced and not is_notional_right(handle, instrument_id, not is_market(order)):
         return RejectReason.NOTIONAL.value
     amends_max = parameter(state, instrument_id, InstrumentParameter.ORDER_AMENDS_MAX)
     if amends_max == 0:
@@ -136,7 +140,10 @@ def amend_target(handle, command_row):
     begin_acting(handle, np.int64(order["position"]))
     release(handle, order, lots)
     count_open_lots(state, order, -lots)
-    reduce_order(state.book, row, lots)
+    hidden_lots = leaves_of(order) - state.book.orders[row]["leaves_lots"]
+    shown_less = max(lots - hidden_lots, 0)
+    if shown_less != 0:
+        reduce_order(state.book, row, shown_less)
     order["qty_lots"] = command["qty_lots"]
     order["amend_count"] += 1
     order["updated_ts_ns"] = state.venue[0]["ts_ns"]
@@ -144,6 +151,6 @@ def amend_target(handle, command_row):
     emit_smaller(handle, order, OrderEventKind.ORDER_AMENDED.value, lots)
     if not is_same_text(order, command):
         rename_order(handle, state.step[0]["client_id_tag"], order, command)
-    if not is_waiting(order):
+    if shown_less != 0 and not is_waiting(order):
         level_lots = state.book.levels[state.book.orders[row]["level"]]["lots"]
         emit_book(handle, np.int64(order["instrument_id"]), np.int64(order["side"]), order["price_ticks"], level_lots)

@@ -25,12 +25,15 @@ from holdfast.config import PRICE_TICKS_MAX, STEP_ORDER_EVENTS_MAX
 from holdfast.engine.average import add_to_average, forget_average
 from holdfast.engine.book import best_level, level_price, next_level, reduce_order, side_row
 from holdfast.engine.emit import emit_balance, emit_book, emit_control, emit_trade
+from holdfast.engine.iceberg import count_open_lots_at, show_next_part
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.match import holding
 from holdfast.engine.positions import count_open_lots
 from holdfast.engine.retire import retire_order
 from holdfast.engine.settle import leaves_of, settle_side
 from holdfast.engine.state import IDLE, NIL, UNCROSSING, views
+
+_ANY_LOTS = np.int64(2**62)  # More than there are.
 
 
 @hot
@@ -58,8 +61,8 @@ def find_auction_price(state, instrument_id):
     buys = side_row(instrument_id, Side.BUY)
     buy = best_level(book, buys)
     sell = best_level(book, buys ^ 1)
-    buy_lots = book.levels[buy]["lots"]
-    sell_lots = book.levels[sell]["lots"]
+    buy_lots = lots_at(state, instrument_id, buy)
+    sell_lots = lots_at(state, instrument_id, sell)
     lots = np.int64(0)
     lowest = np.int64(0)
     highest = np.int64(0)
@@ -73,10 +76,10 @@ def find_auction_price(state, instrument_id):
         sell_lots -= served
         if buy_lots == 0:
             buy = next_level(book, buy)
-            buy_lots = book.levels[buy]["lots"]
+            buy_lots = lots_at(state, instrument_id, buy)
         if sell_lots == 0:
             sell = next_level(book, sell)
-            sell_lots = book.levels[sell]["lots"]
+            sell_lots = lots_at(state, instrument_id, sell)
     if lots == 0:
         return np.int64(0), np.int64(0), np.int64(0)
     first, last = least_surplus(state, lowest, highest, buy, buy_lots, sell, sell_lots)
@@ -86,6 +89,14 @@ def find_auction_price(state, instrument_id):
     if sell != NIL and price >= level_price(book, sell):
         return price, lots, -sell_lots
     return price, lots, np.int64(0)
+
+
+@cold
+def lots_at(state, instrument_id, level):
+    """All that is open at a level, what icebergs hide too; 0 where there is none."""
+    if state.instruments[instrument_id]["iceberg_count"] == 0:
+        return np.int64(state.book.levels[level]["lots"])
+    return count_open_lots_at(state, level, _ANY_LOTS)
 
 
 @cold
@@ -242,7 +253,8 @@ def tell_holdings(handle, position, base_before, quote_before):
 
 @cold
 def take_off(handle, row, lots):
-    """Take lots off an order on the book; one with nothing left is closed, its level told when it is gone.
+    """Take lots off an order on the book, of which its details tell already. One with nothing left is closed, its level
+    told when it is gone; one that has only hidden lots left shows the next of them.
 
     Returns the price of the level when it was not told, otherwise 0.
     """
@@ -253,10 +265,14 @@ def take_off(handle, row, lots):
         reduce_order(state.book, row, lots)
         count_open_lots(state, order, -lots)
         return price_ticks
+    if leaves_of(order) != 0:
+        show_next_part(handle, row)
+        count_open_lots(state, order, -lots)
+        return price_ticks
     is_last = state.book.levels[state.book.orders[row]["level"]]["order_count"] == 1
     instrument_id = np.int64(order["instrument_id"])
     side = np.int64(order["side"])
-    retire_order(handle, row)
+    retire_order(handle, row, lots)
     if not is_last:
         return price_ticks
     emit_book(handle, instrument_id, side, price_ticks, np.int64(0))

@@ -20,6 +20,7 @@ Every function takes the book (`BOOK.views(handle)` in a kernel, `memory.views` 
     find_order(book, order_id) -> row or NIL
     append_order(book, side_row, price_ticks, order_id, account_id, leaves_lots) -> row, at the tail of its level
     reduce_order(book, row, lots)                              less than its leaves; it keeps its place
+    requeue_order(book, row, leaves_lots)                      with other lots, at the tail of its level
     remove_order(book, row)                                    unlinks it, forgets its id, frees row, level and pages
     move_order(book, row, side_row, price_ticks)               to the tail of another level; it keeps its row and id
     pages_needed(book, side_row, price_ticks) -> 0, 1 or 2
@@ -89,6 +90,7 @@ __all__ = [
     "rebuild_index",
     "reduce_order",
     "remove_order",
+    "requeue_order",
     "set_pages_max",
     "side_row",
     "side_rows",
@@ -99,7 +101,7 @@ __all__ = [
 
 order_dtype = np.dtype(  # 32 bytes: what matching and canceling touch, two orders to a cache line.
     [
-        ("leaves_lots", np.int64),  # Quantity still open; 0 only while a row is free.
+        ("leaves_lots", np.int64),  # Open, of an iceberg what it shows of that; 0 only while a row is free.
         ("order_id", np.int64),
         ("next", row_type),  # The next younger order of the level, or NIL; of a free row: the next free one.
         ("prev", row_type),
@@ -243,6 +245,17 @@ def reduce_order(book, row, lots):
     assert lots < book.orders[row]["leaves_lots"]
     book.orders[row]["leaves_lots"] -= lots
     book.levels[book.orders[row]["level"]]["lots"] -= lots
+
+
+@hot
+def requeue_order(book, row, leaves_lots):
+    """Give an order other lots, and the youngest's place at its price."""
+    assert leaves_lots > 0
+    level = np.int64(book.orders[row]["level"])
+    _unlink(book, level, row)
+    _link_last(book, level, row)
+    book.levels[level]["lots"] += leaves_lots - book.orders[row]["leaves_lots"]
+    book.orders[row]["leaves_lots"] = leaves_lots
 
 
 @hot

@@ -23,7 +23,7 @@ from holdfast.engine.jit import cold, hot
 from holdfast.engine.place import place_in_hand, refuse, take_in_hand
 from holdfast.engine.retire import retire_order
 from holdfast.engine.risk import is_instrument, judge_asker, judge_duplicate
-from holdfast.engine.settle import release
+from holdfast.engine.settle import leaves_of, release
 from holdfast.engine.slots import FREE, home, next_place, row_of, tag_of, tag_of_text
 from holdfast.engine.state import IDLE, NIL, views
 
@@ -189,7 +189,8 @@ def cancel_row(handle, row):
     instrument_id = np.int64(order["instrument_id"])
     side = np.int64(order["side"])
     price_ticks = order["price_ticks"]
-    leaves_lots = state.book.orders[row]["leaves_lots"]
+    leaves_lots = leaves_of(order)
+    shown_lots = state.book.orders[row]["leaves_lots"]
     level_lots = state.book.levels[state.book.orders[row]["level"]]["lots"]
     was_waiting = is_waiting(order)
     release(handle, order, leaves_lots)
@@ -197,9 +198,9 @@ def cancel_row(handle, row):
     order["updated_ts_ns"] = state.venue[0]["ts_ns"]
     order["updated_seq"] = state.venue[0]["seq"]
     emit_order(handle, order, OrderEventKind.ORDER_CANCELED.value, 0)
-    retire_order(handle, row)
+    retire_order(handle, row, leaves_lots)
     if not was_waiting:
-        emit_book(handle, instrument_id, side, price_ticks, level_lots - leaves_lots)
+        emit_book(handle, instrument_id, side, price_ticks, level_lots - shown_lots)
 
 
 @cold

@@ -1,5 +1,7 @@
 """Invariants: everything that must hold between two commands, checked the slow way from the arrays."""
 
+from typing import Any
+
 import numpy as np
 
 from holdfast.codes import OrderStatus, OrderType, Side, TradingMode
@@ -63,15 +65,23 @@ def open_rows(memory: Memory) -> np.ndarray:
 
 
 def check_orders(memory: Memory, rows: np.ndarray) -> None:
-    """The book and the details tell the same of each open order; leaves + executed + prevented = original."""
+    """The book and the details tell the same of each open order; the book has all of its leaves, or what an iceberg
+    shows of them."""
     orders = memory["orders"][rows]
     details = memory["details"][rows]
     assert len(rows) == memory["venue"][0]["open_order_count"]
     assert (orders["order_id"] == details["order_id"]).all()
     assert (orders["account_id"] == details["account_id"]).all()
-    assert (orders["leaves_lots"] > 0).all()
-    used_lots = details["executed_lots"] + details["prevented_lots"]
-    assert (orders["leaves_lots"] + used_lots == details["qty_lots"]).all()
+    leaves_lots = leaves_of(details)
+    shown_lots = orders["leaves_lots"]
+    is_iceberg = details["iceberg_lots"] != 0
+    assert (leaves_lots > 0).all()
+    assert (shown_lots > 0).all()
+    assert (shown_lots[~is_iceberg] == leaves_lots[~is_iceberg]).all()
+    assert (shown_lots <= leaves_lots).all()
+    assert (shown_lots[is_iceberg] <= details["iceberg_lots"][is_iceberg]).all()
+    counts = np.bincount(details["instrument_id"][is_iceberg], minlength=len(memory["instruments"]))
+    assert (memory["instruments"]["iceberg_count"] == counts).all()
     assert np.isin(details["status"], (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)).all()
     assert ((details["status"] == OrderStatus.NEW) == (details["executed_lots"] == 0)).all()
     levels = memory["levels"][orders["level"]]
@@ -96,27 +106,34 @@ def is_waiting(details: np.ndarray) -> np.ndarray:
     return waits
 
 
+def leaves_of(details: Any) -> Any:
+    """What is open of an order, or of each of some."""
+    return details["qty_lots"] - details["executed_lots"] - details["prevented_lots"]
+
+
 def check_positions(memory: Memory, rows: np.ndarray) -> None:
     """Each position lists its open orders, in the order in which they came to rest, and counts them right."""
     details = memory["details"]
     listed = []
     for position_row in range(1, int(memory["venue"][0]["position_count"]) + 1):
         position = memory["positions"][position_row]
-        count = buy_lots = waiting = 0
+        count = buy_lots = waiting = icebergs = 0
         older, row = NIL, int(position["first_order"])
         while row != NIL:
             order = details[row]
             assert order["position"] == position_row
             assert order["older"] == older
             waiting += int(is_waiting(order))
+            icebergs += int(order["iceberg_lots"] != 0)
             listed.append(row)
             count += 1
             if order["side"] == Side.BUY:
-                buy_lots += memory["orders"][row]["leaves_lots"]
+                buy_lots += leaves_of(order)
             older, row = row, int(order["younger"])
         assert position["last_order"] == older
         assert position["open_count"] == count
         assert position["waiting_count"] == waiting
+        assert position["iceberg_count"] == icebergs
         assert position["open_buy_lots"] == buy_lots
     assert sorted(listed) == rows.tolist()
 

@@ -25,6 +25,7 @@ from holdfast.config import STEP_ORDER_EVENTS_MAX
 from holdfast.engine.average import add_to_average
 from holdfast.engine.book import best_level, find_level, level_price, next_level, price_key, reduce_order, side_row
 from holdfast.engine.emit import emit_balance, emit_book, emit_prevented, emit_trade, is_market
+from holdfast.engine.iceberg import open_lots, show_next_part
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.ledger import free_of
 from holdfast.engine.positions import count_open_lots
@@ -166,7 +167,7 @@ def trade(handle, maker_row, lots, price_ticks):
     quote_change = holding(state, quote_row) - quote_before
     taker_fee = settle_side(handle, taker, False, lots, price_ticks)
 
-    is_done = lots == state.book.orders[maker_row]["leaves_lots"]
+    is_done = leaves_of(maker) == 0
     maker["status"] = OrderStatus.FILLED if is_done else OrderStatus.PARTIALLY_FILLED
     if not is_by_qty(taker):
         step["remaining_units"] -= quote_units
@@ -202,15 +203,21 @@ def is_taker_filled(state, maker_row, is_maker_done):
 
 @cold
 def take_from_maker(handle, maker_row, lots):
-    """Take lots off a maker on the book; one with nothing left is closed, its level told when it is gone."""
+    """Take lots off a maker on the book, of which its details tell already. One with nothing left is closed, its level
+    told when it is gone; one that has only hidden lots left shows the next of them."""
     state = views(handle)
-    leaves_lots = state.book.orders[maker_row]["leaves_lots"]
-    if lots < leaves_lots:
+    maker = state.details[maker_row]
+    shown_lots = state.book.orders[maker_row]["leaves_lots"]
+    if lots < shown_lots:
         reduce_order(state.book, maker_row, lots)
-        count_open_lots(state, state.details[maker_row], -lots)
+        count_open_lots(state, maker, -lots)
+        return
+    if leaves_of(maker) != 0:
+        show_next_part(handle, maker_row)
+        count_open_lots(state, maker, -lots)
         return
     is_last = state.book.levels[state.book.orders[maker_row]["level"]]["order_count"] == 1
-    retire_order(handle, maker_row)
+    retire_order(handle, maker_row, lots)
     if is_last:
         tell_level(handle)
 
@@ -249,7 +256,7 @@ def prevent(handle, maker_row, lots, price_ticks):
     taker = state.taker[0]
     maker = state.details[maker_row]
     mode = taker["self_trade_prevention"]
-    maker_lots = state.book.orders[maker_row]["leaves_lots"]
+    maker_lots = leaves_of(maker)
     unit = state.instruments[taker["instrument_id"]]["units_per_tick_lot"]
     taker_lots = wanted_lots(state, taker, price_ticks * unit)
     quote_units = lots * price_ticks * unit
@@ -276,7 +283,7 @@ def prevent_maker(handle, maker_row, lots, price_ticks, quote_units):
     maker = state.details[maker_row]
     taker_id = state.taker[0]["order_id"]
     take_away(handle, maker, lots)
-    if lots == state.book.orders[maker_row]["leaves_lots"]:
+    if leaves_of(maker) == 0:
         maker["status"] = OrderStatus.EXPIRED_IN_MATCH
         kind = OrderEventKind.ORDER_EXPIRED.value
     else:
@@ -323,15 +330,17 @@ def is_fillable(handle):
     mode = taker["self_trade_prevention"]
     worst_key = state.step[0]["worst_key"]
     missing_lots = taker["qty_lots"]
+    has_icebergs = state.instruments[taker["instrument_id"]]["iceberg_count"] != 0
     level = best_level(book, opposite_row(taker))
     while level != NIL and book.levels[level]["key"] <= worst_key:
         if mode == SelfTradePrevention.NONE:
-            missing_lots -= book.levels[level]["lots"]
+            missing_lots -= open_lots(state, taker, level, missing_lots)
         else:
             row = np.int64(book.levels[level]["first"])
             while row != NIL and missing_lots > 0:
                 if book.orders[row]["account_id"] != taker["account_id"]:
-                    missing_lots -= book.orders[row]["leaves_lots"]
+                    lots = leaves_of(state.details[row]) if has_icebergs else book.orders[row]["leaves_lots"]
+                    missing_lots -= lots
                 elif mode != SelfTradePrevention.EXPIRE_MAKER:
                     return False
                 row = np.int64(book.orders[row]["next"])

@@ -15,6 +15,7 @@ from holdfast.codes import (
     KeyPermission,
     OrderEventKind,
     OrderStatus,
+    PegPriceType,
     RejectReason,
     TimeInForce,
     TradingMode,
@@ -22,6 +23,7 @@ from holdfast.codes import (
 from holdfast.engine.acting import begin_acting, end_acting
 from holdfast.engine.book import append_order, side_row
 from holdfast.engine.emit import emit_book, emit_order, is_market, is_waiting
+from holdfast.engine.iceberg import count_iceberg, part_of
 from holdfast.engine.ids import close_client_ids, copy_text, link_client_ids, remember_open, remember_refused
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.match import (
@@ -37,6 +39,7 @@ from holdfast.engine.match import (
     meets_order,
     worst_acceptable_key,
 )
+from holdfast.engine.pegged import PEG_MASK, PEG_SHIFT, take_offset
 from holdfast.engine.positions import list_order, make_position
 from holdfast.engine.reopening import interrupt, keep_in_band, would_leave_band
 from holdfast.engine.risk import (
@@ -107,8 +110,10 @@ def take_in_hand(handle, command_row):
     order["trailing_delta_bips"] = command["trailing_delta_bips"]
     order["trailing_ts_ns"] = 0
     order["iceberg_lots"] = command["iceberg_lots"]
-    order["peg_price_type"] = 0
+    order["peg_price_type"] = command["flags"] >> PEG_SHIFT & PEG_MASK
     order["peg_offset_levels"] = 0
+    if order["peg_price_type"] != PegPriceType.NONE:
+        take_offset(order)
     order["list_row"] = 0
 
 
@@ -268,7 +273,11 @@ def list_in_hand(handle, side, price_ticks):
     state = views(handle)
     order = state.taker[0]
     leaves_lots = leaves_of(order)
-    row = append_order(state.book, side, price_ticks, order["order_id"], np.int64(order["account_id"]), leaves_lots)
+    shown_lots = leaves_lots
+    if order["iceberg_lots"] != 0:
+        shown_lots = part_of(order)
+        count_iceberg(state, order, 1)
+    row = append_order(state.book, side, price_ticks, order["order_id"], np.int64(order["account_id"]), shown_lots)
     state.details[row] = order
     list_order(state, row, leaves_lots)
     link_client_ids(state, order["client_id_row"], row)

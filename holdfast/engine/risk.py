@@ -34,11 +34,14 @@ from holdfast.engine.book import (
     trigger_side,
 )
 from holdfast.engine.emit import is_market
+from holdfast.engine.iceberg import is_iceberg_well_formed, judge_iceberg, open_lots
 from holdfast.engine.ids import client_id_tag, find_client_id, is_empty_text
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.ledger import balances_left, find_balance, free_of
+from holdfast.engine.parameter import parameter
+from holdfast.engine.pegged import is_peg_well_formed, take_price
 from holdfast.engine.positions import find_position
-from holdfast.engine.state import NIL, PARAMETERS_PER_INSTRUMENT, views
+from holdfast.engine.state import NIL, views
 from holdfast.engine.trails import delta_price, start_side, trail_side
 
 _NONE = RejectReason.NONE.value
@@ -78,11 +81,6 @@ def is_instrument(state, instrument_id):
     return 0 < instrument_id <= state.venue[0]["instrument_count"]
 
 
-@hot
-def parameter(state, instrument_id, which):
-    return state.parameters[instrument_id * PARAMETERS_PER_INSTRUMENT + which]
-
-
 @cold
 def judge_duplicate(handle):
     """Whether the order's client id is taken; leaves in `step` what the refusal names."""
@@ -118,6 +116,8 @@ def judge_order(handle, is_id_judged):
     reason = judge_permission(state, order)
     if reason != _NONE:
         return reason
+    if order["peg_price_type"] != 0 and not is_stop(order) and not take_price(handle):
+        return RejectReason.NO_PEG_PRICE.value
     reason = judge_filters(handle)
     if reason != _NONE:
         return reason
@@ -148,6 +148,10 @@ def is_well_formed(order):
     time_in_force = order["time_in_force"]
     if kind < OrderType.LIMIT or kind > OrderType.TAKE_PROFIT_LIMIT:
         return False
+    if order["iceberg_lots"] != 0 and not is_iceberg_well_formed(order):
+        return False
+    if order["peg_price_type"] != 0 and not is_peg_well_formed(order):
+        return False
     if is_stop(order):
         if not has_trigger(order):
             return False
@@ -159,7 +163,8 @@ def is_well_formed(order):
         by_qty = order["qty_lots"] > 0
         by_quote = order["quote_units"] > 0
         return order["price_ticks"] == 0 and time_in_force == TimeInForce.NONE and by_qty != by_quote
-    if order["price_ticks"] == 0 or order["qty_lots"] == 0 or order["quote_units"] != 0:
+    is_priced = order["price_ticks"] != 0
+    if is_priced == (order["peg_price_type"] != 0) or order["qty_lots"] == 0 or order["quote_units"] != 0:
         return False
     if kind == OrderType.LIMIT_MAKER:
         return time_in_force == TimeInForce.NONE or time_in_force == TimeInForce.GTC
@@ -197,18 +202,20 @@ def judge_permission(state, order):
 
 @hot
 def judge_filters(handle):
-    """The instrument's filters in their order. A maximum or a multiplier of 0 is none."""
+    """The instrument's filters in their order. A maximum or a multiplier of 0 is none. A pegged order that waits for
+    its stop price has no price yet; `pegged_stop` judges the one that it will take."""
     state = views(handle)
     order = state.taker[0]
     instrument_id = np.int64(order["instrument_id"])
     price = order["price_ticks"]
     qty = order["qty_lots"]
     has_limit = not is_market(order)
-    if has_limit and not is_price_allowed(state, instrument_id, price):
+    has_price = price != 0
+    if has_price and not is_price_allowed(state, instrument_id, price):
         return RejectReason.PRICE_FILTER.value
-    if is_stop(order) and order["stop_price_ticks"] != 0:
-        if not is_price_allowed(state, instrument_id, order["stop_price_ticks"]):
-            return RejectReason.PRICE_FILTER.value
+    stop_price = order["stop_price_ticks"]
+    if is_stop(order) and stop_price != 0 and not is_price_allowed(state, instrument_id, stop_price):
+        return RejectReason.PRICE_FILTER.value
     if qty != 0:
         if qty < parameter(state, instrument_id, InstrumentParameter.QTY_LOTS_MIN):
             return RejectReason.LOT_SIZE.value
@@ -219,9 +226,9 @@ def judge_filters(handle):
             return RejectReason.MARKET_LOT_SIZE.value
         if is_above(qty, parameter(state, instrument_id, InstrumentParameter.MARKET_QTY_LOTS_MAX)):
             return RejectReason.MARKET_LOT_SIZE.value
-    if has_limit and not is_price_near(handle, instrument_id, order["side"], price):
+    if has_price and not is_price_near(handle, instrument_id, order["side"], price):
         return RejectReason.PERCENT_PRICE_BY_SIDE.value
-    if not is_notional_right(handle, instrument_id, has_limit):
+    if has_price == has_limit and not is_notional_right(handle, instrument_id, has_limit):
         return RejectReason.NOTIONAL.value
     row = find_position(state, np.int64(order["account_id"]), instrument_id)
     order["position"] = row
@@ -235,6 +242,10 @@ def judge_filters(handle):
             return RejectReason.MAX_NUM_ALGO_ORDERS.value
         if order["trailing_delta_bips"] != 0 and not is_delta_allowed(state, order):
             return RejectReason.TRAILING_DELTA.value
+    if order["iceberg_lots"] != 0:
+        reason = judge_iceberg(handle, instrument_id)
+        if reason != _NONE:
+            return reason
     if order["side"] == Side.BUY and qty != 0 and not is_position_small(state, instrument_id, qty):
         return RejectReason.MAX_POSITION.value
     return _NONE
@@ -349,7 +360,7 @@ def judge_room(state, order):
     instrument_id = np.int64(order["instrument_id"])
     if order["position"] == NIL and balances_missing(state, order["account_id"], instrument_id) > balances_left(state):
         return RejectReason.BALANCES_FULL.value
-    if may_rest(order) and not has_place(state, order):
+    if may_rest(order) and order["price_ticks"] != 0 and not has_place(state, order):
         return RejectReason.PAGES_FULL.value
     if is_stop(order) and not can_rest(state.book, waiting_side(state, order), waiting_price(state, order)):
         return RejectReason.PAGES_FULL.value
@@ -487,7 +498,7 @@ def is_walk_affordable(state, order, free_units, unit):
     level = best_level(state.book, side_row(np.int64(order["instrument_id"]), Side.SELL))
     lots_left = order["qty_lots"]
     while level != NIL and lots_left > 0:
-        lots = min(lots_left, state.book.levels[level]["lots"])
+        lots = open_lots(state, order, level, lots_left)
         lot_price_units = level_price(state.book, level) * unit
         if lots > free_units // lot_price_units:
             return False
@@ -504,7 +515,7 @@ def are_lots_enough(state, order, free_lots, unit):
     units_left = order["quote_units"]
     while level != NIL:
         lot_price_units = level_price(state.book, level) * unit
-        lots = min(units_left // lot_price_units, state.book.levels[level]["lots"])
+        lots = open_lots(state, order, level, units_left // lot_price_units)
         if lots == 0:
             break
         if lots > free_lots:

@@ -16,7 +16,7 @@ from holdfast.codes import InstrumentParameter, Side
 from holdfast.engine.emit import is_market, is_waiting
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.ledger import fee_of, move, take_fee
-from holdfast.engine.risk import parameter
+from holdfast.engine.parameter import parameter
 from holdfast.engine.state import views
 
 

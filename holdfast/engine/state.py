@@ -107,6 +107,7 @@ instrument_dtype = np.dtype(
         ("aggregate_count", np.int64),
         ("update_count", np.int64),
         ("prevented_count", np.int64),  # The last prevented match's id.
+        ("iceberg_count", np.int64),  # Its open icebergs.
     ]
 )
 
@@ -178,6 +179,7 @@ position_dtype = np.dtype(  # An account in an instrument.
         ("last_order", np.int64),
         ("next", np.int64),  # The account's next position.
         ("waiting_count", np.int64),  # Of its open orders, those that wait for their stop price.
+        ("iceberg_count", np.int64),  # Of its open orders, the icebergs.
     ]
 )
 

@@ -20,11 +20,12 @@ Trailing stops follow the price and start in any mode.
 
 import numpy as np
 
-from holdfast.codes import ExpiryReason, OrderEventKind, Side, TradingMode
+from holdfast.codes import ExpiryReason, OrderEventKind, PegPriceType, Side, TradingMode
 from holdfast.engine.acting import begin_acting, end_acting
 from holdfast.engine.book import best_level, can_rest, level_price, move_order, trigger_side
 from holdfast.engine.emit import emit_order, is_market
 from holdfast.engine.jit import cold, hot
+from holdfast.engine.pegged_stop import work_pegged
 from holdfast.engine.place import expire, work
 from holdfast.engine.retire import unlist_row
 from holdfast.engine.risk import waits_for_rise
@@ -93,6 +94,9 @@ def trigger_next(handle):
     order["working_ts_ns"] = state.venue[0]["ts_ns"]
     order["updated_ts_ns"] = state.venue[0]["ts_ns"]
     order["updated_seq"] = state.venue[0]["seq"]
+    if order["peg_price_type"] != PegPriceType.NONE:
+        work_pegged(handle)
+        return
     emit_order(handle, order, OrderEventKind.ORDER_TRIGGERED.value, 0)
     work(handle)
 
@@ -103,7 +107,7 @@ def take_off(handle, row):
     state = views(handle)
     state.taker[0] = state.details[row]
     begin_acting(handle, np.int64(state.taker[0]["position"]))
-    unlist_row(state, row)
+    unlist_row(state, row, leaves_of(state.taker[0]))
 
 
 @cold

@@ -26,6 +26,12 @@ SYMBOL = "SOLUSDT"
 SECONDS_MAX = 20
 LIMIT_SELL = {"symbol": SYMBOL, "side": "SELL", "type": "LIMIT", "time_in_force": "GTC"}
 LIMIT_BUY = {**LIMIT_SELL, "side": "BUY"}
+# Every reply of the WebSocket API has "rateLimits", those to stop orders "stopPrice", to icebergs and pegged orders the
+# others, as Binance documents it, though some of the models leave them out.
+LEFT_OUT = {
+    *("rateLimits", "stopPrice", "icebergQty"),
+    *("pegPriceType", "pegOffsetType", "pegOffsetValue", "peggedPrice"),
+}
 warnings: list[str] = []
 
 
@@ -57,9 +63,7 @@ def fitting(data: object) -> Any:
 
 
 def check_fields(model: BaseModel) -> None:
-    # Every reply of the WebSocket API has "rateLimits", and those to stop orders "stopPrice", as Binance documents it,
-    # though some of the models leave them out.
-    unknown = getattr(model, "additional_properties", {}).keys() - {"rateLimits", "stopPrice"}
+    unknown = getattr(model, "additional_properties", {}).keys() - LEFT_OUT
     assert unknown == set(), f"{type(model).__name__} does not know {unknown}"
     for name in type(model).model_fields:
         value = getattr(model, name)
@@ -155,6 +159,32 @@ def trade() -> None:
     assert maker.klines(symbol=SYMBOL, interval="1m").data()[-1][4] == "150.50000000"
     assert maker.ui_klines(symbol=SYMBOL, interval="1m").data()[-1][4] == "150.50000000"
     stop_out(maker, taker)
+    show_parts(maker, taker)
+    peg(maker, taker)
+
+
+def show_parts(maker: Any, taker: Any) -> None:
+    """An iceberg, of which one taker gets three parts."""
+    parts = {**LIMIT_SELL, "iceberg_qty": 1, "new_order_resp_type": "RESULT"}
+    iceberg = read(maker.new_order(**parts, quantity=3, price=170))
+    shown = read(maker.get_order(symbol=SYMBOL, order_id=iceberg.order_id))
+    assert (shown.orig_qty, shown.iceberg_qty) == ("3.00000000", "1.00000000"), shown
+    taken = read(taker.new_order(**LIMIT_BUY, quantity=3, price=170))
+    assert [(fill.qty, fill.price) for fill in taken.fills] == [("1.00000000", "170.00000000")] * 3, taken
+    assert read(maker.get_order(symbol=SYMBOL, order_id=iceberg.order_id)).status == "FILLED"
+
+
+def peg(maker: Any, taker: Any) -> None:
+    """A price from the book, on either side of it."""
+    deeper = {"peg_price_type": "PRIMARY_PEG", "peg_offset_type": "PRICE_LEVEL", "peg_offset_value": 1}
+    for price in (180, 181):
+        read(maker.new_order(**LIMIT_SELL, quantity=1, price=price))
+    pegged = maker.new_order(**LIMIT_SELL, quantity=1, **deeper).data().to_dict()
+    assert (pegged["price"], pegged["peggedPrice"]) == ("0.00000000", "181.00000000"), pegged
+    buy = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "time_in_force": "IOC"}
+    best = read(taker.new_order(**buy, quantity=1, peg_price_type="MARKET_PEG"))
+    assert (best.status, best.fills[0].price) == ("FILLED", "180.00000000"), best
+    assert len(read(maker.delete_open_orders(symbol=SYMBOL))) == 2
 
 
 def stop_out(maker: Any, taker: Any) -> None:
@@ -278,7 +308,13 @@ async def session(key: dict) -> None:
             "1.00000000", "1.00000000", "1.00000000", "140.00000000", "140.00000000",
         ), report  # fmt: skip
         read(await api.order_cancel(symbol=SYMBOL, order_id=match.taker_order_id))
-        read(await api.order_place(**LIMIT_SELL, quantity=1, price=163))
+        iceberg = read(await api.order_place(**LIMIT_SELL, quantity=1, price=163, iceberg_qty=0.25)).result
+        report = await user.expect(reported(iceberg.order_id, "NEW", "NEW"))
+        assert (report.q, report.F) == ("1.00000000", "0.25000000"), report
+        pegged = read(await api.order_place(**LIMIT_SELL, quantity=1, peg_price_type="PRIMARY_PEG")).result
+        report = await user.expect(reported(pegged.order_id, "NEW", "NEW"))
+        told = report.to_dict()
+        assert (told["p"], told["gP"], told["gp"]) == ("0.00000000", "PRIMARY_PEG", "163.00000000"), told
         read(await api.open_orders_cancel_all(symbol=SYMBOL))
         for call in (
             api.ping(),

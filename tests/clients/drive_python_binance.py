@@ -75,6 +75,26 @@ def trade() -> None:
     prevent(maker)
     read(maker)
     stop_out(maker, taker)
+    show_parts(maker, taker)
+
+
+def show_parts(maker: Client, taker: Client) -> None:
+    """An iceberg in the client's own words, and a pegged order: the book shows a part of one, the other joins it."""
+    iceberg = maker.order_limit_sell(symbol=SYMBOL, quantity="3", price="3300", icebergQty="0.5")
+    assert iceberg["icebergQty"] == "0.50000000"
+    assert is_soon(lambda: maker.get_order_book(symbol=SYMBOL)["asks"] == [["3300.00000000", "0.50000000"]])
+    pegged = maker.create_order(
+        symbol=SYMBOL, side="SELL", type="LIMIT_MAKER", quantity="1", pegPriceType="PRIMARY_PEG",
+        newOrderRespType="RESULT",
+    )  # fmt: skip
+    assert (pegged["price"], pegged["peggedPrice"]) == ("0.00000000", "3300.00000000")
+    bought = taker.order_limit_buy(symbol=SYMBOL, quantity="2", price="3300")
+    assert [fill["qty"] for fill in bought["fills"]] == ["0.50000000", "1.00000000", "0.50000000"]
+    state = maker.get_order(symbol=SYMBOL, orderId=iceberg["orderId"])
+    assert (state["status"], state["executedQty"], state["icebergQty"]) == (
+        "PARTIALLY_FILLED", "1.00000000", "0.50000000",
+    )  # fmt: skip
+    assert maker.cancel_order(symbol=SYMBOL, orderId=iceberg["orderId"])["status"] == "CANCELED"
 
 
 def stop_out(maker: Client, taker: Client) -> None:

@@ -191,7 +191,7 @@ class AccountOracle:
             if order["side"] == "SELL":
                 locked["BTC"] += leaves
             else:
-                locked["USDT"] += leaves * Decimal(order["price"])
+                locked["USDT"] += leaves * Decimal(order.get("peggedPrice", order["price"]))
         for asset in ASSETS:
             free, held = Decimal(rows[asset]["free"]), Decimal(rows[asset]["locked"])
             name = self.record.account

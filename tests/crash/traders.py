@@ -106,13 +106,15 @@ class Trader(threading.Thread):
         return sent.reply is not None and sent.reply["status"] != "FILLED" and sent.canceled is None
 
     def _terms(self) -> dict[str, str]:
-        """A limit order; of five one waits for a price, which those of others then reach."""
+        """A limit order; of five one waits for a price, which those of others then reach, one shows a part, and of ten
+        one takes its price from the book."""
+        size = self._random.randint(1, 50)
         terms = {
             "symbol": SYMBOL,
             "side": self._random.choice(["BUY", "SELL"]),
             "type": "LIMIT",
             "timeInForce": "GTC",
-            "quantity": f"{self._random.randint(1, 50) / 10_000:.4f}",
+            "quantity": f"{size / 10_000:.4f}",
             "price": str(self._random.choice(PRICES)),
             "newOrderRespType": "FULL",
         }
@@ -121,6 +123,11 @@ class Trader(threading.Thread):
             terms["stopPrice"] = str(self._random.choice(PRICES))
             if not terms["type"].endswith("LIMIT"):
                 del terms["price"], terms["timeInForce"]
+        if "price" in terms and self._random.random() < 0.2:
+            terms["icebergQty"] = f"{max(1, size // 4) / 10_000:.4f}"
+        if "price" in terms and self._random.random() < 0.1:
+            terms["pegPriceType"] = self._random.choice(["PRIMARY_PEG", "MARKET_PEG"])
+            del terms["price"]
         return terms
 
     def _place(self, client_id: str) -> None:

@@ -48,6 +48,7 @@ BTC, USDT, MARKET = 1, 2, 1
 ASSETS = {"BTC": BTC, "USDT": USDT}
 FIRST_HOLDINGS = {BTC: 1_000, USDT: 100_000}
 AMENDED = int(OrderEventKind.ORDER_AMENDED)
+PEGS = {"primary-peg": CommandFlag.PEG_PRIMARY, "market-peg": CommandFlag.PEG_MARKET}
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.txt"))
 
 
@@ -151,9 +152,11 @@ class Session:
     def order_fields(self, who: str, words: str) -> dict[str, Any]:
         """`buys 5 at 100 as A [options]`, `… at market as B stop 95`, or `for 500 at market` by quote quantity.
 
-        A trailing stop is `… stop 95 trail 500`, or `… stop trail 500` without a stop price; 500 bips are 5 %.
+        A trailing stop is `… stop 95 trail 500`, or `… stop trail 500` without a stop price; 500 bips are 5 %. A price
+        may be pegged: `at primary-peg`, or `at market-peg … deeper 2`; of an iceberg `shows 3` says the part.
         """
-        match = re.fullmatch(r"(buys|sells) (for )?(-?\d+) at (market|-?\d+)(?: as (\S+))?((?: \S+)*)", words)
+        prices = r"market|primary-peg|market-peg|-?\d+"
+        match = re.fullmatch(rf"(buys|sells) (for )?(-?\d+) at ({prices})(?: as (\S+))?((?: \S+)*)", words)
         assert match, words
         side, quote, amount, price, name, options = match.groups()
         fields: dict[str, Any] = {
@@ -166,7 +169,8 @@ class Session:
         if price == "market":
             fields["order_type"] = OrderType.MARKET
         else:
-            fields |= {"order_type": OrderType.LIMIT, "time_in_force": TimeInForce.GTC, "price_ticks": int(price)}
+            fields |= {"order_type": OrderType.LIMIT, "time_in_force": TimeInForce.GTC}
+            fields |= {"flags": PEGS[price]} if price in PEGS else {"price_ticks": int(price)}
         rest = iter(options.replace("stop trail", "stop 0 trail").replace("take trail", "take 0 trail").split())
         for option in rest:
             if option in ("IOC", "FOK"):
@@ -180,7 +184,11 @@ class Session:
             elif option == "maker":
                 fields |= {"order_type": OrderType.LIMIT_MAKER, "time_in_force": TimeInForce.NONE}
             elif option == "even-if-cancel-fails":
-                fields["flags"] = CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS
+                fields["flags"] = fields.get("flags", 0) | CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS
+            elif option == "shows":
+                fields["iceberg_lots"] = int(next(rest))
+            elif option == "deeper":
+                fields["price_ticks"] = int(next(rest))
             elif option == "within":
                 fields["deadline_ts_ns"] = self.now_ns + int(next(rest)) * SECOND_NS
             elif option == "key":
@@ -342,6 +350,16 @@ def check_open(session: Session, who: str, names: str) -> None:
     assert found == names.replace("-", "").split()
 
 
+def check_price(session: Session, who: str, name: str, price: str) -> None:
+    (order,) = (each for each in session.exchange.open_orders(session.account(who), MARKET) if each.client_id == name)
+    assert order.price_ticks == int(price)
+
+
+def check_left(session: Session, who: str, name: str, lots: str) -> None:
+    (order,) = (each for each in session.exchange.open_orders(session.account(who), MARKET) if each.client_id == name)
+    assert order.qty_lots - order.executed_lots - order.prevented_lots == int(lots)
+
+
 def check_fees(session: Session, amount: str, asset: str) -> None:
     totals = session.exchange.totals()  # type: ignore[attr-defined]
     assert totals[ASSETS[asset] - 1].fees == int(amount)
@@ -375,6 +393,8 @@ CHECKS: list[tuple[str, Callable[..., None]]] = [
     (r"(\w+) has (BTC|USDT): (.*)", check_balance),
     (r"book: bids (.*) asks (.*)", check_book),
     (r"open of (\w+): (.*)", check_open),
+    (r"(\w+)'s (\S+) is at (\d+)", check_price),
+    (r"(\w+)'s (\S+) has (\d+) left", check_left),
     (r"fees: (\d+) (\w+)", check_fees),
 ]
 

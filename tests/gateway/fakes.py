@@ -15,6 +15,7 @@ import numpy as np
 
 from holdfast.clock import Clock
 from holdfast.codes import (
+    CommandFlag,
     CommandKind,
     ControlEventKind,
     ExpiryReason,
@@ -24,6 +25,7 @@ from holdfast.codes import (
     OrderEventKind,
     OrderStatus,
     OrderType,
+    PegPriceType,
     RejectReason,
     TimeInForce,
     TradingMode,
@@ -400,7 +402,10 @@ class FakeReplica:
         canceled = self._cancel(command)
         if whole is not None:  # A reason that refuses cancel and order alike.
             return [*canceled, self._rejected(command, whole)]
-        if canceled[0].kind == OrderEventKind.CANCEL_REJECTED and not command.flags:
+        if (
+            canceled[0].kind == OrderEventKind.CANCEL_REJECTED
+            and not command.flags & CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS
+        ):
             return [*canceled, self._rejected(command, RejectReason.REPLACE_CANCEL_FAILED)]
         return [*canceled, *self._place(command)]
 
@@ -529,6 +534,7 @@ class FakeReplica:
             "account_event": next(self._event_numbers),
             "order_id": order_id,
             "price_ticks": command.price_ticks,
+            "iceberg_lots": command.iceberg_lots,
             "qty_lots": command.qty_lots,
             "quote_units": command.quote_units,
             "stop_price_ticks": command.stop_price_ticks,
@@ -536,6 +542,11 @@ class FakeReplica:
             "client_id": client_id,
             "key_id": command.key_id,
         }
+        if command.flags & (CommandFlag.PEG_PRIMARY | CommandFlag.PEG_MARKET):
+            is_primary = command.flags & CommandFlag.PEG_PRIMARY
+            fields["peg_price_type"] = PegPriceType.PRIMARY if is_primary else PegPriceType.MARKET
+            fields["peg_offset_levels"] = command.price_ticks
+            fields["price_ticks"] = 0 if command.stop_price_ticks else self.market_price_ticks
         return working(OrderEvent(**fields))  # type: ignore[arg-type]
 
     def _controls_of(self, command: Command) -> list[ControlEvent]:

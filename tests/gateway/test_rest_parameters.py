@@ -11,6 +11,8 @@ from holdfast.instruments import Reference
 from tests.gateway.fakes import API_KEY, BTC, USDT, World, instrument, limit_order
 
 STOP = {"type": "STOP_LOSS_LIMIT", "stopPrice": "20000"}
+PEGGED = {"pegPriceType": "PRIMARY_PEG", "price": None}
+OFFSET = PEGGED | {"pegOffsetType": "PRICE_LEVEL", "pegOffsetValue": "1"}
 MARKET = {"type": "MARKET", "price": None, "timeInForce": None}
 DECIMAL = f"legal range is '{DECIMAL_RANGE}'."
 
@@ -92,10 +94,43 @@ ORDERS: list[tuple[dict[str, Any], int, str]] = [
     (STOP | {"stopPrice": "20000.001"}, -1013, "Filter failure: PRICE_FILTER"),
     (STOP | {"stopPrice": "-1"}, -1100, illegal("stopPrice", DECIMAL_RANGE)),
     (STOP | {"trailingDelta": "10"}, -1013, "Trailing stop orders are not supported for this symbol."),
+    # Icebergs.
+    (MARKET | {"icebergQty": "0.0005"}, -1106, "Parameter 'icebergQty' sent when not required."),
+    ({"timeInForce": "IOC", "icebergQty": "0.0005"}, -1014, "Unsupported order combination."),
+    (STOP | {"timeInForce": "FOK", "icebergQty": "0.0005"}, -1014, "Unsupported order combination."),
+    ({"icebergQty": "0.0011"}, -1013, "IcebergQty exceeds QTY."),
+    ({"icebergQty": "0.000001"}, -1013, "Filter failure: LOT_SIZE"),
+    ({"icebergQty": "-1"}, -1100, illegal("icebergQty", DECIMAL_RANGE)),
+    # Pegged orders.
+    (PEGGED | {"pegPriceType": "BEST"}, -1210, "Invalid pegPriceType."),
+    (PEGGED | {"pegPriceType": "MARKET"}, -1210, "Invalid pegPriceType."),
+    (OFFSET | {"pegOffsetType": "TICKS"}, -1211, "Invalid pegOffsetType."),
+    (OFFSET | {"pegOffsetValue": "-1"}, -1100, illegal("pegOffsetValue", LONG_RANGE)),
+    (
+        OFFSET | {"pegOffsetValue": "101"},
+        -1102,
+        "'pegOffsetValue' contains unexpected value. Cannot be greater than 100.",
+    ),
+    (OFFSET | {"pegOffsetValue": None}, -1128, "Combination of optional parameters invalid."),
+    (OFFSET | {"pegOffsetType": None}, -1128, "Combination of optional parameters invalid."),
+    (OFFSET | {"pegPriceType": None, "price": "1"}, -1106, "Parameter 'pegOffsetType' sent when not required."),
+    (PEGGED | {"pegPriceType": None}, -1102, mandatory("price")),
+    (PEGGED | {"price": "25000"}, -1106, "Parameter 'price' sent when not required."),
+    (PEGGED | {"timeInForce": "IOC"}, -1014, "Unsupported order combination."),
+    (PEGGED | {"timeInForce": None}, -1102, mandatory("timeInForce")),
+    (
+        PEGGED | {"type": "LIMIT_MAKER", "timeInForce": None, "pegPriceType": "MARKET_PEG"},
+        -1013,
+        "This price peg cannot be used with this order type.",
+    ),
+    (MARKET | {"pegPriceType": "MARKET_PEG"}, -1013, "This order type may not use pegged price."),
+    (
+        MARKET | {"type": "STOP_LOSS", "stopPrice": "20000", "pegPriceType": "MARKET_PEG"},
+        -1013,
+        "This order type may not use pegged price.",
+    ),
     # Known to Binance, not to this venue.
-    ({"icebergQty": "0.0001"}, -1013, "Iceberg orders are not supported for this symbol."),
     ({"trailingDelta": "10"}, -1013, "Trailing stop orders are not supported for this symbol."),
-    ({"pegPriceType": "PRIMARY_PEG"}, -1013, "Pegged orders are not supported for this symbol."),
     ({"strategyId": "1"}, -1106, "Parameter 'strategyId' sent when not required."),
     ({"strategyType": "999999"}, -1134, "`strategyType` was less than 1000000."),
     ({"strategyType": "1000000"}, -1106, "Parameter 'strategyType' sent when not required."),

@@ -195,6 +195,7 @@ def test_exchange_info_is_what_strict_clients_decode(world: World) -> None:
         "NOTIONAL",
         "MAX_NUM_ORDERS",
         "MAX_NUM_ORDER_AMENDS",
+        "ICEBERG_PARTS",
     ]
     assert first["filters"][1] == {
         "filterType": "LOT_SIZE",
@@ -217,7 +218,8 @@ def test_exchange_info_is_what_strict_clients_decode(world: World) -> None:
         "EXPIRE_BOTH",
         "DECREMENT",
     ]
-    for name in ("icebergAllowed", "ocoAllowed", "allowTrailingStop", "isMarginTradingAllowed"):
+    assert first["icebergAllowed"] is first["pegInstructionsAllowed"] is True
+    for name in ("ocoAllowed", "allowTrailingStop", "isMarginTradingAllowed"):
         assert first[name] is False
     for name in ("quotePrecision", "quoteAssetPrecision", "baseAssetPrecision"):
         assert first[name] == 8

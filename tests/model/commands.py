@@ -12,7 +12,16 @@ import numpy as np
 from hypothesis import strategies as st
 
 from holdfast import config
-from holdfast.codes import CommandKind, InstrumentParameter, Limit, OrderType, Side, TimeInForce, TradingMode
+from holdfast.codes import (
+    CommandFlag,
+    CommandKind,
+    InstrumentParameter,
+    Limit,
+    OrderType,
+    Side,
+    TimeInForce,
+    TradingMode,
+)
 from holdfast.commands import Command, command_dtype, encode
 from tests.model.naive_exchange import NaiveExchange
 
@@ -24,6 +33,7 @@ INSTRUMENTS = (1, 2, 3)
 ASSETS = (1, 2, 3)
 
 GTC, IOC, FOK = TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK
+PEG_PRIMARY, PEG_MARKET = CommandFlag.PEG_PRIMARY, CommandFlag.PEG_MARKET
 LIMIT, MARKET, LIMIT_MAKER = OrderType.LIMIT, OrderType.MARKET, OrderType.LIMIT_MAKER
 
 _LATER_NS = 2 * HORIZON_NS
@@ -94,6 +104,9 @@ forms = st.sampled_from(
     + [(OrderType.STOP_LOSS_LIMIT, GTC), (OrderType.STOP_LOSS_LIMIT, IOC)]
     + [(OrderType.TAKE_PROFIT_LIMIT, GTC), (OrderType.TAKE_PROFIT_LIMIT, FOK)]
 )
+forms_with_limit = [(LIMIT, GTC), (LIMIT, IOC), (LIMIT, FOK), (LIMIT_MAKER, GTC)] + [
+    (kind, time) for kind in (OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT) for time in (GTC, GTC, IOC, FOK)
+]
 odd_forms = st.tuples(st.integers(0, 8), st.integers(0, 4))
 preventions = st.sampled_from([0, 0, 1, 2, 3, 4])
 odd_preventions = st.integers(-1, 5)
@@ -107,16 +120,23 @@ fresh = st.sampled_from([True, True, False])
 times = st.sampled_from(
     [1, 1, 1, 1, 1, 1, 1, 1, 0, SECOND_NS, 20 * SECOND_NS, 60 * SECOND_NS, 300 * SECOND_NS, HORIZON_NS - 1, HORIZON_NS]
 )
+# How much is shown (0: all); PegPriceType as a flag, and levels from the best.
+pegs = [(PEG_PRIMARY, 0), (PEG_PRIMARY, 1), (PEG_MARKET, 0), (PEG_MARKET, 1)]
+shapes = _mostly(
+    [(0, 0, 0)] * 16 + [(part_lots, 0, 0) for part_lots in (1, 1, 2, 2, 3, 5)] + [(0, *peg) for peg in pegs],
+    [(-1, 0, 0), (40, 0, 0), (0, PEG_PRIMARY, 101), (0, PEG_MARKET, -1), (0, PEG_PRIMARY | PEG_MARKET, 0)],
+    20,
+)
 deadlines = _mostly([None, 5 * SECOND_NS, 100 * SECOND_NS, HORIZON_NS, 0], [-1], 20)
 picks = st.integers(0, 5)
 
 orders = st.tuples(
     *(accounts, keys, instruments, sides, forms, preventions),
-    *(prices, stops, deltas, lots, quotes, client_ids, fresh, deadlines),
+    *(prices, stops, deltas, lots, quotes, client_ids, fresh, deadlines, shapes),
 )
 odd_orders = st.tuples(
     *(accounts, keys, instruments, sides, odd_forms, odd_preventions),
-    *(prices, stops, deltas, lots, quotes, client_ids, fresh, deadlines),
+    *(prices, stops, deltas, lots, quotes, client_ids, fresh, deadlines, shapes),
 )
 targets = st.tuples(
     _mostly(["id", "client id", "both"], ["other", "none", "unknown"], 6), picks, _mostly([0], [1, 2], 3)
@@ -147,7 +167,6 @@ countdowns = st.tuples(
     deadlines,
 )
 ticks = st.tuples(st.just("tick"), st.booleans())  # Whether it comes when the next timer runs out.
-cascades = st.tuples(st.just("cascade"), sides, st.integers(2, 30), st.sampled_from([1, 2, 3]), st.booleans())
 # Instrument, key, how long each mode lasts; and whether it is called off.
 stages = _mostly([0, 1, SECOND_NS, 20 * SECOND_NS], [-1, config.REOPENING_STAGE_NS_MAX + 1, 2**63 - 1], 12)
 reopenings = st.tuples(
@@ -180,6 +199,18 @@ trails = st.tuples(
     ),
     st.lists(st.tuples(st.integers(-45, 45), st.integers(-45, 45), st.booleans()), min_size=2, max_size=10),
 )
+cascades = st.tuples(
+    st.just("cascade"), sides, st.integers(2, 30), st.sampled_from([1, 2, 3]), st.sampled_from(["", "limit", "peg"])
+)
+icebergs = st.tuples(st.just("icebergs"), sides, st.integers(2, 4), st.integers(1, 2), st.integers(20, 60), preventions)
+pegged = st.tuples(
+    sides,
+    st.sampled_from(forms_with_limit),
+    st.sampled_from(pegs),
+    st.sampled_from([3, 1, 6]),
+    st.sampled_from([0, 0, 1]),
+)
+pegging = st.tuples(st.just("pegging"), st.integers(0, 2), st.lists(pegged, min_size=1, max_size=5), sides)
 ladders = st.tuples(st.just("ladder"), st.sampled_from(ACCOUNTS[:2]), sides, st.integers(30, 45), st.integers(1, 3))
 
 # Kind, account, asset, amount, receiver, key, reference.
@@ -280,6 +311,10 @@ parameters = st.tuples(
             (InstrumentParameter.TRAILING_BELOW_BIPS_MAX, 10_000),
             (InstrumentParameter.MAKER_FEE_PPM, 100_000),
             (InstrumentParameter.TAKER_FEE_PPM, 100_001),
+            (InstrumentParameter.ICEBERG_PARTS_MAX, 2),
+            (InstrumentParameter.ICEBERG_PARTS_MAX, config.ICEBERG_PARTS_MAX + 1),
+            (InstrumentParameter.ICEBERG_ORDERS_MAX, 1),
+            (InstrumentParameter.ICEBERG_ORDERS_MAX, 2),
             (InstrumentParameter.ORDER_AMENDS_MAX, 1),
             (InstrumentParameter.ORDER_AMENDS_MAX, 2),
             (InstrumentParameter.ORDER_AMENDS_MAX, config.ORDER_AMENDS_MAX + 1),
@@ -312,8 +347,11 @@ interludes = st.tuples(
     _mostly([True], [False], 15),  # Whether things are put right again.
 )
 operating = _weighted((2, cancel_alls), (4, money), (2, withdrawal_steps), (1, fees), (1, names), (1, rarities))
-rarely = _weighted((1, ladders), (1, cascades), (4, auctions), (2, reopenings), (1, crowds), (3, trails))
-steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (12, rarely)))
+rarely = _weighted(
+    *((1, ladders), (1, cascades), (4, auctions), (2, reopenings), (1, crowds)),
+    *((3, trails), (2, icebergs), (2, pegging)),
+)
+steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (14, rarely)))
 
 
 def commands_of(model: NaiveExchange, step: Step) -> Iterator[Command]:
@@ -361,7 +399,7 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
             yield Command(kind=CommandKind.TICK, ts_ns=model.next_due_ts_ns() if is_awaited else 0)
         case "replace", order, target, goes_on:
             command = _order(model, CommandKind.REPLACE_ORDER, order)
-            yield _aim(model, command._replace(flags=int(goes_on)), target)
+            yield _aim(model, command._replace(flags=command.flags | int(goes_on)), target)
         case "reopening", instrument, key, halt_ns, cancel_only_ns, auction_ns, is_called_off:
             key = b"reopening %d" % model.command.seq if key == b"fresh" else key
             command = Command(kind=CommandKind.SCHEDULE_REOPENING, instrument_id=instrument, client_id=key)
@@ -405,7 +443,33 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
             kind = CommandKind.PLACE_ORDER
             taker = Command(kind=kind, account_id=1, instrument_id=2, side=Side.SELL if side == Side.BUY else Side.BUY)
             yield taker._replace(order_type=MARKET, qty_lots=count - 3, client_id=b"sweep %d" % model.orders)
-        case "cascade", side, count, step_size, has_limit:
+        case "icebergs", side, count, part_lots, taken_lots, prevention:
+            # Parts that come round and round between those of others, so that a taker needs several steps for them.
+            side, other = (Side.SELL, Side.BUY) if side != Side.SELL else (Side.BUY, Side.SELL)
+            place = Command(kind=CommandKind.PLACE_ORDER, instrument_id=2, price_ticks=100, order_type=LIMIT)
+            name = b"%d %%d" % model.orders
+            for i in range(count):
+                part = place._replace(account_id=1 + i % 2, side=side, time_in_force=GTC, qty_lots=15 * part_lots + i)
+                yield part._replace(iceberg_lots=part_lots * (i % 3 > 0), client_id=b"part " + name % i)
+            taker = place._replace(account_id=1, side=other, time_in_force=IOC, self_trade_prevention=prevention)
+            yield taker._replace(qty_lots=taken_lots, client_id=b"taker " + name % 0)
+        case "pegging", levels, wanted, side:
+            # Pegged orders in a book of so many levels, and a trade that makes those work that wait.
+            place = Command(kind=CommandKind.PLACE_ORDER, account_id=2, instrument_id=1, order_type=LIMIT, qty_lots=2)
+            name = b"%d %%d" % model.orders
+            for i in range(2 * levels):
+                price, one = (99 - i // 2, Side.BUY) if i % 2 else (102 + i // 2, Side.SELL)
+                level = place._replace(side=one, time_in_force=GTC, price_ticks=price)
+                yield level._replace(client_id=b"level " + name % i)
+            for i, (one, (order_type, time), (peg, offset), qty, part_lots) in enumerate(wanted):
+                stop = 99 if side == Side.SELL else 102
+                peg_of = place._replace(account_id=1 + i % 3, side=one, order_type=int(order_type), time_in_force=time)
+                peg_of = peg_of._replace(stop_price_ticks=stop if order_type >= OrderType.STOP_LOSS else 0, flags=peg)
+                peg_of = peg_of._replace(price_ticks=offset, qty_lots=qty, client_id=b"pegged " + name % i)
+                yield peg_of._replace(iceberg_lots=part_lots if time == GTC else 0)
+            push = place._replace(account_id=1, side=side, order_type=MARKET, client_id=b"push " + name % 0)
+            yield push._replace(qty_lots=1)
+        case "cascade", side, count, step_size, limit:
             # A market that falls (or rises) through stop orders, of which each takes the next order with it.
             side, other = (Side.SELL, Side.BUY) if side != Side.SELL else (Side.BUY, Side.SELL)
             down = 1 if side == Side.SELL else -1
@@ -415,9 +479,11 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
                 rest = place._replace(account_id=2, side=other, order_type=LIMIT, time_in_force=GTC)
                 yield rest._replace(price_ticks=3_000 - down * i, client_id=b"rest " + name % i)
             stop = place._replace(side=side, order_type=OrderType.STOP_LOSS)
-            if has_limit:
-                limit = 3_000 - down * (count // 2)  # Some come to rest.
-                stop = stop._replace(order_type=OrderType.STOP_LOSS_LIMIT, time_in_force=GTC, price_ticks=limit)
+            if limit == "peg":
+                stop = stop._replace(order_type=OrderType.STOP_LOSS_LIMIT, time_in_force=GTC, flags=PEG_MARKET)
+            elif limit:
+                price = 3_000 - down * (count // 2)  # Some come to rest.
+                stop = stop._replace(order_type=OrderType.STOP_LOSS_LIMIT, time_in_force=GTC, price_ticks=price)
             for i in range(count):
                 price = 3_000 - down * (i // step_size)
                 yield stop._replace(account_id=1 + i % 3, stop_price_ticks=price, client_id=b"stop " + name % i)
@@ -498,8 +564,12 @@ def _later(deadline: int | None) -> int:
 
 
 def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
-    account, key, instrument, side, (order_type, time), stp, price, stop, delta, qty, quote, *ids = order
-    client_id, is_fresh, deadline = ids
+    account, key, instrument, side, (order_type, time), stp, *rest = order
+    price, stop, delta, qty, quote, client_id, is_fresh, deadline, (iceberg, peg, offset) = rest
+    if order_type % 2 == 0 and quote != -1:
+        iceberg = peg = 0
+    if 0 < iceberg < 10:
+        iceberg = min(iceberg, qty) if time in (0, GTC) and qty > 0 else 0
     if order_type == MARKET:
         price = price if quote == -1 else 0
         qty, quote = (qty, 0) if qty % 4 else (0, quote)
@@ -512,8 +582,12 @@ def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
         stop = 0
     if order_type < OrderType.STOP_LOSS and quote != -1:
         stop = delta = 0
+    if peg:
+        price = offset
     return Command(
         kind=kind,
+        flags=int(peg),
+        iceberg_lots=iceberg,
         side=int(side),
         order_type=int(order_type),
         time_in_force=int(time),

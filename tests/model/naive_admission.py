@@ -9,6 +9,7 @@ from holdfast.codes import (
     Limit,
     OrderStatus,
     OrderType,
+    PegPriceType,
     RejectReason,
     SelfTradePrevention,
     Side,
@@ -16,7 +17,14 @@ from holdfast.codes import (
     TradingMode,
 )
 from holdfast.commands import Command
-from holdfast.config import NOTIONAL_MAX, ORDER_AMENDS_MAX, PPM, PRICE_TICKS_MAX, TRAILING_DELTA_BIPS_MAX
+from holdfast.config import (
+    ICEBERG_PARTS_MAX,
+    NOTIONAL_MAX,
+    ORDER_AMENDS_MAX,
+    PPM,
+    PRICE_TICKS_MAX,
+    TRAILING_DELTA_BIPS_MAX,
+)
 from tests.model.naive_state import STOPS, Instrument, Order, RememberedId, State
 
 Page = tuple[int, str, int, int]  # Instrument, ladder, level of pages, number.
@@ -123,7 +131,8 @@ class Admission(State):
         which = InstrumentParameter
         if not value(which.QTY_LOTS_MIN) <= qty <= value(which.QTY_LOTS_MAX):
             return RejectReason.LOT_SIZE
-        if not self.is_notional_right(replace(order, qty_lots=qty)):
+        is_unpriced = order.peg_price_type and not order.price_ticks
+        if not is_unpriced and not self.is_notional_right(replace(order, qty_lots=qty)):
             return RejectReason.NOTIONAL
         if order.amendments >= (value(which.ORDER_AMENDS_MAX) or ORDER_AMENDS_MAX):
             return RejectReason.MAX_NUM_ORDER_AMENDS
@@ -136,13 +145,14 @@ class Admission(State):
             self.judge_form(order)
             or self.judge_client_id(order)
             or self.judge_permission(order)
+            or self.judge_peg(order)
             or self.judge_filters(order)
             or self.judge_room(order)
             or self.judge_funds(order)
         )
 
     def judge_form(self, order: Order) -> int:
-        qty, quote, price = order.qty_lots, order.quote_units, order.price_ticks
+        qty, quote, price = order.qty_lots, order.quote_units, order.price_ticks or order.peg_price_type
         if order.order_type in (OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT):
             is_right = price > 0 and qty > 0 and quote == 0
             is_right = is_right and order.time_in_force in (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK)
@@ -159,9 +169,25 @@ class Admission(State):
         stop, delta = order.stop_price_ticks, order.trailing_delta_bips
         is_right = is_right and 0 <= stop <= PRICE_TICKS_MAX and 0 <= delta <= TRAILING_DELTA_BIPS_MAX
         is_right = is_right and order.is_stop == bool(stop or delta)
+        is_right = is_right and (not order.iceberg_lots or self.may_be_iceberg(order))
+        is_right = is_right and (not order.peg_price_type or self.may_be_pegged(order))
         is_right = is_right and order.side in (Side.BUY, Side.SELL)
         is_right = is_right and 0 <= order.self_trade_prevention <= SelfTradePrevention.DECREMENT
         return 0 if is_right and order.client_id else RejectReason.MALFORMED
+
+    def may_be_iceberg(self, order: Order) -> bool:
+        stays = order.time_in_force == TimeInForce.GTC or order.order_type == OrderType.LIMIT_MAKER
+        return stays and 0 < order.iceberg_lots <= order.qty_lots
+
+    def may_be_pegged(self, order: Order) -> bool:
+        """What Binance's page on pegged orders allows."""
+        if order.peg_price_type not in (PegPriceType.PRIMARY, PegPriceType.MARKET) or order.peg_offset_levels < 0:
+            return False
+        if order.order_type == OrderType.LIMIT_MAKER:
+            return order.peg_price_type == PegPriceType.PRIMARY
+        if order.order_type == OrderType.LIMIT:
+            return order.peg_price_type == PegPriceType.MARKET or order.time_in_force == TimeInForce.GTC
+        return not order.is_market
 
     def judge_client_id(self, order: Order) -> int:
         """A refusal names the first order."""
@@ -183,22 +209,45 @@ class Admission(State):
             return RejectReason.MODE_FORBIDS
         return 0
 
+    def judge_peg(self, order: Order) -> int:
+        """A pegged order takes its price, unless it does so when its stop price is reached."""
+        if not order.peg_price_type or order.is_stop:
+            return 0
+        order.price_ticks = self.peg_price(order)
+        return 0 if order.price_ticks else RejectReason.NO_PEG_PRICE
+
+    def peg_price(self, order: Order) -> int:
+        """The price of the level that a pegged order is pegged to now; 0: there is none."""
+        side = order.side
+        if order.peg_price_type == PegPriceType.MARKET:
+            side = Side.SELL if side == Side.BUY else Side.BUY
+        prices = list(dict.fromkeys(one.price_ticks for one in self.queue(order.instrument_id, side)))
+        return prices[order.peg_offset_levels] if order.peg_offset_levels < len(prices) else 0
+
+    def judge_price(self, order: Order) -> int:
+        value = self.instruments[order.instrument_id].parameter
+        for each in (order.price_ticks, order.stop_price_ticks):
+            low, high = value(InstrumentParameter.PRICE_TICKS_MIN), value(InstrumentParameter.PRICE_TICKS_MAX)
+            if each and not low <= each <= high:
+                return RejectReason.PRICE_FILTER
+        return 0
+
     def judge_filters(self, order: Order) -> int:
         instrument = self.instruments[order.instrument_id]
         value = instrument.parameter
         is_market = order.is_market
-        price, qty = order.price_ticks, order.qty_lots
+        qty = order.qty_lots
         which = InstrumentParameter
-        for each in [price] * (not is_market) + [order.stop_price_ticks] * bool(order.stop_price_ticks):
-            if not value(which.PRICE_TICKS_MIN) <= each <= value(which.PRICE_TICKS_MAX):
-                return RejectReason.PRICE_FILTER
+        if reason := self.judge_price(order):
+            return reason
         if qty and not value(which.QTY_LOTS_MIN) <= qty <= value(which.QTY_LOTS_MAX):
             return RejectReason.LOT_SIZE
         if is_market and qty and not self.is_between(instrument, which.MARKET_QTY_LOTS_MIN, qty):
             return RejectReason.MARKET_LOT_SIZE
-        if not is_market and not self.is_price_near(order):
+        is_unpriced = order.peg_price_type and not order.price_ticks  # Until its stop price is reached.
+        if not is_market and not is_unpriced and not self.is_price_near(order):
             return RejectReason.PERCENT_PRICE_BY_SIDE
-        if not self.is_notional_right(order):
+        if not is_unpriced and not self.is_notional_right(order):
             return RejectReason.NOTIONAL
         orders = self.open_orders(order.account_id, order.instrument_id)
         if (order.is_stop or not is_market) and value(which.ORDERS_MAX) and len(orders) >= value(which.ORDERS_MAX):
@@ -208,6 +257,8 @@ class Admission(State):
             return RejectReason.MAX_NUM_ALGO_ORDERS
         if order.trailing_delta_bips and not self.is_delta_allowed(order):
             return RejectReason.TRAILING_DELTA
+        if order.iceberg_lots and (reason := self.judge_iceberg(order)):
+            return reason
         if order.side == Side.BUY and qty and value(which.POSITION_MAX):
             holding = self.holding(order.account_id, instrument.base)
             mine = self.open_orders(order.account_id, order.instrument_id)
@@ -223,6 +274,17 @@ class Admission(State):
             lowest, highest = which.TRAILING_ABOVE_BIPS_MIN, which.TRAILING_ABOVE_BIPS_MAX
         value = self.instruments[order.instrument_id].parameter
         return value(lowest) <= order.trailing_delta_bips <= value(highest)
+
+    def judge_iceberg(self, order: Order) -> int:
+        value = self.instruments[order.instrument_id].parameter
+        if order.iceberg_lots < value(InstrumentParameter.QTY_LOTS_MIN):
+            return RejectReason.LOT_SIZE
+        parts = -(-order.qty_lots // order.iceberg_lots)
+        if parts > (value(InstrumentParameter.ICEBERG_PARTS_MAX) or ICEBERG_PARTS_MAX):
+            return RejectReason.ICEBERG_PARTS
+        icebergs = [one for one in self.open_orders(order.account_id, order.instrument_id) if one.iceberg_lots]
+        most = value(InstrumentParameter.ICEBERG_ORDERS_MAX)
+        return RejectReason.MAX_NUM_ICEBERG_ORDERS if most and len(icebergs) >= most else 0
 
     def is_between(self, instrument: Instrument, minimum: InstrumentParameter, value: int) -> bool:
         """The maximum's parameter follows the minimum's; 0 is none."""
@@ -270,7 +332,7 @@ class Admission(State):
         if missing and len(self.holdings) + len(missing) > self.limits[Limit.BALANCES_MAX]:
             return RejectReason.BALANCES_FULL
         may_rest = order.order_type == OrderType.LIMIT_MAKER or order.time_in_force == TimeInForce.GTC
-        if may_rest and not self.have_room(self.pages_of(order)):
+        if may_rest and order.price_ticks and not self.have_room(self.pages_of(order)):
             return RejectReason.PAGES_FULL
         if order.is_stop and not self.have_room(self.pages_while_waiting(order)):
             return RejectReason.PAGES_FULL

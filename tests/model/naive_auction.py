@@ -74,7 +74,7 @@ class Auctions(Trading):
         self.tell_control(ControlEventKind.AUCTION_UNCROSSED, 0, price, lots, **about)
 
     def trade_at(self, instrument: Instrument, maker: Order, taker: Order, price: int, is_new_run: bool) -> None:
-        lots = min(maker.leaves_lots, taker.leaves_lots)
+        lots = min(maker.shown_lots, taker.shown_lots)
         instrument.trades += 1
         instrument.aggregates += is_new_run
         instrument.last_price = price
@@ -92,6 +92,7 @@ class Auctions(Trading):
         for key, was in zip(keys, before, strict=True):
             self.tell_balance(*key, self.holdings[key].free + self.holdings[key].locked - was)
         for order in sorted((maker, taker), key=lambda one: one.side):
+            self.use_up_part(order, lots)
             if not order.leaves_lots:
                 self.open.remove(order)
                 self.close_id(order)

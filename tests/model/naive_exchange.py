@@ -353,6 +353,8 @@ class NaiveExchange(Timers):
                 return 0, config.FEE_PPM_MAX
             case names.ORDER_AMENDS_MAX:
                 return 0, config.ORDER_AMENDS_MAX
+            case names.ICEBERG_PARTS_MAX:
+                return 0, config.ICEBERG_PARTS_MAX
             case (
                 names.TRAILING_ABOVE_BIPS_MIN
                 | names.TRAILING_ABOVE_BIPS_MAX

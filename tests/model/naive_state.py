@@ -110,6 +110,12 @@ class Order:
     is_called: bool = False  # The price is as far back from there as it takes.
     peg_price_type: int = 0
     peg_offset_levels: int = 0
+    part_lots: int = 0  # Of an iceberg on the book: how much of its present part is still there.
+    place: int = 0  # In the queue at its price: the lowest is the oldest.
+
+    @property
+    def shown_lots(self) -> int:
+        return min(self.part_lots, self.leaves_lots) if self.iceberg_lots else self.leaves_lots
 
     @property
     def leaves_lots(self) -> int:
@@ -187,6 +193,7 @@ class State:
         self.traded_prices: list[int] = []  # Of the command in hand.
         self.orders = 0  # The last order id.
         self.trails = 0  # How many orders ever began to follow the price.
+        self.places = 0  # The last place in a queue.
         self.closed_ids: list[RememberedId] = []  # In the order of closing.
         self.refused_ids: list[RememberedId] = []
         self.operator_keys: dict[tuple[int, int, bytes], tuple[tuple[int, ...], int, int, int]] = {}
@@ -216,12 +223,12 @@ class State:
         return [o for o in self.open if o.account_id == account_id and o.instrument_id == instrument_id]
 
     def queue(self, instrument_id: int, side: int) -> list[Order]:
-        """One side of a book: best price first, at the same price the oldest first."""
+        """One side of a book: best price first, at the same price the oldest first, and of icebergs their parts."""
         here = [o for o in self.open if o.instrument_id == instrument_id and o.side == side and not o.is_waiting]
-        return sorted(here, key=lambda o: o.price_ticks if side == Side.SELL else -o.price_ticks)
+        return sorted(here, key=lambda o: (o.price_ticks if side == Side.SELL else -o.price_ticks, o.place))
 
     def level_lots(self, instrument_id: int, side: int, price_ticks: int) -> int:
-        return sum(o.leaves_lots for o in self.queue(instrument_id, side) if o.price_ticks == price_ticks)
+        return sum(o.shown_lots for o in self.queue(instrument_id, side) if o.price_ticks == price_ticks)
 
     def average_price(self, instrument: Instrument) -> int:
         now = self.command.ts_ns // MINUTE_NS

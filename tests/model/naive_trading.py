@@ -1,5 +1,7 @@
 """The naive exchange's trading: place, match, settle, cancel, replace."""
 
+from dataclasses import replace
+
 from holdfast.codes import (
     CommandFlag,
     ControlEventKind,
@@ -7,6 +9,7 @@ from holdfast.codes import (
     InstrumentParameter,
     OrderEventKind,
     OrderStatus,
+    PegPriceType,
     RejectReason,
     SelfTradePrevention,
     Side,
@@ -14,7 +17,7 @@ from holdfast.codes import (
     TradingMode,
 )
 from holdfast.commands import Command
-from holdfast.config import PPM
+from holdfast.config import PEG_OFFSET_LEVELS_MAX, PPM
 from tests.model.naive_state import MINUTE_NS, Instrument, Order
 from tests.model.naive_trailing import Trailing
 
@@ -80,6 +83,7 @@ class Trading(Trailing):
         with self.acting(command.account_id, command.instrument_id):
             lots = order.qty_lots - command.qty_lots
             self.hold(order, -lots)
+            shown_lots = order.shown_lots
             order.qty_lots = command.qty_lots
             order.amendments += 1
             self.set_status(order, order.status)
@@ -87,7 +91,7 @@ class Trading(Trailing):
             if command.client_id != order.client_id:
                 order.former_ids.append(order.client_id)
                 order.client_id = command.client_id
-            if not order.is_waiting:
+            if not order.is_waiting and order.shown_lots < shown_lots:
                 self.tell_level(order.instrument_id, order.side, order.price_ticks)
 
     def cancel_all(self, command: Command) -> None:
@@ -112,7 +116,7 @@ class Trading(Trailing):
     # The order's life.
 
     def order_of(self, command: Command) -> Order:
-        return Order(
+        order = Order(
             account_id=command.account_id,
             instrument_id=command.instrument_id,
             key_id=command.key_id,
@@ -128,7 +132,15 @@ class Trading(Trailing):
             created_ts_ns=command.ts_ns,
             stop_price_ticks=command.stop_price_ticks,
             trailing_delta_bips=command.trailing_delta_bips,
+            iceberg_lots=command.iceberg_lots,
         )
+        if command.flags & (CommandFlag.PEG_PRIMARY | CommandFlag.PEG_MARKET):
+            order.price_ticks = 0  # The command has an offset there.
+            is_in_range = 0 <= command.price_ticks <= PEG_OFFSET_LEVELS_MAX
+            order.peg_offset_levels = command.price_ticks if is_in_range else -1
+            order.peg_price_type += PegPriceType.PRIMARY if command.flags & CommandFlag.PEG_PRIMARY else 0
+            order.peg_price_type += PegPriceType.MARKET if command.flags & CommandFlag.PEG_MARKET else 0
+        return order
 
     def place_order(self, order: Order) -> None:
         reason = self.judge_order(order)
@@ -139,9 +151,20 @@ class Trading(Trailing):
             self.begin_to_trail(order, self.instruments[order.instrument_id].last_price)
         self.accept(order)
         if order.is_waiting:
-            self.open.append(order)
+            self.stand(order)
         else:
             self.work(order)
+
+    def stand(self, order: Order) -> None:
+        """The order comes to a ladder, as the youngest at its price."""
+        self.open.append(order)
+        self.show_part(order)
+
+    def show_part(self, order: Order) -> None:
+        """The order takes the last place in the queue at its price; an iceberg with a new part."""
+        self.places += 1
+        order.place = self.places
+        order.part_lots = min(order.iceberg_lots, order.leaves_lots)
 
     def trigger_reached(self, instrument_id: int) -> None:
         """After the command: let the orders work whose stop prices its trades have reached, and so on."""
@@ -152,8 +175,29 @@ class Trading(Trailing):
                     self.hold(order, -order.leaves_lots)
                 order.working_ts_ns = self.command.ts_ns
                 self.set_status(order, order.status)
+                reason = self.take_price_late(order) if order.peg_price_type else 0
                 self.tell_order(order, OrderEventKind.ORDER_TRIGGERED)
-                self.work(order)
+                if reason:
+                    self.expire(order, reason)
+                else:
+                    self.work(order)
+
+    def take_price_late(self, order: Order) -> int:
+        """Why a pegged order cannot work at the price of this moment; 0: it can, and has it."""
+        price = self.peg_price(order)
+        priced = replace(order, price_ticks=price, stop_price_ticks=0)
+        refusals = self.judge_price(priced), self.is_price_near(priced), self.is_notional_right(priced)
+        if not price or refusals != (0, True, True):
+            return ExpiryReason.PEG_PRICE
+        if order.side == Side.BUY:
+            instrument = self.instruments[order.instrument_id]
+            cost = price * order.leaves_lots * instrument.unit
+            if self.holding(order.account_id, instrument.quote).free < cost:
+                return ExpiryReason.FUNDS_EXHAUSTED
+            order.price_ticks = price
+            self.hold(order, order.leaves_lots)
+        order.price_ticks = price
+        return 0
 
     def next_triggered(self, instrument_id: int) -> Order | None:
         if not self.traded_prices:
@@ -174,7 +218,7 @@ class Trading(Trailing):
 
     def work(self, order: Order) -> None:
         if self.instruments[order.instrument_id].mode == TradingMode.AUCTION:
-            self.open.append(order)
+            self.stand(order)
             self.tell_level(order.instrument_id, order.side, order.price_ticks)
             return
         self.band_reference = self.average_price(self.instruments[order.instrument_id])
@@ -196,7 +240,7 @@ class Trading(Trailing):
             if order.is_stop and not self.have_room(self.pages_of(order)):
                 self.expire(order, ExpiryReason.PAGES_FULL)
                 return
-            self.open.append(order)
+            self.stand(order)
             self.tell_level(order.instrument_id, order.side, order.price_ticks)
 
     def refuse(self, order: Order, reason: int) -> None:
@@ -295,7 +339,7 @@ class Trading(Trailing):
         while taker.is_live and (queue := self.opposite(taker)):
             maker = queue[0]
             price = maker.price_ticks
-            lots = min(self.wanted_lots(taker, price), maker.leaves_lots)
+            lots = min(self.wanted_lots(taker, price), maker.shown_lots)
             if lots == 0 or not self.crosses(taker, maker) or not self.is_in_band(maker):
                 break
             if self.is_prevented(taker, maker):
@@ -353,6 +397,7 @@ class Trading(Trailing):
         self.add_to_average(instrument, price, lots)
         maker_fee, taker_fee = self.settle(maker, lots, price, True), self.settle(taker, lots, price, False)
         self.set_status(maker, OrderStatus.PARTIALLY_FILLED if maker.leaves_lots else OrderStatus.FILLED)
+        self.use_up_part(maker, lots)
         if not maker.leaves_lots:
             self.open.remove(maker)
         self.set_status(taker, OrderStatus.FILLED if self.is_filled(taker, price) else OrderStatus.PARTIALLY_FILLED)
@@ -368,6 +413,13 @@ class Trading(Trailing):
                 got -= maker_fee
             self.tell_balance(maker.account_id, instrument.base, got)
             self.tell_balance(maker.account_id, instrument.quote, -paid)
+
+    def use_up_part(self, order: Order, lots: int) -> None:
+        """So many of the lots that an iceberg shows are gone; with the last of them the next part comes."""
+        if order.iceberg_lots and order.leaves_lots:
+            order.part_lots -= lots
+            if order.part_lots == 0:
+                self.show_part(order)
 
     def is_filled(self, taker: Order, price: int) -> bool:
         """By quote quantity: when the rest does not buy a lot at the best price there is now."""
@@ -459,6 +511,8 @@ class Trading(Trailing):
         if lots < open_lots:
             self.set_status(order, order.status)
             self.tell_order(order, OrderEventKind.TRADE_PREVENTED, 0, **now)
+            if order in self.open:
+                self.use_up_part(order, lots)
             return
         self.set_status(order, OrderStatus.EXPIRED_IN_MATCH)
         if order in self.open:

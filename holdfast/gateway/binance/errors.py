@@ -83,6 +83,8 @@ TOO_MANY_SUBSCRIPTIONS = Error(
     400, -1191, "Too many subscriptions. Connection may create up to '{}' subscriptions at a time."
 )
 INVALID_TIME_UNIT = Error(400, -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND.")
+INVALID_PEG_PRICE_TYPE = Error(400, -1210, "Invalid pegPriceType.")
+INVALID_PEG_OFFSET_TYPE = Error(400, -1211, "Invalid pegOffsetType.")
 STATUS_MISMATCH = Error(400, -1220, "The symbol's status does not match the requested symbolStatus.")
 NEW_ORDER_REJECTED = Error(400, -2010, "{}")
 CANCEL_REJECTED = Error(400, -2011, "{}")
@@ -111,6 +113,10 @@ NO_MARKET_ORDERS = "Market orders are not supported for this symbol."
 AMEND_INCREASES = "Order amend (quantity increase) is not supported."
 AMEND_LEAVES_NOTHING = "Order amend (to no more than the executed and prevented quantity) is not supported."
 NO_CHANGE = "The requested action would change no state; rejecting"
+ICEBERG_EXCEEDS_QTY = "IcebergQty exceeds QTY."
+TYPE_NOT_PEGGED = "This order type may not use pegged price."
+PEG_NOT_OF_TYPE = "This price peg cannot be used with this order type."
+NO_PEG_PRICE = "Order book liquidity is too low for this pegged order."
 PRICE_TIMES_QTY_ZERO = "Price * QTY is zero or less."
 
 
@@ -167,9 +173,12 @@ REJECTIONS: dict[RejectReason, tuple[Error, str]] = {
     RejectReason.MAX_POSITION: (FILTER_FAILURE, "MAX_POSITION"),
     RejectReason.MAX_NUM_ALGO_ORDERS: (FILTER_FAILURE, "MAX_NUM_ALGO_ORDERS"),
     RejectReason.MAX_NUM_ORDER_AMENDS: (FILTER_FAILURE, "MAX_NUM_ORDER_AMENDS"),
+    RejectReason.ICEBERG_PARTS: (FILTER_FAILURE, "ICEBERG_PARTS"),
+    RejectReason.MAX_NUM_ICEBERG_ORDERS: (FILTER_FAILURE, "MAX_NUM_ICEBERG_ORDERS"),
     RejectReason.INSUFFICIENT_BALANCE: (NEW_ORDER_REJECTED, INSUFFICIENT_BALANCE),
     RejectReason.WOULD_TAKE: (NEW_ORDER_REJECTED, WOULD_TAKE),
     RejectReason.WOULD_TRIGGER: (NEW_ORDER_REJECTED, WOULD_TRIGGER),
+    RejectReason.NO_PEG_PRICE: (NEW_ORDER_REJECTED, NO_PEG_PRICE),
     RejectReason.NO_REFERENCE: (NO_REFERENCE_PRICE, ""),
     RejectReason.ORDERS_FULL: (SERVER_BUSY, ""),
     RejectReason.PAGES_FULL: (SERVER_BUSY, ""),

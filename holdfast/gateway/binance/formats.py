@@ -20,6 +20,7 @@ from holdfast.codes import (
 )
 from holdfast.config import PPM
 from holdfast.events import BalanceEvent, ControlEvent, OrderEvent
+from holdfast.gateway.binance.shapes import own_price, peg_of_report, shape_of_reply
 from holdfast.instruments import Instrument, Reference, format_decimal
 from holdfast.views import Amendment, Balance, Fill, Order, PreventedMatch
 
@@ -72,6 +73,8 @@ def conditional(instrument: Instrument, order: Order | OrderEvent, prevented_mat
     shown: Shown = {}
     if order.stop_price_ticks and isinstance(order, OrderEvent):  # Queries show it of each order.
         shown["stopPrice"] = instrument.format_price(order.stop_price_ticks)
+    if order.iceberg_lots or order.peg_price_type:
+        shown.update(shape_of_reply(instrument, order))
     if prevented_match_id:
         shown["preventedMatchId"] = prevented_match_id
     if order.prevented_lots:
@@ -127,7 +130,7 @@ def order_placed(
     }
     if response == ResponseType.ACK:
         return shown
-    shown["price"] = instrument.format_price(last.price_ticks)
+    shown["price"] = own_price(instrument, last)
     shown["origQty"] = ordered_qty(instrument, last)
     shown["executedQty"] = instrument.format_qty(last.executed_lots)
     shown["origQuoteOrderQty"] = instrument.quote.format(last.quote_units)
@@ -142,7 +145,8 @@ def order_placed(
         if prevented:
             shown["preventedMatches"] = prevented_matches_of_reply(instrument, prevented)
     shown["selfTradePreventionMode"] = PREVENTIONS[last.self_trade_prevention]
-    if last.prevented_lots or last.status == OrderStatus.EXPIRED or last.stop_price_ticks:
+    is_special = last.stop_price_ticks or last.iceberg_lots or last.peg_price_type
+    if is_special or last.prevented_lots or last.status == OrderStatus.EXPIRED:
         ids = [event.trade_id for event in prevented if not event.is_maker]
         shown.update(conditional(instrument, last, ids[-1] if ids else 0))
     return shown
@@ -186,7 +190,7 @@ def order_canceled(instrument: Instrument, event: OrderEvent, cancel_id: str, un
         "orderListId": NO_ORDER_LIST,
         "clientOrderId": cancel_id,
         "transactTime": event.ts_ns // unit_ns,
-        "price": instrument.format_price(event.price_ticks),
+        "price": own_price(instrument, event),
         "origQty": ordered_qty(instrument, event),
         "executedQty": instrument.format_qty(event.executed_lots),
         "origQuoteOrderQty": instrument.quote.format(event.quote_units),
@@ -212,7 +216,7 @@ def order_amended(instrument: Instrument, event: OrderEvent, client_id: str, uni
             "orderListId": NO_ORDER_LIST,
             "origClientOrderId": event.client_id.decode(),
             "clientOrderId": client_id,
-            "price": instrument.format_price(event.price_ticks),
+            "price": own_price(instrument, event),
             "qty": instrument.format_qty(event.qty_lots),
             "executedQty": instrument.format_qty(event.executed_lots),
             "preventedQty": instrument.format_qty(event.prevented_lots),
@@ -240,7 +244,7 @@ def order_shown(instrument: Instrument, order: Order, unit_ns: int, prevented_ma
         "orderId": order.order_id,
         "orderListId": NO_ORDER_LIST,
         "clientOrderId": order.client_id,
-        "price": instrument.format_price(order.price_ticks),
+        "price": own_price(instrument, order),
         "origQty": ordered_qty(instrument, order),
         "executedQty": instrument.format_qty(order.executed_lots),
         "cummulativeQuoteQty": instrument.quote.format(order.executed_quote_units),
@@ -249,7 +253,7 @@ def order_shown(instrument: Instrument, order: Order, unit_ns: int, prevented_ma
         "type": TYPES[order.order_type],
         "side": SIDES[order.side],
         "stopPrice": instrument.format_price(order.stop_price_ticks),
-        "icebergQty": ZERO,
+        "icebergQty": instrument.format_qty(order.iceberg_lots),
         "time": created,
         "updateTime": order.updated_ts_ns // unit_ns,
         "isWorking": not order.stop_price_ticks or order.working_ts_ns != 0,  # Binance's word for "was triggered".
@@ -364,9 +368,9 @@ def execution_report(instrument: Instrument, event: OrderEvent, new_id: str, uni
         "o": TYPES[event.order_type],
         "f": TIMES_IN_FORCE[event.time_in_force],
         "q": ordered_qty(instrument, event),
-        "p": instrument.format_price(event.price_ticks),
+        "p": own_price(instrument, event),
         "P": instrument.format_price(event.stop_price_ticks),
-        "F": ZERO,
+        "F": instrument.format_qty(event.iceberg_lots),
         "g": NO_ORDER_LIST,
         "C": client_id if has_new_id else "",
         "x": "TRADE_PREVENTION" if is_prevented else _EXECUTION_TYPES[event.kind],
@@ -405,6 +409,8 @@ def execution_report(instrument: Instrument, event: OrderEvent, new_id: str, uni
         shown["pl"] = instrument.format_qty(_lots_kept_from_trading(instrument, event))
         shown["pL"] = instrument.format_price(event.last_price_ticks)
         shown["pY"] = instrument.quote.format(event.last_quote_units)
+    if event.peg_price_type:
+        shown.update(peg_of_report(instrument, event))
     if event.status == OrderStatus.EXPIRED:
         shown["eR"] = expiry_reason(event)
     return shown

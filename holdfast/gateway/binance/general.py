@@ -29,6 +29,7 @@ from holdfast.gateway.binance.parameters import (
     symbols,
 )
 from holdfast.gateway.binance.rate_limits import RateLimits
+from holdfast.gateway.binance.shapes import iceberg_parts_max
 from holdfast.instruments import Instrument, Reference, format_decimal
 from holdfast.views import Account, Balance
 
@@ -215,7 +216,7 @@ def instrument_shown(instrument: Instrument) -> dict[str, Any]:
         "quoteAsset": instrument.quote.code,
         **precision,
         "orderTypes": order_types,
-        "icebergAllowed": False,
+        "icebergAllowed": True,
         "ocoAllowed": False,
         "otoAllowed": False,
         "opoAllowed": False,
@@ -223,7 +224,7 @@ def instrument_shown(instrument: Instrument) -> dict[str, Any]:
         "allowTrailingStop": False,
         "cancelReplaceAllowed": True,
         "amendAllowed": True,
-        "pegInstructionsAllowed": False,
+        "pegInstructionsAllowed": True,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
         "filters": filters(instrument),
@@ -270,6 +271,7 @@ def filters(instrument: Instrument) -> list[dict[str, Any]]:
             "filterType": "MAX_NUM_ORDER_AMENDS",
             "maxNumOrderAmends": get(P.ORDER_AMENDS_MAX, 0) or ORDER_AMENDS_MAX,
         },
+        {"filterType": "ICEBERG_PARTS", "limit": iceberg_parts_max(instrument)},
     ]
     if get(P.BID_MULTIPLIER_UP_PPM, 0):
         shown.append(
@@ -284,6 +286,8 @@ def filters(instrument: Instrument) -> list[dict[str, Any]]:
         )
     if get(P.ALGO_ORDERS_MAX, 0):
         shown.append({"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": get(P.ALGO_ORDERS_MAX, 0)})
+    if get(P.ICEBERG_ORDERS_MAX, 0):
+        shown.append({"filterType": "MAX_NUM_ICEBERG_ORDERS", "maxNumIcebergOrders": get(P.ICEBERG_ORDERS_MAX, 0)})
     if get(P.POSITION_MAX, 0):
         shown.append({"filterType": "MAX_POSITION", "maxPosition": instrument.base.format(get(P.POSITION_MAX, 0))})
     return shown

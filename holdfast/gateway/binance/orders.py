@@ -14,11 +14,13 @@ import msgspec
 
 from holdfast.clock import Clock
 from holdfast.codes import (
+    CommandFlag,
     CommandKind,
     InstrumentParameter,
     KeyPermission,
     OrderEventKind,
     OrderType,
+    PegPriceType,
     RejectReason,
     SelfTradePrevention,
     Side,
@@ -44,6 +46,7 @@ from holdfast.gateway.binance.parameters import (
 )
 from holdfast.gateway.binance.pending import Pending
 from holdfast.gateway.binance.rate_limits import RateLimits
+from holdfast.gateway.binance.shapes import SHAPE, check_parts, iceberg_lots, peg
 from holdfast.instruments import Instrument, Reference
 from holdfast.views import Account
 
@@ -71,22 +74,15 @@ NEW_ORDER = (
     Parameter("newClientOrderId", client_id),
     Parameter("newOrderRespType", choice(_RESPONSES)),
     Parameter("selfTradePreventionMode", choice(_PREVENTIONS, None, _PREVENTIONS_MISSING)),
+    *SHAPE,
     # Known to Binance and not to this venue: read, and then refused by name.
-    Parameter("icebergQty", decimal),
     Parameter("trailingDelta", long),
     Parameter("strategyId", long),
     Parameter("strategyType", long),
-    Parameter("pegPriceType", client_id),
-    Parameter("pegOffsetType", client_id),
-    Parameter("pegOffsetValue", long),
 )
 
 _UNSUPPORTED = {
-    "icebergQty": "Iceberg orders are not supported for this symbol.",
     "trailingDelta": "Trailing stop orders are not supported for this symbol.",
-    "pegPriceType": "Pegged orders are not supported for this symbol.",
-    "pegOffsetType": "Pegged orders are not supported for this symbol.",
-    "pegOffsetValue": "Pegged orders are not supported for this symbol.",
 }
 _NOT_REQUIRED = ("strategyId", "strategyType")
 _REFUSED = frozenset(_UNSUPPORTED) | frozenset(_NOT_REQUIRED)
@@ -126,7 +122,7 @@ _FULL_BY_DEFAULT = (OrderType.LIMIT, OrderType.MARKET)
 
 
 class NewOrder(NamedTuple):
-    """A new order's fields in the engine's units."""
+    """A new order's fields in the engine's units. A pegged one has no price of its own."""
 
     instrument: Instrument
     side: int
@@ -139,6 +135,26 @@ class NewOrder(NamedTuple):
     client_id: str
     response: ResponseType
     stop_price_ticks: int = 0
+    iceberg_lots: int = 0
+    peg_price_type: int = PegPriceType.NONE
+    peg_offset_levels: int = 0
+
+    @property
+    def peg_flags(self) -> int:
+        """CommandFlag bits."""
+        return _PEG_FLAGS[PegPriceType(self.peg_price_type)]
+
+    @property
+    def price_or_offset(self) -> int:
+        """What a command's `price_ticks` says."""
+        return self.peg_offset_levels if self.peg_price_type else self.price_ticks
+
+
+_PEG_FLAGS = {
+    PegPriceType.NONE: 0,
+    PegPriceType.PRIMARY: CommandFlag.PEG_PRIMARY,
+    PegPriceType.MARKET: CommandFlag.PEG_MARKET,
+}
 
 
 def new_order(reference: Reference, values: Values) -> NewOrder:
@@ -148,13 +164,14 @@ def new_order(reference: Reference, values: Values) -> NewOrder:
     if not _REFUSED.isdisjoint(values):
         raise _unsupported(values)
     for name in _REQUIRED[order_type]:
-        if name not in values:
+        if name not in values and not (name == "price" and "pegPriceType" in values):
             raise ApiError(errors.MANDATORY_PARAMETER, name)
     if not _FORBIDDEN[order_type].isdisjoint(values):
         raise ApiError(errors.PARAMETER_NOT_REQUIRED, *(_FORBIDDEN[order_type] & values.keys()))
     time_in_force = values.get("timeInForce", TimeInForce.NONE)
     if time_in_force not in _TIMES_IN_FORCE_OF[order_type]:
         raise ApiError(errors.TIF_NOT_REQUIRED)
+    peg_price_type, peg_offset_levels = peg(values, time_in_force)
     price_ticks = qty_lots = quote_units = stop_price_ticks = 0
     if order_type == OrderType.MARKET:
         _check_market_quantities(values)
@@ -180,6 +197,9 @@ def new_order(reference: Reference, values: Values) -> NewOrder:
         values.get("newClientOrderId") or new_client_id(),
         values.get("newOrderRespType") or (ResponseType.FULL if order_type in _FULL_BY_DEFAULT else ResponseType.ACK),
         stop_price_ticks,
+        iceberg_lots(instrument, values, time_in_force, qty_lots),
+        peg_price_type,
+        peg_offset_levels,
     )
 
 
@@ -318,10 +338,12 @@ class Orders:
                 account_id=call.account_id,
                 key_id=call.key_id,
                 instrument_id=order.instrument.instrument_id,
-                price_ticks=order.price_ticks,
+                flags=order.peg_flags,
+                price_ticks=order.price_or_offset,
                 qty_lots=order.qty_lots,
                 quote_units=order.quote_units,
                 stop_price_ticks=order.stop_price_ticks,
+                iceberg_lots=order.iceberg_lots,
                 client_id=order.client_id.encode(),
             )
         )
@@ -372,11 +394,13 @@ def check_static_filters(order: NewOrder) -> None:
         _check_bounds(bounds, price_ticks, "PRICE_FILTER", "PRICE_TICKS_MIN", "PRICE_TICKS_MAX")
     if order.qty_lots:
         _check_bounds(bounds, order.qty_lots, "LOT_SIZE", "QTY_LOTS_MIN", "QTY_LOTS_MAX")
-        if not order.price_ticks:
+        if not order.price_ticks and not order.peg_price_type:
             _check_bounds(bounds, order.qty_lots, "MARKET_LOT_SIZE", "MARKET_QTY_LOTS_MIN", "MARKET_QTY_LOTS_MAX")
     if order.price_ticks:
         notional = order.instrument.quote_of(order.price_ticks, order.qty_lots)
         _check_bounds(bounds, notional, "NOTIONAL", "NOTIONAL_MIN", "NOTIONAL_MAX")
+    if order.iceberg_lots:
+        check_parts(order.instrument, order.iceberg_lots, order.qty_lots)
 
 
 def _check_bounds(bounds: Mapping[InstrumentParameter, int], value: int, filter_name: str, low: str, high: str) -> None:

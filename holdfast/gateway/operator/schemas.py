@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from holdfast.config import FEE_PPM_MAX, ORDER_AMENDS_MAX
+from holdfast.config import FEE_PPM_MAX, ICEBERG_PARTS_MAX, ORDER_AMENDS_MAX
 
 Amount = Annotated[str, Meta(pattern=r"^[0-9]{1,20}(\.[0-9]{1,8})?$", description="Decimal text, as 0.015")]
 AssetCode = Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,20}$", description="As BTC")]
@@ -232,6 +232,8 @@ class Parameters(Asked):
     maker_fee_ppm: FeePpm | UnsetType = UNSET
     taker_fee_ppm: FeePpm | UnsetType = UNSET
     order_amends_max: Annotated[int, Meta(ge=0, le=ORDER_AMENDS_MAX)] | UnsetType = UNSET
+    iceberg_parts_max: Annotated[int, Meta(ge=0, le=ICEBERG_PARTS_MAX)] | UnsetType = UNSET
+    iceberg_orders_max: Count | UnsetType = UNSET
 
 
 class AddInstrument(Asked):

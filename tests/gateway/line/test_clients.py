@@ -21,6 +21,7 @@ from holdfast.client import (
     OrderEventKind,
     OrderType,
     Outcome,
+    PegPriceType,
     RejectReason,
     Side,
     TimeInForce,
@@ -103,7 +104,19 @@ def test_orders_of_each_kind_with_decimal_text(venue: VenueProcess, key: Key) ->
         stop = line.place("BTCUSDT", Side.SELL, "0.01", stop_price="30000", order_type=OrderType.STOP_LOSS)
         assert stop.order is not None
         assert not stop.order.is_working
-        assert line.cancel_all("BTCUSDT").reports[-1].qty_lots == 2
+        iceberg = line.place("BTCUSDT", Side.SELL, "0.03", price="42000", iceberg_quantity="0.01")
+        assert iceberg.order is not None
+        pegged = line.place("BTCUSDT", Side.SELL, "0.01", peg=PegPriceType.PRIMARY, peg_offset_levels=1)
+        assert pegged.order is not None
+        assert market.format_price(pegged.order.price_ticks) == "42000.00000000"
+        nowhere = line.replace(
+            "BTCUSDT", Side.SELL, "0.01", order_id=iceberg.order.order_id, peg=PegPriceType.PRIMARY,
+            peg_offset_levels=9, order_type=OrderType.LIMIT_MAKER,
+        )  # fmt: skip
+        assert nowhere.reject_reason == RejectReason.NO_PEG_PRICE
+        with pytest.raises(ValueError, match="price from the book"):
+            line.place("BTCUSDT", Side.SELL, "0.01", price="1", peg=PegPriceType.MARKET)
+        assert line.cancel_all("BTCUSDT").reports[-1].qty_lots == 3
         assert line.cancel("BTCUSDT", order_id=ask.order.order_id).reject_reason == RejectReason.ORDER_UNKNOWN
         assert len(line.read()) > 8
 

@@ -17,7 +17,7 @@ from tests.gateway.line.rig import ALICE, BOB, LineRig, command
 _INTS = st.sampled_from([0, 1, 2, 3, 4, 5, 100, 127, 2**31 - 1, 2**53, 2**62, 2**63 - 1, -1, -(2**63)])
 _FIELDS = ("side", "order_type", "time_in_force", "self_trade_prevention", "cancel_restriction", "flags",
            "instrument_id", "price_ticks", "qty_lots", "quote_units", "order_id", "deadline_ts_ns",
-           "stop_price_ticks")  # fmt: skip
+           "stop_price_ticks", "iceberg_lots")  # fmt: skip
 
 
 def _with(number: int, kind: CommandKind, fields: dict[str, int]) -> bytes:

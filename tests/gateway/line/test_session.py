@@ -169,6 +169,8 @@ def test_a_deadline_may_be_earlier_than_the_venues_and_not_later(rig: LineRig) -
         ({"seq": 5}, Reason.FIELD_NOT_YOURS),
         ({"received_ts_ns": 5}, Reason.FIELD_NOT_YOURS),
         ({"flags": 2}, Reason.FIELD_INVALID),  # A group would swallow the next command.
+        ({"flags": 16}, Reason.FIELD_INVALID),
+        ({"iceberg_lots": -1}, Reason.FIELD_INVALID),
         ({"side": 3}, Reason.FIELD_INVALID),
         ({"side": -1}, Reason.FIELD_INVALID),
         ({"order_type": 100}, Reason.FIELD_INVALID),
