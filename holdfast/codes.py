@@ -191,6 +191,8 @@ class Limit(IntEnum):
     OPERATOR_KEYS_MAX = 5  # Idempotency keys of operators' commands; kept for good.
     BALANCES_MAX = 6
     ACCOUNTS_MAX = 7
+    EXCHANGE_ORDERS_MAX = 9  # Open orders of an account, in all instruments together; 0: no limit.
+    EXCHANGE_ALGO_ORDERS_MAX = 10  # Those of them that wait for their stop price; 0: no limit.
     COUNTDOWNS_MAX = 13  # Dead man's timers that run.
 
 
@@ -243,6 +245,8 @@ class RejectReason(IntEnum):
     MAX_POSITION = 38
     MAX_NUM_ALGO_ORDERS = 39
     MAX_NUM_ORDER_AMENDS = 40
+    EXCHANGE_MAX_NUM_ORDERS = 46
+    EXCHANGE_MAX_NUM_ALGO_ORDERS = 47
     COUNTDOWN_INVALID = 45  # Negative, or longer than `config.COUNTDOWN_MS_MAX`.
     # Funds and the book.
     INSUFFICIENT_BALANCE = 48

@@ -316,6 +316,10 @@ def set_limit(handle, command_row):
         venue["balances_max"] = value
     elif which == Limit.ACCOUNTS_MAX:
         venue["accounts_max"] = value
+    elif which == Limit.EXCHANGE_ORDERS_MAX:
+        venue["exchange_orders_max"] = value
+    elif which == Limit.EXCHANGE_ALGO_ORDERS_MAX:
+        venue["exchange_algo_orders_max"] = value
     elif which == Limit.COUNTDOWNS_MAX:
         venue["countdowns_max"] = value
     else:

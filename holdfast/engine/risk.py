@@ -34,6 +34,7 @@ from holdfast.engine.book import (
     trigger_side,
 )
 from holdfast.engine.emit import is_market
+from holdfast.engine.exchange_filters import judge_exchange_filters
 from holdfast.engine.ids import client_id_tag, find_client_id, is_empty_text
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.ledger import balances_left, find_balance, free_of
@@ -222,6 +223,9 @@ def judge_filters(handle):
             return RejectReason.MAX_NUM_ALGO_ORDERS.value
     if order["side"] == Side.BUY and qty != 0 and not is_position_small(state, instrument_id, qty):
         return RejectReason.MAX_POSITION.value
+    venue = state.venue[0]
+    if (venue["exchange_orders_max"] | venue["exchange_algo_orders_max"]) != 0 and (has_limit or is_stop(order)):
+        return judge_exchange_filters(handle, is_stop(order))
     return _NONE
 
 

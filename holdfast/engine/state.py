@@ -77,6 +77,8 @@ venue_dtype = np.dtype(
         ("countdown_free", np.int64),  # Free rows, last in, first out.
         ("countdown_count", np.int64),
         ("countdowns_max", np.int64),
+        ("exchange_orders_max", np.int64),  # Open orders of an account, and those of them that wait; 0: no limit.
+        ("exchange_algo_orders_max", np.int64),
     ]
 )
 

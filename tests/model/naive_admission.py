@@ -207,6 +207,20 @@ class Admission(State):
             lots = qty + sum(o.leaves_lots for o in mine if o.side == Side.BUY)
             if holding.free + holding.locked + lots * instrument.lot_units > value(which.POSITION_MAX):
                 return RejectReason.MAX_POSITION
+        return self.judge_exchange_filters(order)
+
+    def judge_exchange_filters(self, order: Order) -> int:
+        """Of what the account has open in all markets together. An order that never rests counts for nothing."""
+        mine = [one for one in self.open if one.account_id == order.account_id]
+        orders_max, algo_orders_max = (
+            self.limits[which] for which in (Limit.EXCHANGE_ORDERS_MAX, Limit.EXCHANGE_ALGO_ORDERS_MAX)
+        )
+        if order.is_market and not order.is_stop:
+            return 0
+        if orders_max and len(mine) >= orders_max:
+            return RejectReason.EXCHANGE_MAX_NUM_ORDERS
+        if order.is_stop and algo_orders_max and sum(one.is_waiting for one in mine) >= algo_orders_max:
+            return RejectReason.EXCHANGE_MAX_NUM_ALGO_ORDERS
         return 0
 
     def is_between(self, instrument: Instrument, minimum: InstrumentParameter, value: int) -> bool:

@@ -184,6 +184,8 @@ class State:
             Limit.OPERATOR_KEYS_MAX: config.OPERATOR_KEYS_MAX,
             Limit.BALANCES_MAX: config.BALANCES_MAX,
             Limit.ACCOUNTS_MAX: config.ACCOUNTS_MAX,
+            Limit.EXCHANGE_ORDERS_MAX: 0,
+            Limit.EXCHANGE_ALGO_ORDERS_MAX: 0,
             Limit.COUNTDOWNS_MAX: config.COUNTDOWNS_MAX,
         }
 
