@@ -178,6 +178,20 @@ class InstrumentParameter(IntEnum):
     TAKER_FEE_PPM = 18
     ORDER_AMENDS_MAX = 19  # How often one order may be amended; 0: as often as `config.ORDER_AMENDS_MAX` says.
     ALGO_ORDERS_MAX = 20  # Orders of an account that wait for their stop price; 0: no bound of their own.
+    BID_LIMIT_UP_PPM = 36  # PRICE_RANGE, millionths of the reference price; 0: no limit.
+    BID_LIMIT_DOWN_PPM = 37
+    ASK_LIMIT_UP_PPM = 38
+    ASK_LIMIT_DOWN_PPM = 39
+    REFERENCE_BUCKETS = 40  # The reference price is the mean of so many buckets of trades; 0: of none.
+    REFERENCE_BUCKET_MS = 41  # Their width.
+    REFERENCE_PRICE_TICKS = 42  # The reference price as an operator has set it; 0: it is the mean.
+
+
+class InstrumentRule(IntEnum):
+    """Bits: what an instrument's parameters switch on beyond filters."""
+
+    REFERENCE_MEAN = 1  # Its trades make a reference price.
+    PRICE_RANGE = 2
 
 
 class Limit(IntEnum):
@@ -287,3 +301,4 @@ class ExpiryReason(IntEnum):
     SELF_TRADE = 4
     FUNDS_EXHAUSTED = 5  # An order without a limit whose account cannot pay for another lot.
     PAGES_FULL = 6  # A stop order came to work when its price had no room on the book any more.
+    PRICE_RANGE = 13  # What it would have traded with lies outside of the execution rule's range.

@@ -27,6 +27,8 @@ from holdfast.config import (
     ORDER_AMENDS_MAX,
     PPM,
     PRICE_TICKS_MAX,
+    REFERENCE_BUCKET_MS_MAX,
+    REFERENCE_BUCKETS_MAX,
     SUPPLY_MAX,
 )
 from holdfast.engine.emit import emit_control
@@ -35,6 +37,8 @@ from holdfast.engine.jit import cold, hot
 from holdfast.engine.mass_cancel import begin_mass_cancel
 from holdfast.engine.operations import answer_known_key, done, is_asset, is_key_room, reject
 from holdfast.engine.operator_keys import remember_operator_key
+from holdfast.engine.price_range import rules_of
+from holdfast.engine.reference_price import forget_reference
 from holdfast.engine.risk import is_account, is_instrument, parameter
 from holdfast.engine.state import PARAMETERS_PER_INSTRUMENT, RULES_VERSION, views
 
@@ -172,6 +176,9 @@ def set_instrument_parameter(handle, command_row):
         reject(handle, reason)
         return
     set_parameter(state, instrument_id, which, value)
+    if which == InstrumentParameter.REFERENCE_BUCKETS or which == InstrumentParameter.REFERENCE_BUCKET_MS:
+        forget_reference(handle, instrument_id)
+    state.instruments[instrument_id]["rules"] = rules_of(state, instrument_id)
     done(handle, which, value)
 
 
@@ -205,6 +212,14 @@ def judge_parameter(handle, instrument_id, which, value):
         highest = FEE_PPM_MAX
     elif is_between(which, InstrumentParameter.BID_MULTIPLIER_UP_PPM, InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM):
         highest = MULTIPLIER_PPM_MAX
+    elif is_between(which, InstrumentParameter.BID_LIMIT_UP_PPM, InstrumentParameter.ASK_LIMIT_DOWN_PPM):
+        highest = MULTIPLIER_PPM_MAX
+    elif which == InstrumentParameter.REFERENCE_BUCKETS:
+        highest = REFERENCE_BUCKETS_MAX
+    elif which == InstrumentParameter.REFERENCE_BUCKET_MS:
+        highest = REFERENCE_BUCKET_MS_MAX
+    elif which == InstrumentParameter.REFERENCE_PRICE_TICKS:
+        highest = PRICE_TICKS_MAX
     elif which == InstrumentParameter.ORDER_AMENDS_MAX:
         highest = ORDER_AMENDS_MAX
     elif which < InstrumentParameter.PRICE_TICKS_MIN or which > InstrumentParameter.ALGO_ORDERS_MAX:

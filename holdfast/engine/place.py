@@ -11,6 +11,7 @@ import numpy as np
 
 from holdfast.codes import (
     ExpiryReason,
+    InstrumentRule,
     KeyPermission,
     OrderEventKind,
     OrderStatus,
@@ -23,10 +24,12 @@ from holdfast.engine.emit import emit_book, emit_order, is_market, is_waiting
 from holdfast.engine.ids import close_client_ids, copy_text, link_client_ids, remember_open, remember_refused
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.match import (
+    ANY_KEY,
     GOES_ON,
     NO_FUNDS,
     NO_MORE_ORDERS,
     NOTHING_LEFT,
+    OUT_OF_RANGE,
     SELF_TRADE,
     TOO_SMALL,
     is_by_qty,
@@ -34,6 +37,7 @@ from holdfast.engine.match import (
     match,
 )
 from holdfast.engine.positions import list_order, make_position
+from holdfast.engine.price_range import set_range, would_leave_range
 from holdfast.engine.risk import has_place, is_instrument, is_stop, judge_asker, judge_order, may_rest, trigger_side_of
 from holdfast.engine.settle import hold, is_held, leaves_of, release
 from holdfast.engine.state import IDLE, MATCHING, views
@@ -118,6 +122,9 @@ def work(handle):
     step["remaining_units"] = state.taker[0]["quote_units"]
     step["touched_price_ticks"] = 0
     step["run_price_ticks"] = 0
+    step["range_key"] = ANY_KEY
+    if state.instruments[state.taker[0]["instrument_id"]]["rules"] & InstrumentRule.PRICE_RANGE != 0:
+        set_range(handle)
     if state.taker[0]["time_in_force"] == TimeInForce.FOK and not is_fillable(handle):
         step["phase"] = IDLE
         expire(handle, ExpiryReason.FILL_OR_KILL.value)
@@ -182,6 +189,8 @@ def go_on_placing(handle):
     state = views(handle)
     order = state.taker[0]
     state.step[0]["phase"] = IDLE
+    if outcome == NO_MORE_ORDERS and state.step[0]["range_key"] != ANY_KEY and would_leave_range(handle):
+        outcome = OUT_OF_RANGE
     if outcome == NO_MORE_ORDERS and may_rest(order):
         if is_stop(order) and not has_place(state, order):
             expire(handle, ExpiryReason.PAGES_FULL.value)
@@ -197,6 +206,8 @@ def go_on_placing(handle):
 
 @hot
 def expiry_reason(order, outcome):
+    if outcome == OUT_OF_RANGE:
+        return ExpiryReason.PRICE_RANGE.value
     if not is_market(order):
         assert order["time_in_force"] == TimeInForce.IOC
         return ExpiryReason.IMMEDIATE_OR_CANCEL.value

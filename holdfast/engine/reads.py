@@ -18,6 +18,7 @@ from holdfast.engine.handle import Memory
 from holdfast.engine.jit import entry
 from holdfast.engine.ledger import find_balance
 from holdfast.engine.positions import find_position
+from holdfast.engine.reference_price import reference_price
 from holdfast.engine.state import NIL, PARAMETERS_PER_INSTRUMENT, views
 from holdfast.instruments import Asset, Instrument, Reference
 from holdfast.views import Account, AssetTotals, Balance, Order, Withdrawal
@@ -228,6 +229,10 @@ def average_price_ticks(memory: Memory, instrument_id: int, ts_ns: int) -> int:
     return int(_average(memory.handle, instrument_id, ts_ns))
 
 
+def reference_price_ticks(memory: Memory, instrument_id: int, ts_ns: int) -> int:
+    return int(_reference(memory.handle, instrument_id, ts_ns))
+
+
 def client_id_horizon_ns(memory: Memory) -> tuple[int, int]:
     """As configured, and as it is now: shorter when the limit of remembered ids has crowded younger ones out."""
     venue = memory["venue"][0]
@@ -333,6 +338,11 @@ def _find_client_id_row(handle, account_id, word_0, word_1, word_2, word_3, word
 def _read_side(handle, instrument_id, side, prices, lots):
     state = views(handle)
     return book.read_depth(state.book, book.side_row(instrument_id, side), prices, lots, len(prices))
+
+
+@entry
+def _reference(handle, instrument_id, ts_ns):
+    return reference_price(handle, instrument_id, ts_ns)
 
 
 @entry

@@ -31,6 +31,7 @@ RULES_VERSION = 3  # 2: prevented matches are numbered. 3: orders have the field
 
 PARAMETERS_PER_INSTRUMENT = 64  # More than there are now, so that a new parameter moves nothing.
 BUCKETS_PER_INSTRUMENT = 5
+REFERENCE_ROWS = 64  # Per instrument.
 SKIPPED_MAX = 1_000  # Poison commands that are remembered by seq; the count goes on.
 
 _client_id_words = [*[(f"client_id_{i}", np.int64) for i in range(4)], ("client_id_4", np.int32)]
@@ -108,6 +109,7 @@ instrument_dtype = np.dtype(
         ("aggregate_count", np.int64),
         ("update_count", np.int64),
         ("prevented_count", np.int64),  # The last prevented match's id.
+        ("rules", np.int64),  # InstrumentRule bits, from its parameters.
     ]
 )
 
@@ -116,6 +118,14 @@ bucket_dtype = np.dtype(
         ("minute", np.int64),  # Of event time.
         ("lots", np.int64),
         ("tick_lots", np.int64),  # The sum of price_ticks x lots.
+    ]
+)
+
+reference_bucket_dtype = np.dtype(
+    [
+        ("number", np.int64),  # Event time / its width.
+        ("count", np.int64),  # Of trades, and the sum of their prices in ticks; both x 10,000.
+        ("sum", np.int64),
     ]
 )
 
@@ -288,6 +298,7 @@ step_dtype = np.dtype(
             "run_price_ticks",
             np.int64,
         ),  # The price of the taker's last trade, whose aggregate trade id goes on; 0: none.
+        ("range_key", np.int64),  # The worst key that the price range of execution lets the taker trade at.
         ("lowest_ticks", np.int64),  # Between these the trades of this command were so far.
         ("highest_ticks", np.int64),  # 0: none yet.
         ("account_id", np.int64),  # Mass cancel: whose orders.
@@ -336,6 +347,7 @@ class State(NamedTuple):
     instruments: np.ndarray
     parameters: np.ndarray  # int64[instruments * PARAMETERS_PER_INSTRUMENT]
     buckets: np.ndarray  # instruments * BUCKETS_PER_INSTRUMENT
+    reference_buckets: np.ndarray  # instruments * REFERENCE_ROWS
     accounts: np.ndarray
     keys: np.ndarray
     balances: np.ndarray
@@ -378,6 +390,7 @@ STATE = Layout(
     instruments=instrument_dtype,
     parameters=_int64,
     buckets=bucket_dtype,
+    reference_buckets=reference_bucket_dtype,
     accounts=account_dtype,
     keys=key_dtype,
     balances=balance_dtype,

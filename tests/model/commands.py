@@ -209,6 +209,22 @@ rarities = _simple(
     st.integers(0, 2),
     st.integers(0, 5),
 )
+REFERENCES = [
+    (InstrumentParameter.BID_LIMIT_UP_PPM, 1_000_000),
+    (InstrumentParameter.BID_LIMIT_UP_PPM, 1_010_000),
+    (InstrumentParameter.BID_LIMIT_DOWN_PPM, 995_000),
+    (InstrumentParameter.ASK_LIMIT_UP_PPM, 1_005_000),
+    (InstrumentParameter.ASK_LIMIT_DOWN_PPM, 990_000),
+    (InstrumentParameter.ASK_LIMIT_DOWN_PPM, 10**9 + 1),
+    (InstrumentParameter.REFERENCE_PRICE_TICKS, 100),
+    (InstrumentParameter.REFERENCE_PRICE_TICKS, 101),
+    (InstrumentParameter.REFERENCE_BUCKETS, 63),
+    (InstrumentParameter.REFERENCE_BUCKETS, 2),
+    (InstrumentParameter.REFERENCE_BUCKETS, 64),
+    (InstrumentParameter.REFERENCE_BUCKET_MS, 7_000),
+    (InstrumentParameter.REFERENCE_BUCKET_MS, 30_000),
+    (InstrumentParameter.REFERENCE_BUCKET_MS, config.REFERENCE_BUCKET_MS_MAX),
+]
 # Filters that bite at the prices and quantities above, and values that are refused.
 parameters = st.tuples(
     st.just("parameter"),
@@ -243,6 +259,8 @@ parameters = st.tuples(
             (InstrumentParameter.ORDER_AMENDS_MAX, 2),
             (InstrumentParameter.ORDER_AMENDS_MAX, config.ORDER_AMENDS_MAX + 1),
             (InstrumentParameter.NONE, 1),
+            *REFERENCES,
+            *REFERENCES,
             (31, 1),
         ]
     ),
@@ -258,6 +276,14 @@ trading = _weighted(
     (12, places), (1, odd_places), (3, cancels), (4, replaces), (4, amendments), (2, countdowns), (2, ticks)
 )
 settings = _weighted((2, modes), (1, freezes), (1, kill_switches), (5, limits), (9, parameters))
+# A reference price by hand or as a mean, and a price range around it, while some trade.
+ranges = st.tuples(
+    st.just("range"),
+    instruments,
+    st.sampled_from([(0, 0, 100), (0, 0, 101), (2, 7_000, 0), (10, 1_000, 0), (63, 1, 0)]),
+    st.lists(st.sampled_from([0, 980_000, 995_000, 1_000_000, 1_005_000, 1_020_000]), min_size=4, max_size=4),
+    st.lists(trading, min_size=3, max_size=12),
+)
 interludes = st.tuples(
     st.just("interlude"),
     st.lists(settings, min_size=1, max_size=3),
@@ -265,7 +291,9 @@ interludes = st.tuples(
     _mostly([True], [False], 15),  # Whether things are put right again.
 )
 operating = _weighted((2, cancel_alls), (4, money), (2, withdrawal_steps), (1, fees), (1, names), (1, rarities))
-steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (1, ladders), (1, cascades)))
+steps = st.tuples(
+    times, _weighted((30, trading), (12, interludes), (5, ranges), (6, operating), (1, ladders), (1, cascades))
+)
 
 
 def commands_of(model: NaiveExchange, step: Step) -> Iterator[Command]:
@@ -357,6 +385,17 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
             yield command._replace(qty_lots=value, order_id=about, client_id=text)
         case "parameter", instrument, (which, value):
             yield _parameter(instrument, which, value)
+        case "range", instrument, (buckets, bucket_ms, by_hand), limits_ppm, wishes:
+            which = InstrumentParameter
+            yield _parameter(instrument, which.REFERENCE_BUCKETS, buckets)
+            yield _parameter(instrument, which.REFERENCE_BUCKET_MS, bucket_ms)
+            yield _parameter(instrument, which.REFERENCE_PRICE_TICKS, by_hand)
+            for number, ppm in enumerate(limits_ppm, which.BID_LIMIT_UP_PPM):
+                yield _parameter(instrument, number, ppm)
+            for one in wishes:
+                yield from _wished(model, one)
+            for number in range(which.BID_LIMIT_UP_PPM, which.ASK_LIMIT_DOWN_PPM + 1):
+                yield _parameter(instrument, number, 0)
         case "interlude", changes, wishes, is_put_right:
             undoing = []
             for one in changes:

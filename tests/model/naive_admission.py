@@ -230,13 +230,13 @@ class Admission(State):
 
     def is_price_near(self, order: Order) -> bool:
         instrument = self.instruments[order.instrument_id]
-        average = self.average_price(instrument)
+        middle = self.filter_price(instrument)
         which = InstrumentParameter
         up, down = which.BID_MULTIPLIER_UP_PPM, which.BID_MULTIPLIER_DOWN_PPM
         if order.side == Side.SELL:
             up, down = which.ASK_MULTIPLIER_UP_PPM, which.ASK_MULTIPLIER_DOWN_PPM
-        highest, lowest = average * instrument.parameter(up), average * instrument.parameter(down)
-        return not average or (
+        highest, lowest = middle * instrument.parameter(up), middle * instrument.parameter(down)
+        return not middle or (
             (highest == 0 or order.price_ticks * PPM <= highest) and (lowest == 0 or order.price_ticks * PPM >= lowest)
         )
 
@@ -246,7 +246,7 @@ class Admission(State):
         if order.quote_units:
             notional = order.quote_units
         elif is_market:
-            notional = self.average_price(instrument) * order.qty_lots * instrument.unit
+            notional = self.filter_price(instrument) * order.qty_lots * instrument.unit
             if not notional:
                 return True
         else:

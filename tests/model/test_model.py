@@ -91,6 +91,8 @@ class Session:
             assert engine.last_price_ticks(instrument_id) == instrument.last_price
             average = engine.average_price_ticks(instrument_id, model.command.ts_ns)
             assert average == model.average_price(instrument)
+            reference = engine.reference_price_ticks(instrument_id, model.command.ts_ns)
+            assert reference == model.reference_price(instrument)
 
     def compare_follower(self) -> None:
         for (account_id, asset_id), holding in self.follower.balances.items():
