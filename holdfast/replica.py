@@ -301,6 +301,10 @@ class Replica:
     def average_price_ticks(self, instrument_id: int) -> int:
         return self.engine.average_price_ticks(instrument_id, self.clock.now_ns())
 
+    def reference_price_ticks(self, instrument_id: int) -> int:
+        """Of the price range of execution; 0: none."""
+        return self.engine.reference_price_ticks(instrument_id, self.clock.now_ns())
+
     def last_price_ticks(self, instrument_id: int) -> int:
         return self.engine.last_price_ticks(instrument_id)
 

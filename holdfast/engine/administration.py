@@ -210,9 +210,7 @@ def judge_parameter(handle, instrument_id, which, value):
         highest = 1
     elif which == InstrumentParameter.MAKER_FEE_PPM or which == InstrumentParameter.TAKER_FEE_PPM:
         highest = FEE_PPM_MAX
-    elif is_between(which, InstrumentParameter.BID_MULTIPLIER_UP_PPM, InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM):
-        highest = MULTIPLIER_PPM_MAX
-    elif is_between(which, InstrumentParameter.BID_LIMIT_UP_PPM, InstrumentParameter.ASK_LIMIT_DOWN_PPM):
+    elif is_multiplier(which):
         highest = MULTIPLIER_PPM_MAX
     elif which == InstrumentParameter.REFERENCE_BUCKETS:
         highest = REFERENCE_BUCKETS_MAX
@@ -230,6 +228,14 @@ def judge_parameter(handle, instrument_id, which, value):
     if qty_max > NOTIONAL_MAX // (price_max * unit):
         return RejectReason.INSTRUMENT_INVALID.value
     return _NONE
+
+
+@hot
+def is_multiplier(which):
+    """Of PERCENT_PRICE_BY_SIDE or of PRICE_RANGE."""
+    return is_between(
+        which, InstrumentParameter.BID_MULTIPLIER_UP_PPM, InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM
+    ) or is_between(which, InstrumentParameter.BID_LIMIT_UP_PPM, InstrumentParameter.ASK_LIMIT_DOWN_PPM)
 
 
 @hot

@@ -172,9 +172,7 @@ class Trading(Admission):
         why = self.match(order)
         if not order.is_live:
             self.close_id(order)
-        elif why == ExpiryReason.PRICE_RANGE:
-            self.expire(order, why)
-        elif order.is_market:
+        elif why == ExpiryReason.PRICE_RANGE or order.is_market:
             self.expire(order, why)
         elif order.time_in_force == TimeInForce.IOC:
             self.expire(order, ExpiryReason.IMMEDIATE_OR_CANCEL)

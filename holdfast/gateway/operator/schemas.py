@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from holdfast.config import FEE_PPM_MAX, ORDER_AMENDS_MAX
+from holdfast.config import FEE_PPM_MAX, ORDER_AMENDS_MAX, REFERENCE_BUCKET_MS_MAX, REFERENCE_BUCKETS_MAX
 
 Amount = Annotated[str, Meta(pattern=r"^[0-9]{1,20}(\.[0-9]{1,8})?$", description="Decimal text, as 0.015")]
 AssetCode = Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,20}$", description="As BTC")]
@@ -234,6 +234,13 @@ class Parameters(Asked):
     maker_fee_ppm: FeePpm | UnsetType = UNSET
     taker_fee_ppm: FeePpm | UnsetType = UNSET
     order_amends_max: Annotated[int, Meta(ge=0, le=ORDER_AMENDS_MAX)] | UnsetType = UNSET
+    bid_limit_up: Amount | UnsetType = UNSET
+    bid_limit_down: Amount | UnsetType = UNSET
+    ask_limit_up: Amount | UnsetType = UNSET
+    ask_limit_down: Amount | UnsetType = UNSET
+    reference_buckets: Annotated[int, Meta(ge=0, le=REFERENCE_BUCKETS_MAX)] | UnsetType = UNSET
+    reference_bucket_ms: Annotated[int, Meta(ge=0, le=REFERENCE_BUCKET_MS_MAX)] | UnsetType = UNSET
+    reference_price: Amount | UnsetType = UNSET
 
 
 class AddInstrument(Asked):
