@@ -300,7 +300,7 @@ class Venue:
         market = MarketEndpoints(state.market_data, self._replica, history, self._clock.now_ns)
         self._gateway.add_public(market.rest, market.methods)
         self._streams: MarketStreams = install_market(
-            routes, self._replica, state.market_data, broadcaster, self._clock.now_ns
+            routes, self._replica, state.market_data, broadcaster, self._clock.now_ns, self._gateway.status.auction
         )
         tls, expires = self._tls()
         services = VenueServices(

@@ -22,6 +22,7 @@ from holdfast.gateway.server.routes import OutgoingSocket
 from holdfast.instruments import Instrument, Reference
 from holdfast.market_data.market_data import MarketData
 from holdfast.market_data.trades import public_trades, taker_rows
+from holdfast.views import Auction
 
 # Sends that wait when a tick makes nothing new, about as many as are made in 100 ms: a slow machine gets fewer images
 # with more in each, not a growing queue.
@@ -113,12 +114,14 @@ class MarketStreams:
         reference: Callable[[], Reference],
         now_ns: Callable[[], int],
         broadcast: Broadcast,
+        auction: Callable[[Instrument], Auction],
     ) -> None:
         self.now_ns = now_ns
         self.listeners: set[Listener] = set()
         self._market_data = market_data
         self._reference = reference
         self._broadcast = broadcast
+        self._auction = auction
         self._streams: dict[tuple[str, int], Stream] = {}
         self._hearing_images: Index = {}
         self._hearing_trades: Index = {}
@@ -175,7 +178,8 @@ class MarketStreams:
         if reference is not self._names_of:
             self._names_of = reference
             self._by_lower_symbol = {symbol.lower(): each for symbol, each in reference.by_symbol.items()}
-        return topic_of(name, Source(self._market_data, self._reference, unit_ns), self._by_lower_symbol)
+        source = Source(self._market_data, self._reference, unit_ns, self._auction)
+        return topic_of(name, source, self._by_lower_symbol)
 
     def _index(self, stream: Stream) -> None:
         for instrument_id, index in self._indexes_of(stream):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from holdfast.gateway.binance import market_messages as messages
+from holdfast.gateway.binance.trading_status import status_event
 from holdfast.instruments import Instrument, Reference
 from holdfast.market_data.bars import Bar
 from holdfast.market_data.book import Book
@@ -20,6 +21,7 @@ from holdfast.market_data.intervals import INTERVALS, Interval
 from holdfast.market_data.market_data import Market, MarketData
 from holdfast.market_data.tickers import Ticker, average_price_ticks, ticker, window_start_s
 from holdfast.market_data.trades import PublicTrade, aggregate
+from holdfast.views import Auction
 
 KLINE_CLOSE_GRACE_NS = 200_000_000  # A trade stamped in a candle may be durable and applied this much after its end.
 _MISSED_CANDLES_MAX = 10
@@ -67,6 +69,7 @@ class Source(NamedTuple):
     market_data: MarketData
     reference: Callable[[], Reference]
     unit_ns: int
+    auction: Callable[[Instrument], Auction]  # What it would come to if it ended now.
 
     def market(self, instrument: Instrument) -> Market:
         return self.market_data.market(instrument.instrument_id)
@@ -398,6 +401,29 @@ class AveragePrice(Topic):
         return messages.average_price_event(self.instrument, *state, now_ns, self._source.unit_ns)
 
 
+class TradingStatus(Topic):
+    """The mode, the modes to come and what an auction would come to, whenever one of them has changed."""
+
+    def __init__(self, source: Source, instrument: Instrument) -> None:
+        self.instrument: Instrument = instrument
+        self._source = source
+        self._sent: object = None
+
+    def initial(self, now_ns: int) -> str | None:
+        return status_event(*self._state(), now_ns, self._source.unit_ns)
+
+    def on_tick(self, now_ns: int) -> list[str]:
+        state = self._state()
+        if state == self._sent:
+            return []
+        self._sent = state
+        return [status_event(*state, now_ns, self._source.unit_ns)]
+
+    def _state(self) -> tuple[Instrument, Auction]:
+        instrument = self._source.reference().instruments[self.instrument.instrument_id]
+        return instrument, self._source.auction(instrument)
+
+
 # Names.
 
 _array_name = re.compile(r"!(miniTicker|ticker_1h|ticker_4h|ticker_1d)@arr(?:@(?:1000|3000)ms)?")
@@ -408,6 +434,7 @@ _PLAIN: dict[str, Callable[[Source, Instrument], Topic]] = {
     "aggTrade": AggregateTopic,
     "bookTicker": BookTicker,
     "avgPrice": AveragePrice,
+    "tradingStatus": TradingStatus,
 }
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from holdfast.config import FEE_PPM_MAX, ORDER_AMENDS_MAX
+from holdfast.config import FEE_PPM_MAX, ORDER_AMENDS_MAX, REOPENING_STAGE_NS_MAX
 
 Amount = Annotated[str, Meta(pattern=r"^[0-9]{1,20}(\.[0-9]{1,8})?$", description="Decimal text, as 0.015")]
 AssetCode = Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,20}$", description="As BTC")]
@@ -20,7 +20,7 @@ FeePpm = Annotated[int, Meta(ge=0, le=FEE_PPM_MAX, description="Millionths")]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Permission = Literal["read", "trade", "withdraw"]
 KeyTypeName = Literal["hmac", "ed25519", "rsa"]
-ModeName = Literal["HALT", "CANCEL_ONLY", "POST_ONLY", "LIMIT_ONLY", "TRADING"]
+ModeName = Literal["HALT", "CANCEL_ONLY", "POST_ONLY", "LIMIT_ONLY", "TRADING", "AUCTION"]
 StatusName = Literal["REQUESTED", "APPROVED", "SENT", "REFUSED"]
 LimitName = Literal[
     "orders_max",
@@ -232,6 +232,8 @@ class Parameters(Asked):
     maker_fee_ppm: FeePpm | UnsetType = UNSET
     taker_fee_ppm: FeePpm | UnsetType = UNSET
     order_amends_max: Annotated[int, Meta(ge=0, le=ORDER_AMENDS_MAX)] | UnsetType = UNSET
+    price_band: Amount | UnsetType = UNSET
+    price_band_auction_seconds: Annotated[int, Meta(ge=0, le=REOPENING_STAGE_NS_MAX // 10**9)] | UnsetType = UNSET
 
 
 class AddInstrument(Asked):
@@ -240,6 +242,19 @@ class AddInstrument(Asked):
     quote: AssetCode
     tick_size: Amount
     lot_size: Amount
+
+
+class Stage(Told):
+    mode: ModeName
+    at: Time
+
+
+class Auction(Told):
+    price: str
+    """0 when nothing would trade."""
+    quantity: str
+    surplus: str
+    """Wanted at that price and not served; of sellers it is negative."""
 
 
 class Instrument(Told):
@@ -251,6 +266,10 @@ class Instrument(Told):
     lot_size: str
     mode: ModeName
     parameters: Parameters
+    stages: list[Stage]
+    """The modes that it is going to by itself, the next one first."""
+    auction: Auction
+    """What an auction would come to if it ended now."""
 
 
 class Instruments(Told):
@@ -259,6 +278,25 @@ class Instruments(Told):
 
 class SetMode(Asked):
     mode: ModeName
+
+
+Seconds = Annotated[int, Meta(ge=0, le=REOPENING_STAGE_NS_MAX // 10**9)]
+
+
+class ScheduleReopening(Asked):
+    """How long each mode lasts before TRADING; 0: it is left out."""
+
+    halt_seconds: Seconds = 0
+    cancel_only_seconds: Seconds = 0
+    auction_seconds: Seconds = 0
+
+
+class Reopening(Told):
+    seq: int
+    """Of the command that scheduled it."""
+    is_repeated: bool
+    mode: ModeName
+    stages: list[Stage]
 
 
 # The venue.
