@@ -16,7 +16,6 @@ from holdfast.instruments import Asset, NotDecimalError, TooPreciseError, format
 Written = str | int | bool  # How a value stands in a file or a request.
 _MULTIPLIER_DECIMALS = 6
 _INT64_MAX = 2**63 - 1
-SECOND_NS = 10**9
 
 
 class Unit(Enum):
@@ -26,7 +25,6 @@ class Unit(Enum):
     BASE = "decimal text, in the base asset"
     MULTIPLIER = "decimal text, of the average price"
     COUNT = "a whole number"
-    SECONDS = "a whole number of seconds"
     FEE_PPM = f"a whole number of millionths, at most {FEE_PPM_MAX}"
     SWITCH = "true or false"
 
@@ -59,7 +57,7 @@ _TABLE = [
     Parameter("taker_fee_ppm", InstrumentParameter.TAKER_FEE_PPM, Unit.FEE_PPM),
     Parameter("order_amends_max", InstrumentParameter.ORDER_AMENDS_MAX, Unit.COUNT),
     Parameter("price_band", InstrumentParameter.BAND_PPM, Unit.MULTIPLIER),
-    Parameter("price_band_auction_seconds", InstrumentParameter.BAND_AUCTION_NS, Unit.SECONDS),
+    Parameter("price_band_auction_seconds", InstrumentParameter.BAND_AUCTION_SECONDS, Unit.COUNT),
 ]
 
 PARAMETERS = {parameter.name: parameter for parameter in _TABLE}
@@ -119,8 +117,6 @@ def show(parameter: Parameter, value: int, grid: Grid) -> Written:
             return grid.base.format(value)
         case Unit.MULTIPLIER:
             return f"{value // PPM}.{value % PPM:06d}"
-        case Unit.SECONDS:
-            return value // SECOND_NS
         case Unit.SWITCH:
             return bool(value)
     return value
@@ -154,8 +150,6 @@ def _parse(unit: Unit, written: Written, grid: Grid) -> int:
             if not isinstance(written, bool):
                 raise ValueError("is neither true nor false")
             return int(written)
-        case Unit.SECONDS:
-            return whole_number(written) * SECOND_NS
     return whole_number(written)
 
 

@@ -7,6 +7,7 @@ import typer
 
 from holdfast.cli.client import Client, quoted
 from holdfast.cli.console import DEFAULT_DATA, Data, IdempotencyKey, fail, show
+from holdfast.config import STAGE_SECONDS_MAX
 from holdfast.parameters import PARAMETERS, Unit, Written
 
 assets = typer.Typer(no_args_is_help=True, help="Assets: list, add.")
@@ -71,7 +72,7 @@ def mode(symbol: Symbol, to: Annotated[Mode, typer.Argument(metavar="MODE")], da
     show(Client(data).put(f"/instruments/{quoted(symbol)}/mode", {"mode": to.value}))
 
 
-Seconds = Annotated[int, typer.Option(min=0, max=604_800, help="For so many seconds; 0: not at all.")]
+Seconds = Annotated[int, typer.Option(min=0, max=STAGE_SECONDS_MAX, help="For so many seconds; 0: not at all.")]
 
 
 @instruments.command()
@@ -117,15 +118,12 @@ def _parameter(text: str) -> tuple[str, Written]:
     return first + "".join(word.title() for word in rest), _typed(name, parameter.unit, value)
 
 
-_NUMBERS = (Unit.COUNT, Unit.SECONDS, Unit.FEE_PPM)
-
-
 def _typed(name: str, unit: Unit, value: str) -> Written:
     """A value as the interface takes it."""
     if unit == Unit.SWITCH and value in ("true", "false"):
         return value == "true"
-    if unit in _NUMBERS and value.isascii() and value.isdigit():
+    if unit in (Unit.COUNT, Unit.FEE_PPM) and value.isascii() and value.isdigit():
         return int(value)
-    if unit in (Unit.SWITCH, *_NUMBERS):
+    if unit in (Unit.SWITCH, Unit.COUNT, Unit.FEE_PPM):
         fail(f"{name} is {unit.value}, not {value}.")
     return value

@@ -27,7 +27,7 @@ from holdfast.config import (
     ORDER_AMENDS_MAX,
     PPM,
     PRICE_TICKS_MAX,
-    REOPENING_STAGE_NS_MAX,
+    STAGE_SECONDS_MAX,
     SUPPLY_MAX,
 )
 from holdfast.engine.emit import emit_control
@@ -211,8 +211,8 @@ def judge_parameter(handle, instrument_id, which, value):
         highest = ORDER_AMENDS_MAX
     elif which == InstrumentParameter.BAND_PPM:
         highest = MULTIPLIER_PPM_MAX
-    elif which == InstrumentParameter.BAND_AUCTION_NS:
-        highest = REOPENING_STAGE_NS_MAX
+    elif which == InstrumentParameter.BAND_AUCTION_SECONDS:
+        highest = STAGE_SECONDS_MAX
     elif which < InstrumentParameter.PRICE_TICKS_MIN or which > InstrumentParameter.ALGO_ORDERS_MAX:
         return RejectReason.PARAMETER_INVALID.value
     if value < lowest or value > highest:

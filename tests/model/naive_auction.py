@@ -99,8 +99,8 @@ class Auctions(Trading):
 
     def interrupt(self, instrument_id: int) -> None:
         instrument = self.instruments[instrument_id]
-        lasts_ns = instrument.parameter(InstrumentParameter.BAND_AUCTION_NS)
-        if lasts_ns:
+        seconds = instrument.parameter(InstrumentParameter.BAND_AUCTION_SECONDS)
+        if seconds:
             instrument.stages = [(instrument.mode, 0)]
-            instrument.next_mode_ts_ns = self.command.ts_ns + lasts_ns
+            instrument.next_mode_ts_ns = self.command.ts_ns + seconds * 10**9
         self.go_to(instrument_id, TradingMode.AUCTION)

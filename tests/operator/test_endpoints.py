@@ -210,7 +210,8 @@ async def test_instrument_is_added_in_halt_and_given_parameters_and_a_mode(
     await operator.ask("PATCH", "/instruments/BTCUSDT", {"priceMin": "1.505"}, status=409)
     await operator.ask("PUT", "/instruments/BTCUSDT/mode", {"mode": "TRADING"}, status=200)
     assert (await operator.ask("GET", "/instruments")).json()["instruments"][0]["mode"] == "TRADING"
-    await operator.ask("PUT", "/instruments/BTCUSDT/mode", {"mode": "AUCTION"}, status=400)
+    await operator.ask("PUT", "/instruments/BTCUSDT/mode", {"mode": "AUCTION"}, status=200)
+    await operator.ask("PUT", "/instruments/BTCUSDT/mode", {"mode": "CLOSED"}, status=400)
     await operator.ask("PUT", "/instruments/XYZ/mode", {"mode": "HALT"}, status=404)
 
 

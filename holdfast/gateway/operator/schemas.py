@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from holdfast.config import FEE_PPM_MAX, ORDER_AMENDS_MAX, REOPENING_STAGE_NS_MAX
+from holdfast.config import FEE_PPM_MAX, ORDER_AMENDS_MAX, STAGE_SECONDS_MAX
 
 Amount = Annotated[str, Meta(pattern=r"^[0-9]{1,20}(\.[0-9]{1,8})?$", description="Decimal text, as 0.015")]
 AssetCode = Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,20}$", description="As BTC")]
@@ -233,7 +233,7 @@ class Parameters(Asked):
     taker_fee_ppm: FeePpm | UnsetType = UNSET
     order_amends_max: Annotated[int, Meta(ge=0, le=ORDER_AMENDS_MAX)] | UnsetType = UNSET
     price_band: Amount | UnsetType = UNSET
-    price_band_auction_seconds: Annotated[int, Meta(ge=0, le=REOPENING_STAGE_NS_MAX // 10**9)] | UnsetType = UNSET
+    price_band_auction_seconds: Annotated[int, Meta(ge=0, le=STAGE_SECONDS_MAX)] | UnsetType = UNSET
 
 
 class AddInstrument(Asked):
@@ -280,7 +280,7 @@ class SetMode(Asked):
     mode: ModeName
 
 
-Seconds = Annotated[int, Meta(ge=0, le=REOPENING_STAGE_NS_MAX // 10**9)]
+Seconds = Annotated[int, Meta(ge=0, le=STAGE_SECONDS_MAX)]
 
 
 class ScheduleReopening(Asked):
