@@ -8,8 +8,8 @@ have to cancel and to place orders; what is to last 0 is left out. The modes cha
 command has an idempotency key, kept for good. A mode that an operator sets by hand ends the schedule.
 
 A price band (BAND_PPM) keeps trades near the average price of the moment at which a taker begins. The first trade that
-would be outside does not happen: the instrument goes into AUCTION instead, for BAND_AUCTION_SECONDS, and then to the mode
-that it was in. What the taker has left takes part in the auction if it may rest, otherwise it expires. An instrument
+would be outside does not happen: the instrument goes into AUCTION instead, for BAND_AUCTION_SECONDS, and then to the
+mode that it was in. What the taker has left takes part in the auction if it may rest, otherwise it expires. An instrument
 that never traded has no band, and an auction's own price is not held to it. A fill-or-kill order that the band leaves
 unfilled expires as any that cannot be filled, and begins nothing.
 """

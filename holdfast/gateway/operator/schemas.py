@@ -294,7 +294,7 @@ class ScheduleReopening(Asked):
 class Reopening(Told):
     seq: int
     """Of the command that scheduled it."""
-    is_repeated: bool
+    repeated: bool
     mode: ModeName
     stages: list[Stage]
 
