@@ -24,7 +24,7 @@ import structlog
 from holdfast import views
 from holdfast.accounts.history import History
 from holdfast.clock import Clock
-from holdfast.codes import CommandFlag, CommandKind, ControlEventKind
+from holdfast.codes import CommandFlag, CommandKind, ControlEventKind, Limit
 from holdfast.commands import COMMAND_BYTES, Command, payload_piece
 from holdfast.config import CLIENT_ID_BYTES
 from holdfast.directory.directory import Directory
@@ -300,6 +300,9 @@ class Replica:
     def auction(self, instrument_id: int) -> views.Auction:
         """What an auction would come to if it ended now."""
         return self.engine.auction(instrument_id)
+
+    def limits(self) -> dict[Limit, int]:
+        return self.engine.limits()
 
     def average_price_ticks(self, instrument_id: int) -> int:
         return self.engine.average_price_ticks(instrument_id, self.clock.now_ns())

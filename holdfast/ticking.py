@@ -29,7 +29,7 @@ class Ticker:
         self._is_on_its_way = False
 
     def look(self) -> None:
-        """Journal a TICK if something is due. Ticks are taken when new orders are not: what they do is mostly cancels."""
+        """Journal a TICK if something is due; also while new orders are not taken, since what it does is cancels."""
         due_ts_ns = self._replica.engine.next_due_ts_ns()
         if not due_ts_ns or self._is_on_its_way or due_ts_ns > self._replica.clock.now_ns():
             return

@@ -15,12 +15,13 @@ price decides alone. Before the first trade of all it is the middle of them, rou
 Of two orders that trade the one that came to the book first is the maker. Self-trade prevention does not act: it would
 take lots away after the price was found, which then would be the wrong one.
 
-What an auction says about the price is worth more than what was before it: the average price begins anew.
+What an auction says about the price is worth more than what was before it: the average price begins anew, and so does
+a reference price that is a mean.
 """
 
 import numpy as np
 
-from holdfast.codes import ControlEventKind, OrderStatus, RejectReason, Side, TradingMode
+from holdfast.codes import ControlEventKind, InstrumentRule, OrderStatus, RejectReason, Side, TradingMode
 from holdfast.config import PRICE_TICKS_MAX, STEP_ORDER_EVENTS_MAX
 from holdfast.engine.average import add_to_average, forget_average
 from holdfast.engine.book import best_level, level_price, next_level, reduce_order, side_row
@@ -28,6 +29,7 @@ from holdfast.engine.emit import emit_balance, emit_book, emit_control, emit_tra
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.match import holding
 from holdfast.engine.positions import count_open_lots
+from holdfast.engine.reference_price import add_to_reference, forget_reference
 from holdfast.engine.retire import retire_order
 from holdfast.engine.settle import leaves_of, settle_side
 from holdfast.engine.state import IDLE, NIL, UNCROSSING, views
@@ -134,6 +136,7 @@ def begin_uncrossing(handle, instrument_id):
     price_ticks, _, _ = find_auction_price(state, instrument_id)
     assert price_ticks > 0
     forget_average(state, instrument_id)
+    forget_reference(handle, instrument_id)
     step["phase"] = UNCROSSING
     step["about_instrument_id"] = instrument_id
     step["auction_ticks"] = price_ticks
@@ -194,6 +197,8 @@ def trade_pair(handle, buy_row, sell_row):
     instrument["last_price_ticks"] = price_ticks
     step["auction_lots"] += lots
     add_to_average(handle, instrument_id, price_ticks, lots)
+    if instrument["rules"] & InstrumentRule.REFERENCE_MEAN != 0:
+        add_to_reference(handle, instrument_id, price_ticks)
 
     makers = state.positions[maker["position"]]
     takers = state.positions[taker["position"]]

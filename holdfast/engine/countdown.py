@@ -67,9 +67,10 @@ def judge_countdown(handle, command_row):
         return RejectReason.INSTRUMENT_UNKNOWN.value
     if command["qty_lots"] < 0 or command["qty_lots"] > COUNTDOWN_MS_MAX:
         return RejectReason.COUNTDOWN_INVALID.value
-    if command["qty_lots"] != 0 and venue["countdown_count"] >= venue["countdowns_max"]:
-        if find_countdown(handle, np.int64(command["account_id"]), instrument_id) == NIL:
-            return RejectReason.COUNTDOWNS_FULL.value
+    is_full = venue["countdown_count"] >= venue["countdowns_max"]
+    account_id = np.int64(command["account_id"])
+    if command["qty_lots"] != 0 and is_full and find_countdown(handle, account_id, instrument_id) == NIL:
+        return RejectReason.COUNTDOWNS_FULL.value
     return _NONE
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from holdfast.codes import (
     ExpiryReason,
-    InstrumentParameter,
+    InstrumentRule,
     KeyPermission,
     OrderEventKind,
     OrderStatus,
@@ -25,10 +25,12 @@ from holdfast.engine.emit import emit_book, emit_order, is_market, is_waiting
 from holdfast.engine.ids import close_client_ids, copy_text, link_client_ids, remember_open, remember_refused
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.match import (
+    ANY_KEY,
     GOES_ON,
     NO_FUNDS,
     NO_MORE_ORDERS,
     NOTHING_LEFT,
+    OUT_OF_RANGE,
     SELF_TRADE,
     TOO_SMALL,
     is_by_qty,
@@ -38,17 +40,9 @@ from holdfast.engine.match import (
     worst_acceptable_key,
 )
 from holdfast.engine.positions import list_order, make_position
+from holdfast.engine.price_range import set_range, would_leave_range
 from holdfast.engine.reopening import interrupt, keep_in_band, would_leave_band
-from holdfast.engine.risk import (
-    has_place,
-    is_instrument,
-    is_stop,
-    judge_asker,
-    judge_order,
-    may_rest,
-    parameter,
-    trigger_side_of,
-)
+from holdfast.engine.risk import has_place, is_instrument, is_stop, judge_asker, judge_order, may_rest, trigger_side_of
 from holdfast.engine.settle import hold, is_held, leaves_of, release
 from holdfast.engine.state import IDLE, MATCHING, views
 
@@ -132,16 +126,17 @@ def work(handle):
     step["remaining_units"] = state.taker[0]["quote_units"]
     step["touched_price_ticks"] = 0
     step["run_price_ticks"] = 0
+    step["range_key"] = ANY_KEY
     step["worst_key"] = worst_acceptable_key(state.taker[0])
     step["is_banded"] = 0
-    instrument_id = np.int64(state.taker[0]["instrument_id"])
-    if state.instruments[instrument_id]["mode"] == TradingMode.AUCTION:
+    instrument = state.instruments[state.taker[0]["instrument_id"]]
+    if instrument["mode"] == TradingMode.AUCTION:
         step["phase"] = IDLE
         rest(handle)
         end_acting(handle)
         return
-    if meets_order(state, state.taker[0]) and parameter(state, instrument_id, InstrumentParameter.BAND_PPM) != 0:
-        keep_in_band(handle)
+    if instrument["rules"] != 0:
+        keep_within_rules(handle)
     if state.taker[0]["time_in_force"] == TimeInForce.FOK and not is_fillable(handle):
         step["phase"] = IDLE
         expire(handle, ExpiryReason.FILL_OR_KILL.value)
@@ -149,6 +144,19 @@ def work(handle):
         return
     step["phase"] = MATCHING
     go_on_placing(handle)
+
+
+@cold
+def keep_within_rules(handle):
+    """Let the order in hand trade only with what its instrument's rules allow it at this moment."""
+    state = views(handle)
+    step = state.step[0]
+    rules = state.instruments[state.taker[0]["instrument_id"]]["rules"]
+    if rules & InstrumentRule.PRICE_RANGE != 0:
+        set_range(handle)
+        step["worst_key"] = min(step["worst_key"], step["range_key"])
+    if rules & InstrumentRule.PRICE_BAND != 0 and meets_order(state, state.taker[0]):
+        keep_in_band(handle)
 
 
 @cold
@@ -206,6 +214,8 @@ def go_on_placing(handle):
     state = views(handle)
     order = state.taker[0]
     state.step[0]["phase"] = IDLE
+    if outcome == NO_MORE_ORDERS and state.step[0]["range_key"] != ANY_KEY and would_leave_range(handle):
+        outcome = OUT_OF_RANGE
     is_interrupted = outcome == NO_MORE_ORDERS and state.step[0]["is_banded"] != 0 and would_leave_band(handle)
     if is_interrupted:
         interrupt(handle)
@@ -224,6 +234,8 @@ def go_on_placing(handle):
 
 @hot
 def expiry_reason(order, outcome):
+    if outcome == OUT_OF_RANGE:
+        return ExpiryReason.PRICE_RANGE.value
     if not is_market(order):
         assert order["time_in_force"] == TimeInForce.IOC
         return ExpiryReason.IMMEDIATE_OR_CANCEL.value

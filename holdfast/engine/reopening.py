@@ -185,7 +185,9 @@ def would_leave_band(handle):
     state = views(handle)
     taker = state.taker[0]
     level = best_level(state.book, opposite_row(taker))
-    if level == NIL or not is_live(taker["status"]) or state.book.levels[level]["key"] > worst_acceptable_key(taker):
+    if level == NIL or not is_live(taker["status"]):
+        return False
+    if state.book.levels[level]["key"] > min(worst_acceptable_key(taker), state.step[0]["range_key"]):
         return False
     unit = state.instruments[taker["instrument_id"]]["units_per_tick_lot"]
     return wanted_lots(state, taker, level_price(state.book, level) * unit) != 0

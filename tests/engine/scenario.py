@@ -346,6 +346,11 @@ def check_open(session: Session, who: str, names: str) -> None:
     assert found == names.replace("-", "").split()
 
 
+def check_reference_price(session: Session, price_ticks: str) -> None:
+    found = session.exchange.reference_price_ticks(MARKET, session.now_ns)  # type: ignore[attr-defined]
+    assert found == int(price_ticks), found
+
+
 def check_fees(session: Session, amount: str, asset: str) -> None:
     totals = session.exchange.totals()  # type: ignore[attr-defined]
     assert totals[ASSETS[asset] - 1].fees == int(amount)
@@ -382,6 +387,7 @@ CHECKS: list[tuple[str, Callable[..., None]]] = [
     (r"auction: (\d+) at (\d+) surplus (-?\d+)", check_auction),
     (r"open of (\w+): (.*)", check_open),
     (r"fees: (\d+) (\w+)", check_fees),
+    (r"reference price: (\d+)", check_reference_price),
 ]
 
 

@@ -52,7 +52,7 @@ class Auctions(Trading):
         if not lots:
             return
         instrument = self.instruments[instrument_id]
-        instrument.traded = {}
+        instrument.traded, instrument.referred = {}, {}
         last_taker: Order | None = None
         left: dict[int, int] = {}  # Side -> price of the level that the last trade left smaller.
         for _ in range(10**6):
@@ -80,6 +80,7 @@ class Auctions(Trading):
         instrument.last_price = price
         self.traded_prices.append(price)
         self.add_to_average(instrument, price, lots)
+        self.add_to_reference(instrument, price)
         accounts = dict.fromkeys((maker.account_id, taker.account_id))
         keys = [(account, asset) for account in accounts for asset in (instrument.base, instrument.quote)]
         before = [self.holdings[key].free + self.holdings[key].locked for key in keys]

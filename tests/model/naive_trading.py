@@ -28,10 +28,12 @@ NOT_REMEMBERED = (
     RejectReason.DUPLICATE_CLIENT_ID,
 )
 BUCKETS_SUM_MAX = 2**61
+REFERENCE_SUM_MAX = 2**57
 
 
 class Trading(Admission):
     band_reference = 0  # The average price when the taker in hand began; 0: none.
+    lowest = highest = 0  # The price range of the order in hand, in millionths of a tick.
     touched: Order | None = None  # One of the level that the taker in hand changed, and that was not told yet.
 
     # Commands.
@@ -168,6 +170,7 @@ class Trading(Admission):
             self.tell_level(order.instrument_id, order.side, order.price_ticks)
             return
         self.band_reference = self.average_price(self.instruments[order.instrument_id])
+        self.lowest, self.highest = self.price_range(order)
         if order.time_in_force == TimeInForce.FOK and not self.is_fillable(order):
             self.expire(order, ExpiryReason.FILL_OR_KILL)
             return
@@ -177,6 +180,8 @@ class Trading(Admission):
             self.interrupt(order.instrument_id)
         if not order.is_live:
             self.close_id(order)
+        elif why == ExpiryReason.PRICE_RANGE:
+            self.expire(order, why)
         elif order.is_market:
             self.expire(order, ExpiryReason.PRICE_BAND if is_outside else why)
         elif order.time_in_force == TimeInForce.IOC:
@@ -253,7 +258,7 @@ class Trading(Admission):
     def is_fillable(self, order: Order) -> bool:
         lots = 0
         for maker in self.opposite(order):
-            if lots >= order.qty_lots or not self.crosses(order, maker) or not self.is_in_band(maker):
+            if lots >= order.qty_lots or not self.crosses(order, maker) or not self.may_trade_at(maker):
                 break
             if self.is_prevented(order, maker):
                 if order.self_trade_prevention == SelfTradePrevention.EXPIRE_MAKER:
@@ -285,6 +290,9 @@ class Trading(Admission):
             maker = queue[0]
             price = maker.price_ticks
             lots = min(self.wanted_lots(taker, price), maker.leaves_lots)
+            if self.crosses(taker, maker) and not self.is_in_range(maker):
+                why = ExpiryReason.PRICE_RANGE
+                break
             if lots == 0 or not self.crosses(taker, maker) or not self.is_in_band(maker):
                 break
             if self.is_prevented(taker, maker):
@@ -303,6 +311,9 @@ class Trading(Admission):
 
     # The price band.
 
+    def may_trade_at(self, maker: Order) -> bool:
+        return self.is_in_range(maker) and self.is_in_band(maker)
+
     def is_in_band(self, maker: Order) -> bool:
         """Whether the taker in hand may trade at the maker's price."""
         band_ppm = self.instruments[maker.instrument_id].parameter(InstrumentParameter.BAND_PPM)
@@ -315,7 +326,7 @@ class Trading(Admission):
         if not taker.is_live or taker.time_in_force == TimeInForce.FOK or not queue:
             return False
         wants = self.crosses(taker, queue[0]) and self.wanted_lots(taker, queue[0].price_ticks) > 0
-        return wants and not self.is_in_band(queue[0])
+        return wants and self.is_in_range(queue[0]) and not self.is_in_band(queue[0])
 
     def interrupt(self, instrument_id: int) -> None:
         raise NotImplementedError
@@ -339,6 +350,7 @@ class Trading(Admission):
         instrument.last_price = price
         self.traded_prices.append(price)
         self.add_to_average(instrument, price, lots)
+        self.add_to_reference(instrument, price)
         maker_fee, taker_fee = self.settle(maker, lots, price, True), self.settle(taker, lots, price, False)
         self.set_status(maker, OrderStatus.PARTIALLY_FILLED if maker.leaves_lots else OrderStatus.FILLED)
         if not maker.leaves_lots:
@@ -412,6 +424,36 @@ class Trading(Admission):
         sums = instrument.traded.setdefault(now, [0, 0])
         sums[0] += new[0]
         sums[1] += new[1]
+
+    # The price range.
+
+    def price_range(self, order: Order) -> tuple[int, int]:
+        """The lowest and the highest price in millionths of a tick that the order may trade at."""
+        instrument = self.instruments[order.instrument_id]
+        reference = self.reference_price(instrument)
+        which = InstrumentParameter
+        down, up = which.BID_LIMIT_DOWN_PPM, which.BID_LIMIT_UP_PPM
+        if order.side == Side.SELL:
+            down, up = which.ASK_LIMIT_DOWN_PPM, which.ASK_LIMIT_UP_PPM
+        return reference * instrument.parameter(down), reference * instrument.parameter(up) or 2**63
+
+    def is_in_range(self, maker: Order) -> bool:
+        return self.lowest <= maker.price_ticks * PPM <= self.highest
+
+    def add_to_reference(self, instrument: Instrument, price: int) -> None:
+        width_ns = instrument.parameter(InstrumentParameter.REFERENCE_BUCKET_MS) * 10**6
+        buckets = instrument.parameter(InstrumentParameter.REFERENCE_BUCKETS)
+        if not width_ns or not buckets:
+            return
+        now = self.command.ts_ns // width_ns
+        instrument.referred = {number: sums for number, sums in instrument.referred.items() if number > now - 64}
+        sums, count, total = instrument.referred.setdefault(now, [0, 0]), 10_000, price * 10_000
+        while sums[1] > REFERENCE_SUM_MAX - total:
+            for each in instrument.referred.values():
+                each[:] = [each[0] // 2, each[1] // 2]
+            count, total = count // 2, total // 2
+        sums[0] += count
+        sums[1] += total
 
     # Self-trade prevention.
 

@@ -94,6 +94,8 @@ class Session:
             assert engine.auction(instrument_id) == model.auction(instrument_id)
             stages = engine.reference().instruments[instrument_id].stages
             assert [stage.mode for stage in stages] == [mode for mode, _ in instrument.stages]
+            reference = engine.reference_price_ticks(instrument_id, model.command.ts_ns)
+            assert reference == model.reference_price(instrument)
 
     def compare_follower(self) -> None:
         for (account_id, asset_id), holding in self.follower.balances.items():

@@ -30,6 +30,8 @@ LimitName = Literal[
     "operator_keys_max",
     "balances_max",
     "accounts_max",
+    "exchange_orders_max",
+    "exchange_algo_orders_max",
     "countdowns_max",
 ]
 
