@@ -90,11 +90,11 @@ def fault() -> Iterator[None]:
         assert skip_seqs.issuperset(met), "planted: the engine is in pieces"
         return events
 
-    Engine.apply = faulty  # type: ignore[method-assign]
+    Engine.apply = faulty  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
-        Engine.apply = apply  # type: ignore[method-assign]
+        Engine.apply = apply  # type: ignore[method-assign, assignment]
 
 
 if __name__ == "__main__":

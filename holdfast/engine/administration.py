@@ -212,7 +212,9 @@ def judge_parameter(handle, instrument_id, which, value):
         highest = 1
     elif which == InstrumentParameter.MAKER_FEE_PPM or which == InstrumentParameter.TAKER_FEE_PPM:
         highest = FEE_PPM_MAX
-    elif is_between(which, InstrumentParameter.BID_MULTIPLIER_UP_PPM, InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM) or is_between(which, InstrumentParameter.BID_LIMIT_UP_PPM, InstrumentParameter.ASK_LIMIT_DOWN_PPM):
+    elif is_between(
+        which, InstrumentParameter.BID_MULTIPLIER_UP_PPM, InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM
+    ) or is_between(which, InstrumentParameter.BID_LIMIT_UP_PPM, InstrumentParameter.ASK_LIMIT_DOWN_PPM):
         highest = MULTIPLIER_PPM_MAX
     elif which == InstrumentParameter.REFERENCE_BUCKETS:
         highest = REFERENCE_BUCKETS_MAX

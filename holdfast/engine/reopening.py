@@ -9,9 +9,10 @@ command has an idempotency key, kept for good. A mode that an operator sets by h
 
 A price band (BAND_PPM) keeps trades near the average price of the moment at which a taker begins. The first trade that
 would be outside does not happen: the instrument goes into AUCTION instead, for BAND_AUCTION_SECONDS, and then to the
-mode that it was in. What the taker has left takes part in the auction if it may rest, otherwise it expires. An instrument
-that never traded has no band, and an auction's own price is not held to it. A fill-or-kill order that the band leaves
-unfilled expires as any that cannot be filled, and begins nothing.
+mode that it was in. What the taker has left takes part in the auction if it may rest, otherwise it expires. An
+instrument that never traded has no band, and an auction's own price is not held to it. A fill-or-kill order that the
+band leaves unfilled expires as any that cannot be filled, and begins nothing. Where there is a price range of execution
+too, an order that would leave that expires by it, and begins nothing either.
 """
 
 import numpy as np
