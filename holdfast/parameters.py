@@ -65,6 +65,8 @@ _TABLE = [
     Parameter("reference_buckets", InstrumentParameter.REFERENCE_BUCKETS, Unit.COUNT),
     Parameter("reference_bucket_ms", InstrumentParameter.REFERENCE_BUCKET_MS, Unit.COUNT),
     Parameter("reference_price", InstrumentParameter.REFERENCE_PRICE_TICKS, Unit.PRICE),
+    Parameter("price_band", InstrumentParameter.BAND_PPM, Unit.MULTIPLIER),
+    Parameter("price_band_auction_seconds", InstrumentParameter.BAND_AUCTION_SECONDS, Unit.COUNT),
 ]
 
 PARAMETERS = {parameter.name: parameter for parameter in _TABLE}

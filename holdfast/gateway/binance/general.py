@@ -48,6 +48,7 @@ _MODES: dict[TradingMode, tuple[str, tuple[str, ...]]] = {
     TradingMode.POST_ONLY: ("TRADING", (OrderType.LIMIT_MAKER.name,)),
     TradingMode.LIMIT_ONLY: ("TRADING", (OrderType.LIMIT.name, OrderType.LIMIT_MAKER.name)),
     TradingMode.TRADING: ("TRADING", _ALL_TYPES),
+    TradingMode.AUCTION: ("BREAK", tuple(name for name in _ALL_TYPES if name != "MARKET")),
 }
 
 

@@ -14,6 +14,7 @@ from holdfast.config import (
     ORDER_AMENDS_MAX,
     REFERENCE_BUCKET_MS_MAX,
     REFERENCE_BUCKETS_MAX,
+    STAGE_SECONDS_MAX,
 )
 
 Amount = Annotated[str, Meta(pattern=r"^[0-9]{1,20}(\.[0-9]{1,8})?$", description="Decimal text, as 0.015")]
@@ -26,7 +27,7 @@ FeePpm = Annotated[int, Meta(ge=0, le=FEE_PPM_MAX, description="Millionths")]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Permission = Literal["read", "trade", "withdraw"]
 KeyTypeName = Literal["hmac", "ed25519", "rsa"]
-ModeName = Literal["HALT", "CANCEL_ONLY", "POST_ONLY", "LIMIT_ONLY", "TRADING"]
+ModeName = Literal["HALT", "CANCEL_ONLY", "POST_ONLY", "LIMIT_ONLY", "TRADING", "AUCTION"]
 StatusName = Literal["REQUESTED", "APPROVED", "SENT", "REFUSED"]
 LimitName = Literal[
     "orders_max",
@@ -249,6 +250,8 @@ class Parameters(Asked):
     reference_buckets: Annotated[int, Meta(ge=0, le=REFERENCE_BUCKETS_MAX)] | UnsetType = UNSET
     reference_bucket_ms: Annotated[int, Meta(ge=0, le=REFERENCE_BUCKET_MS_MAX)] | UnsetType = UNSET
     reference_price: Amount | UnsetType = UNSET
+    price_band: Amount | UnsetType = UNSET
+    price_band_auction_seconds: Annotated[int, Meta(ge=0, le=STAGE_SECONDS_MAX)] | UnsetType = UNSET
 
 
 class AddInstrument(Asked):
@@ -257,6 +260,19 @@ class AddInstrument(Asked):
     quote: AssetCode
     tick_size: Amount
     lot_size: Amount
+
+
+class Stage(Told):
+    mode: ModeName
+    at: Time
+
+
+class Auction(Told):
+    price: str
+    """0 when nothing would trade."""
+    quantity: str
+    surplus: str
+    """Wanted at that price and not served; of sellers it is negative."""
 
 
 class Instrument(Told):
@@ -268,6 +284,10 @@ class Instrument(Told):
     lot_size: str
     mode: ModeName
     parameters: Parameters
+    stages: list[Stage]
+    """The modes that it is going to by itself, the next one first."""
+    auction: Auction
+    """What an auction would come to if it ended now."""
 
 
 class Instruments(Told):
@@ -276,6 +296,25 @@ class Instruments(Told):
 
 class SetMode(Asked):
     mode: ModeName
+
+
+Seconds = Annotated[int, Meta(ge=0, le=STAGE_SECONDS_MAX)]
+
+
+class ScheduleReopening(Asked):
+    """How long each mode lasts before TRADING; 0: it is left out."""
+
+    halt_seconds: Seconds = 0
+    cancel_only_seconds: Seconds = 0
+    auction_seconds: Seconds = 0
+
+
+class Reopening(Told):
+    seq: int
+    """Of the command that scheduled it."""
+    repeated: bool
+    mode: ModeName
+    stages: list[Stage]
 
 
 # The venue.
