@@ -279,7 +279,9 @@ interludes = st.tuples(
     _mostly([True], [False], 15),  # Whether things are put right again.
 )
 operating = _weighted((2, cancel_alls), (4, money), (2, withdrawal_steps), (1, fees), (1, names), (1, rarities))
-steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (1, ladders), (1, cascades), (3, trails)))
+steps = st.tuples(
+    times, _weighted((30, trading), (12, interludes), (6, operating), (1, ladders), (1, cascades), (3, trails))
+)
 
 
 def commands_of(model: NaiveExchange, step: Step) -> Iterator[Command]:

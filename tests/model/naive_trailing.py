@@ -56,7 +56,7 @@ class Trailing(Admission):
         order.best_price = price
 
     def hear(self, order: Order, price: int) -> None:
-        """As the FAQ has it: a fall by so much from the highest price calls a sell, a rise from the lowest one a buy."""
+        """A fall by so much from the highest price calls a sell, a rise from the lowest one a buy."""
         if order.side == Side.BUY:
             order.best_price = min(order.best_price, price)
             is_back = price * BIPS >= order.best_price * (BIPS + order.trailing_delta_bips)

@@ -175,6 +175,7 @@ class Cancels:
             qty_lots=order.qty_lots,
             quote_units=order.quote_units,
             stop_price_ticks=order.stop_price_ticks,
+            trailing_delta_bips=order.trailing_delta_bips,
             client_id=order.client_id.encode(),
             order_id=order_id,
             target_client_id=client_id,

@@ -26,6 +26,7 @@ from holdfast.codes import (
     TradingMode,
 )
 from holdfast.commands import Command, encode
+from holdfast.config import TRAILING_DELTA_BIPS_MAX
 from holdfast.events import OrderEvent
 from holdfast.gateway.binance import errors, formats
 from holdfast.gateway.binance.endpoints import Budget, Call, Endpoint
@@ -71,9 +72,9 @@ NEW_ORDER = (
     Parameter("newClientOrderId", client_id),
     Parameter("newOrderRespType", choice(_RESPONSES)),
     Parameter("selfTradePreventionMode", choice(_PREVENTIONS, None, _PREVENTIONS_MISSING)),
+    Parameter("trailingDelta", long),
     # Known to Binance and not to this venue: read, and then refused by name.
     Parameter("icebergQty", decimal),
-    Parameter("trailingDelta", long),
     Parameter("strategyId", long),
     Parameter("strategyType", long),
     Parameter("pegPriceType", client_id),
@@ -83,7 +84,6 @@ NEW_ORDER = (
 
 _UNSUPPORTED = {
     "icebergQty": "Iceberg orders are not supported for this symbol.",
-    "trailingDelta": "Trailing stop orders are not supported for this symbol.",
     "pegPriceType": "Pegged orders are not supported for this symbol.",
     "pegOffsetType": "Pegged orders are not supported for this symbol.",
     "pegOffsetValue": "Pegged orders are not supported for this symbol.",
@@ -91,6 +91,7 @@ _UNSUPPORTED = {
 _NOT_REQUIRED = ("strategyId", "strategyType")
 _REFUSED = frozenset(_UNSUPPORTED) | frozenset(_NOT_REQUIRED)
 STRATEGY_TYPE_MIN = 1_000_000
+_NO_TRAILING = "Trailing stop orders are not supported for this symbol."
 
 # Which parameters each type must have, and which it must not.
 _REQUIRED = {
@@ -103,9 +104,9 @@ _REQUIRED = {
     OrderType.TAKE_PROFIT_LIMIT: ("timeInForce", "quantity", "price"),
 }
 _FORBIDDEN = {
-    OrderType.LIMIT: frozenset({"quoteOrderQty", "stopPrice"}),
-    OrderType.LIMIT_MAKER: frozenset({"quoteOrderQty", "stopPrice"}),
-    OrderType.MARKET: frozenset({"price", "stopPrice"}),
+    OrderType.LIMIT: frozenset({"quoteOrderQty", "stopPrice", "trailingDelta"}),
+    OrderType.LIMIT_MAKER: frozenset({"quoteOrderQty", "stopPrice", "trailingDelta"}),
+    OrderType.MARKET: frozenset({"price", "stopPrice", "trailingDelta"}),
     OrderType.STOP_LOSS: frozenset({"price", "quoteOrderQty"}),
     OrderType.STOP_LOSS_LIMIT: frozenset({"quoteOrderQty"}),
     OrderType.TAKE_PROFIT: frozenset({"price", "quoteOrderQty"}),
@@ -139,6 +140,7 @@ class NewOrder(NamedTuple):
     client_id: str
     response: ResponseType
     stop_price_ticks: int = 0
+    trailing_delta_bips: int = 0
 
 
 def new_order(reference: Reference, values: Values) -> NewOrder:
@@ -147,6 +149,8 @@ def new_order(reference: Reference, values: Values) -> NewOrder:
     order_type = values["type"]
     if not _REFUSED.isdisjoint(values):
         raise _unsupported(values)
+    if "trailingDelta" in values and not instrument.allows_trailing:
+        raise ApiError(errors.INVALID_MESSAGE, _NO_TRAILING)
     for name in _REQUIRED[order_type]:
         if name not in values:
             raise ApiError(errors.MANDATORY_PARAMETER, name)
@@ -161,9 +165,10 @@ def new_order(reference: Reference, values: Values) -> NewOrder:
     if "price" in values:
         price_ticks = _price_ticks(instrument, values["price"])
     if order_type in _WITH_STOP:
-        if "stopPrice" not in values:
+        if "stopPrice" not in values and "trailingDelta" not in values:
             raise ApiError(errors.EITHER_PARAMETER, "stopPrice", "trailingDelta")
-        stop_price_ticks = _price_ticks(instrument, values["stopPrice"])
+        if "stopPrice" in values:
+            stop_price_ticks = _price_ticks(instrument, values["stopPrice"])
     if "quantity" in values:
         qty_lots = _qty_lots(instrument, values["quantity"])
     else:
@@ -180,6 +185,7 @@ def new_order(reference: Reference, values: Values) -> NewOrder:
         values.get("newClientOrderId") or new_client_id(),
         values.get("newOrderRespType") or (ResponseType.FULL if order_type in _FULL_BY_DEFAULT else ResponseType.ACK),
         stop_price_ticks,
+        _trailing_delta_bips(values),
     )
 
 
@@ -216,6 +222,16 @@ def _price_ticks(instrument: Instrument, price_e8: int) -> int:
     if not ticks:
         raise ApiError(errors.FILTER_FAILURE, "PRICE_FILTER")
     return ticks
+
+
+def _trailing_delta_bips(values: Values) -> int:
+    """0: the order does not trail. One that no market allows is outside of the filter."""
+    if "trailingDelta" not in values:
+        return 0
+    if not 1 <= values["trailingDelta"] <= TRAILING_DELTA_BIPS_MAX:
+        raise ApiError(errors.FILTER_FAILURE, "TRAILING_DELTA")
+    delta_bips: int = values["trailingDelta"]
+    return delta_bips
 
 
 def _qty_lots(instrument: Instrument, qty_e8: int) -> int:
@@ -322,6 +338,7 @@ class Orders:
                 qty_lots=order.qty_lots,
                 quote_units=order.quote_units,
                 stop_price_ticks=order.stop_price_ticks,
+                trailing_delta_bips=order.trailing_delta_bips,
                 client_id=order.client_id.encode(),
             )
         )
@@ -377,6 +394,12 @@ def check_static_filters(order: NewOrder) -> None:
     if order.price_ticks:
         notional = order.instrument.quote_of(order.price_ticks, order.qty_lots)
         _check_bounds(bounds, notional, "NOTIONAL", "NOTIONAL_MIN", "NOTIONAL_MAX")
+    if order.trailing_delta_bips:
+        is_loss = order.order_type in (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT)
+        way = "ABOVE" if is_loss == (order.side == Side.BUY) else "BELOW"
+        low, high = (bounds.get(InstrumentParameter[f"TRAILING_{way}_BIPS_{end}"], 0) for end in ("MIN", "MAX"))
+        if not low <= order.trailing_delta_bips <= high:
+            raise ApiError(errors.FILTER_FAILURE, "TRAILING_DELTA")
 
 
 def _check_bounds(bounds: Mapping[InstrumentParameter, int], value: int, filter_name: str, low: str, high: str) -> None:
