@@ -42,17 +42,18 @@ def new_order(
     client_id: str = "",
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE,
     stop_price: Number | None = None,
+    trailing_delta_bips: int = 0,
     deadline_ts_ns: int = 0,
 ) -> bytes:
     """A new order: LIMIT with a price, MARKET without, unless `order_type` says another. Those that wait need a
-    `stop_price`.
+    `stop_price`, a `trailing_delta_bips` (ten-thousandths), or both.
 
     `deadline_ts_ns`, since 1970: the venue refuses the order when it has not been decided by then; 0: 10 s.
     """
     return encode(
         _order(
             instrument, side, quantity, price, quote_quantity, order_type, time_in_force, client_id,
-            self_trade_prevention, stop_price, deadline_ts_ns,
+            self_trade_prevention, stop_price, trailing_delta_bips, deadline_ts_ns,
         )
     )  # fmt: skip
 
@@ -96,12 +97,13 @@ def replace_order(
     client_id: str = "",
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE,
     stop_price: Number | None = None,
+    trailing_delta_bips: int = 0,
     deadline_ts_ns: int = 0,
 ) -> bytes:
     """Cancel an order as `cancel_order` and place another as `new_order`, in one step."""
     order = _order(
         instrument, side, quantity, price, quote_quantity, order_type, time_in_force, client_id,
-        self_trade_prevention, stop_price, deadline_ts_ns,
+        self_trade_prevention, stop_price, trailing_delta_bips, deadline_ts_ns,
     )  # fmt: skip
     return encode(
         order._replace(
@@ -161,6 +163,7 @@ def _order(
     client_id: str,
     self_trade_prevention: SelfTradePrevention,
     stop_price: Number | None,
+    trailing_delta_bips: int,
     deadline_ts_ns: int,
 ) -> Command:
     if order_type is None:
@@ -184,6 +187,7 @@ def _order(
         client_id=(client_id or new_client_id()).encode("ascii"),
         deadline_ts_ns=deadline_ts_ns,
         stop_price_ticks=stop_price_ticks,
+        trailing_delta_bips=trailing_delta_bips,
     )
 
 

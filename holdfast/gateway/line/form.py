@@ -36,7 +36,7 @@ NEW_ORDER_KINDS = (CommandKind.PLACE_ORDER, CommandKind.REPLACE_ORDER)
 # Fields that the journal or this gateway fills, and those of orders that are not placed over the line.
 _NOT_THE_CLIENTS = (
     *("seq", "ts_ns", "clock_ts_ns", "received_ts_ns", "gateway_id", "account_id", "key_id"),
-    *("trailing_delta_bips", "iceberg_lots"),
+    "iceberg_lots",
 )
 _LAST_OF_ENUM = {
     "side": int(max(Side)),
@@ -46,7 +46,10 @@ _LAST_OF_ENUM = {
     "cancel_restriction": int(max(CancelRestriction)),
 }
 _FLAGS = int(CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS)
-_NOT_NEGATIVE = ("deadline_ts_ns", "price_ticks", "qty_lots", "quote_units", "order_id", "stop_price_ticks")
+_NOT_NEGATIVE = (
+    *("deadline_ts_ns", "trailing_delta_bips", "price_ticks", "qty_lots", "quote_units", "order_id"),
+    "stop_price_ticks",
+)
 
 
 def is_kind(*kinds: CommandKind) -> np.ndarray:
