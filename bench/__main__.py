@@ -20,7 +20,7 @@ class Bench(NamedTuple):
 
 
 BENCHES = {
-    "match": Bench("the book alone, beside a plain C++ book", ()),
+    "match": Bench("the book alone, beside the same in C and a plain C++ book", ()),
     "engine": Bench(
         "the whole engine, beside that book's matching alone", ("--commands", "300000", "--without-memory")
     ),

@@ -43,7 +43,7 @@ def main() -> None:
 
 def show_regimes(commands: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        library = compile_peer("std_map_book", Path(directory))
+        library = compile_peer("std_map_book.cpp", Path(directory))
         rows = [measure(regime, commands, rounds, library) for regime in REGIMES]
     table = [
         [name, f"{ours:.2f}", f"{peer:.2f}", f"{ours / peer:.2f}x", f"{events:,}"] for name, ours, peer, events in rows
@@ -70,7 +70,7 @@ def measure(regime: Regime, commands: int, rounds: int, library: ctypes.CDLL) ->
         started_ns = time.thread_time_ns()
         events = apply_in_batches(engine, records[first:])
         ours.append(commands * 1e3 / (time.thread_time_ns() - started_ns))
-        book = PeerBook(library, stream)
+        book = PeerBook(library, stream, 2 * regime.standing_orders)
         book.run(0, regime.standing_orders)
         started_ns = time.thread_time_ns()
         for begun in range(regime.standing_orders, len(stream), BATCH):

@@ -5,6 +5,8 @@ This is what the C++ peers do too, so it is what they are compared with. The eng
 
 # mypy: disable-error-code="untyped-decorator"
 
+import numpy as np
+
 from bench.tape import ACK, CANCEL, CANCELED, NEW, REJECT, TAPE, TRADE, Tape
 from holdfast.engine.book import (
     BOOK,
@@ -12,6 +14,7 @@ from holdfast.engine.book import (
     Book,
     append_order,
     best_level,
+    find_level,
     find_order,
     has_room,
     key_price,
@@ -20,7 +23,15 @@ from holdfast.engine.book import (
     remove_order,
     side_row,
 )
-from holdfast.engine.jit import entry, hot
+from holdfast.engine.jit import entry, hot, prefetch
+from holdfast.engine.ladder import KEY_MAX, PAGE_TICKS, leaf_page
+from holdfast.engine.order_index import index_place, likely_row
+
+# How many messages ahead the places of ids and prices are fetched, then the orders there, then what they lead to.
+_FAR = 16
+_NEAR = 8
+_NEXT = 4
+_CACHED_ORDERS = 16_384  # A smaller book lies in the processor's own cache anyway.
 
 _INSTRUMENT_ID = 1
 _ACCOUNT_ID = 1
@@ -37,6 +48,8 @@ def match(book_handle: int, tape_handle: int, first: int, end: int) -> int:
     for i in range(first, end):
         if not has_room(book):
             return i
+        if book.book_head[0]["order_count"] > _CACHED_ORDERS and i + _FAR < end:
+            _look_ahead(book, tape, i)
         message = tape.messages[i]
         if message["kind"] == NEW:
             _report(tape, ACK, message["order_id"], 0, message["price_ticks"], message["lots"])
@@ -52,6 +65,25 @@ def match(book_handle: int, tape_handle: int, first: int, end: int) -> int:
             else:
                 _modify(book, tape, row, message["price_ticks"], message["lots"])
     return end
+
+
+@hot
+def _look_ahead(book: Book, tape: Tape, i: int) -> None:
+    """Begin to bring into the cache what the next messages will touch, as the engine does (`look_ahead.py`)."""
+    far = tape.messages[i + _FAR]
+    prefetch(book.order_index, index_place(book, far["order_id"]))
+    key = price_key(side_row(_INSTRUMENT_ID, far["side"]), far["price_ticks"] & KEY_MAX)
+    page = leaf_page(book, side_row(_INSTRUMENT_ID, far["side"]), key)
+    prefetch(book.page_slots, page * PAGE_TICKS + (key & (PAGE_TICKS - 1)))
+    near = likely_row(book, tape.messages[i + _NEAR]["order_id"])
+    prefetch(book.orders, near)
+    order = book.orders[likely_row(book, tape.messages[i + _NEXT]["order_id"])]
+    prefetch(book.levels, np.int64(order["level"]))
+    prefetch(book.orders, np.int64(order["prev"]))
+    prefetch(book.orders, np.int64(order["next"]))
+    next_one = tape.messages[i + _NEXT]
+    side = side_row(_INSTRUMENT_ID, next_one["side"])
+    prefetch(book.levels, find_level(book, side, price_key(side, next_one["price_ticks"] & KEY_MAX)))
 
 
 @hot
@@ -96,9 +128,9 @@ def _report(tape: Tape, kind: int, order_id: int, maker_order_id: int, price_tic
     place = tape.totals[0]["reports"]
     report = tape.reports[place & (len(tape.reports) - 1)]
     report["kind"] = kind
+    report["price_ticks"] = price_ticks
     report["order_id"] = order_id
     report["maker_order_id"] = maker_order_id
-    report["price_ticks"] = price_ticks
     report["lots"] = lots
     tape.totals[0]["reports"] = place + 1
 

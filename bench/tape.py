@@ -32,12 +32,12 @@ RING_REPORTS = 2**16
 message_dtype = np.dtype(
     [("kind", np.int32), ("side", np.int32), ("order_id", np.int64), ("price_ticks", np.int64), ("lots", np.int64)]
 )
-report_dtype = np.dtype(
+report_dtype = np.dtype(  # 32 bytes: two to a cache line, since lines are what goes from one processor to another.
     [
-        ("kind", np.int64),
+        ("kind", np.int32),
+        ("price_ticks", np.int32),  # Of a trade: the maker's.
         ("order_id", np.int64),
         ("maker_order_id", np.int64),  # Of a trade, else 0.
-        ("price_ticks", np.int64),  # Of a trade: the maker's.
         ("lots", np.int64),  # Traded; acknowledged; or taken back by a cancel.
     ]
 )

@@ -16,6 +16,7 @@ class CommandKind(IntEnum):
     CANCEL_ALL = 3  # All open orders of an account, in one instrument or (instrument_id 0) in all.
     REPLACE_ORDER = 4  # Cancel one order and place another, as one step. CommandFlag says what if the cancel fails.
     AMEND_ORDER = 5  # Make an open order smaller; it keeps its place in the queue.
+    SET_COUNTDOWN = 9  # Start, renew or stop a dead man's timer of an account, in one instrument or (0) in all.
 
     DEPOSIT = 32
     REQUEST_WITHDRAWAL = 33
@@ -34,6 +35,9 @@ class CommandKind(IntEnum):
     SET_VENUE_KILLED = 46  # 1: refuse all new orders and cancel all open ones. 0: lift it.
     SET_LIMIT = 47
     ACTIVATE_RULES = 48
+    SCHEDULE_REOPENING = 49  # HALT, CANCEL_ONLY, AUCTION, TRADING, each at its time.
+    CANCEL_REOPENING = 50  # The instrument stays in the mode that it is in.
+    TICK = 56  # Carries nothing but time: what is due by its `ts_ns` happens.
 
     CREATE_ACCOUNT = 64
     CREATE_KEY = 65  # A PAYLOAD group follows: what the directory keeps about the key.
@@ -118,6 +122,7 @@ class TradingMode(IntEnum):
     POST_ONLY = 2  # LIMIT_MAKER and cancels.
     LIMIT_ONLY = 3  # LIMIT, LIMIT_MAKER and cancels.
     TRADING = 4
+    AUCTION = 5  # Orders with a limit are collected and may cross; leaving it trades them at one price.
 
 
 class OrderEventKind(IntEnum):
@@ -137,8 +142,12 @@ class ControlEventKind(IntEnum):
     COMMAND_REPEATED = 2  # Its idempotency key was seen, with the same content: nothing done; `id` as the first time.
     COMMAND_REJECTED = 3
     COMMAND_SKIPPED = 4  # A poison command: skipped, its instrument halted.
-    TRADING_MODE_CHANGED = 5
-    ORDERS_CANCELED = 6  # The end of CANCEL_ALL, KILL_ACCOUNT or SET_VENUE_KILLED: `value` orders were canceled.
+    TRADING_MODE_CHANGED = 5  # `value` is the mode, `id` the time at which the next one is due; 0: none is.
+    # The end of CANCEL_ALL, KILL_ACCOUNT, SET_VENUE_KILLED or a countdown: `value` orders were canceled.
+    ORDERS_CANCELED = 6
+    AUCTION_UNCROSSED = 7  # Orders that crossed have traded at one price: `id` is the price in ticks, `value` the lots.
+    COUNTDOWN_SET = 13  # `id` is when it runs out (0: stopped), `value` what it was set to, in milliseconds.
+    COUNTDOWN_RAN_OUT = 14  # The same; the cancels follow.
 
 
 class WithdrawalStatus(IntEnum):
@@ -173,6 +182,12 @@ class InstrumentParameter(IntEnum):
     TAKER_FEE_PPM = 18
     ORDER_AMENDS_MAX = 19  # How often one order may be amended; 0: as often as `config.ORDER_AMENDS_MAX` says.
     ALGO_ORDERS_MAX = 20  # Orders of an account that wait for their stop price; 0: no bound of their own.
+    BAND_PPM = 28  # How far from the average price a trade may be, in millionths of it; 0: however far.
+    BAND_AUCTION_NS = 29  # How long the auction lasts that a price band has begun; 0: until an operator ends it.
+    TRAILING_ABOVE_BIPS_MIN = 21  # TRAILING_DELTA of trailing stops that start at or above the last price.
+    TRAILING_ABOVE_BIPS_MAX = 22  # 0: there are no such orders.
+    TRAILING_BELOW_BIPS_MIN = 23  # And of those that start at or below it.
+    TRAILING_BELOW_BIPS_MAX = 24
     ICEBERG_PARTS_MAX = 25  # Parts of one iceberg; 0: as many as `config.ICEBERG_PARTS_MAX` says.
     ICEBERG_ORDERS_MAX = 26  # Open icebergs of an account; 0: no bound of their own.
 
@@ -188,6 +203,7 @@ class Limit(IntEnum):
     OPERATOR_KEYS_MAX = 5  # Idempotency keys of operators' commands; kept for good.
     BALANCES_MAX = 6
     ACCOUNTS_MAX = 7
+    COUNTDOWNS_MAX = 13  # Dead man's timers that run.
 
 
 class KeyPermission(IntEnum):
@@ -239,6 +255,8 @@ class RejectReason(IntEnum):
     MAX_POSITION = 38
     MAX_NUM_ALGO_ORDERS = 39
     MAX_NUM_ORDER_AMENDS = 40
+    COUNTDOWN_INVALID = 45  # Negative, or longer than `config.COUNTDOWN_MS_MAX`.
+    TRAILING_DELTA = 41
     ICEBERG_PARTS = 42
     MAX_NUM_ICEBERG_ORDERS = 43
     # Funds and the book.
@@ -246,6 +264,7 @@ class RejectReason(IntEnum):
     WOULD_TAKE = 49  # A LIMIT_MAKER that would trade at once.
     NO_REFERENCE = 50
     WOULD_TRIGGER = 51  # The stop price is reached already.
+    COUNTDOWNS_FULL = 61
     NO_PEG_PRICE = 53  # The book has no such level to take a pegged order's price from.
     # Full.
     ORDERS_FULL = 64
@@ -280,4 +299,5 @@ class ExpiryReason(IntEnum):
     SELF_TRADE = 4
     FUNDS_EXHAUSTED = 5  # An order without a limit whose account cannot pay for another lot.
     PAGES_FULL = 6  # A stop order came to work when its price had no room on the book any more.
+    PRICE_BAND = 10  # The next trade would have been outside of the price band.
     PEG_PRICE = 9  # A pegged stop order came to work when the book had no price for it, or one that a filter refused.

@@ -35,6 +35,7 @@ A record's bytes, little-endian. Offsets never change.
 
 What the generic fields carry for the kinds that are not orders:
 
+    SET_COUNTDOWN             account_id, instrument_id = instrument or 0, qty_lots = milliseconds; 0: stop it
     DEPOSIT                   account_id, instrument_id = asset, qty_lots = amount, client_id = reference
     REQUEST_WITHDRAWAL        the same; makes a withdrawal id
     APPROVE_, SEND_, REFUSE_WITHDRAWAL   order_id = withdrawal id
@@ -51,6 +52,10 @@ What the generic fields carry for the kinds that are not orders:
     SET_VENUE_KILLED          qty_lots = 0 or 1
     SET_LIMIT                 order_id = Limit, qty_lots = value
     ACTIVATE_RULES            qty_lots = rules version
+    SCHEDULE_REOPENING        instrument_id, price_ticks, qty_lots, order_id = how long HALT, CANCEL_ONLY and AUCTION
+                              last, in nanoseconds, 0: left out; client_id = idempotency key
+    CANCEL_REOPENING          instrument_id
+    TICK                      nothing
     CREATE_ACCOUNT            client_id = a random name of 32 hex digits, order_id = parent account or 0
     CREATE_KEY                account_id, qty_lots = KeyPermission bits, order_id = KeyType, client_id = idempotency key
     REVOKE_KEY                order_id = key id

@@ -18,6 +18,8 @@ PPM = 1_000_000
 # Ladders.
 PRICE_TICKS_MAX = 10**9
 PAGE_TICKS = 4096
+BIPS = 10_000
+TRAILING_DELTA_BIPS_MAX = BIPS - 1  # A fall by all of the price never comes.
 
 # Orders.
 ICEBERG_PARTS_MAX = 100  # Of one order, whatever its instrument allows: each is one trade more for a taker.
@@ -34,13 +36,16 @@ CLIENT_IDS_MAX = 16_000_000
 CLIENT_ID_HORIZON_NS = 24 * 3600 * 10**9
 ORDER_AMENDS_MAX = 100  # Of one order, whatever its instrument allows: each may leave a client id to remember.
 OPERATOR_KEYS_MAX = 16_000_000
+COUNTDOWNS_MAX = 1_000_000
 
 # One step of the engine. A command that needs more goes on from a continuation before the next command.
 STEP_ORDER_EVENTS_MAX = 64
 
 # Time.
+REOPENING_STAGE_NS_MAX = 7 * 24 * 3600 * 10**9  # Of HALT, CANCEL_ONLY or AUCTION in a schedule, or by a price band.
 RECV_WINDOW_MS_DEFAULT = 5_000
 RECV_WINDOW_MS_MAX = 60_000
+COUNTDOWN_MS_MAX = 7 * 24 * 3600 * 1000  # The longest that a dead man's timer may be set to.
 
 assert SUPPLY_MAX * 2 < 2**63
 assert NOTIONAL_MAX * 2 < 2**63

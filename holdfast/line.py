@@ -70,6 +70,7 @@ class SignOnFlag(IntEnum):
     DROP_COPY = 2  # Read only: needs the permission to read, and takes no commands.
     SUB_ACCOUNTS = 4  # With DROP_COPY: the account and all its sub-accounts.
     NO_OPEN_ORDERS = 8  # Leave the open orders out where they would be told.
+    CANCEL_ON_DISCONNECT = 16  # When this connection ends, however it ends, cancel all orders of the account.
 
 
 class ReportFlag(IntEnum):

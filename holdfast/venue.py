@@ -45,6 +45,7 @@ from holdfast.gateway.server.certificates import development_certificate, expire
 from holdfast.gateway.server.routes import Routes
 from holdfast.gateway.server.server import Server, ServerStartError, check_address
 from holdfast.gateway.server.tls import server_context
+from holdfast.gateway.watches import LOOK_SECONDS
 from holdfast.journal import retention
 from holdfast.journal.batch_writer import JournalSettings
 from holdfast.journal.data_directory import LINE_SOCKET, DataDirectory
@@ -59,6 +60,7 @@ from holdfast.replica import Applied, Outcome, Replica, SuspectMachineError
 from holdfast.services import VenueServices
 from holdfast.settings import RunOptions, Settings, load
 from holdfast.snapshotting import SnapshotWriter
+from holdfast.ticking import TICK_SECONDS, Ticker
 
 log = structlog.get_logger()
 
@@ -190,6 +192,8 @@ class Venue:
         _settle()
         self._every(IMAGE_SECONDS, self._show)
         self._every(HOUSEKEEPING_SECONDS, self._keep_house)
+        self._every(TICK_SECONDS, Ticker(self._replica).look)
+        self._every(LOOK_SECONDS, self._gateway.watches.look)
         if self._demo is not None:
             self._every(STEP_INTERVAL_S, self._demo.tick)
         await self._ended.wait()
@@ -330,8 +334,10 @@ class Venue:
         """The binary line, where it was asked for. The last reader: a report leaves after all others have seen it."""
         options, loop = self._options, asyncio.get_running_loop()
         past, numbers = Past(self._data.path), state.line_numbers.last
-        limits = self._gateway.rate_limits
-        self._line = LineServer(self._replica, limits, numbers, past.read, loop.call_soon, now_ns=self._clock.now_ns)
+        limits, watches = self._gateway.rate_limits, self._gateway.watches
+        self._line = LineServer(
+            self._replica, limits, numbers, past.read, loop.call_soon, watches, now_ns=self._clock.now_ns
+        )
         self._line.start()
         if options.line_port is not None:
             await self._line.listen_tcp(options.host, options.line_port, tls)

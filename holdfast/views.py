@@ -184,3 +184,18 @@ class AssetTotals(NamedTuple):
     holdings: int
     in_transit: int
     fees: int
+
+
+class Auction(NamedTuple):
+    """What an auction would come to if it ended now."""
+
+    price_ticks: int  # 0: nothing would trade.
+    lots: int
+    surplus_lots: int  # Wanted at that price and not served: positive of buyers, negative of sellers.
+
+
+class Stage(NamedTuple):
+    """A trading mode that an instrument is going to by itself, and when: event time."""
+
+    mode: int  # TradingMode
+    begins_ts_ns: int

@@ -21,7 +21,8 @@ struct Message {
 };
 
 struct Report {
-    int64_t kind, order_id, maker_order_id, price_ticks, lots;
+    int32_t kind, price_ticks;
+    int64_t order_id, maker_order_id, lots;
 };
 
 struct Totals {
@@ -47,7 +48,7 @@ struct Output {
     Totals* totals;
 
     void report(int64_t kind, int64_t order_id, int64_t maker_order_id, int64_t price_ticks, int64_t lots) {
-        ring[totals->reports++ & mask] = {kind, order_id, maker_order_id, price_ticks, lots};
+        ring[totals->reports++ & mask] = {(int32_t)kind, (int32_t)price_ticks, order_id, maker_order_id, lots};
     }
 };
 
@@ -120,7 +121,7 @@ void modify(Book& book, std::unordered_map<int64_t, Level::iterator>::iterator f
 
 extern "C" {
 
-void* book_create() { return new Book; }
+void* book_create(int64_t) { return new Book; }
 
 void book_destroy(void* book) { delete static_cast<Book*>(book); }
 

@@ -40,6 +40,7 @@ class AsyncLineClient:
         drop_copy: bool = False,
         sub_accounts: bool = False,
         open_orders: bool = True,
+        cancel_on_disconnect: bool = False,
         tls: SSLContext | None = None,
         seconds_max: float = 30.0,
     ) -> None:
@@ -60,6 +61,7 @@ class AsyncLineClient:
             drop_copy=drop_copy,
             sub_accounts=sub_accounts,
             open_orders=open_orders,
+            cancel_on_disconnect=cancel_on_disconnect,
         )
 
     async def __aenter__(self) -> "AsyncLineClient":

@@ -171,9 +171,12 @@ class Core:
         drop_copy: bool = False,
         sub_accounts: bool = False,
         open_orders: bool = True,
+        cancel_on_disconnect: bool = False,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`private_key`: or its PEM text. `session` 0 to 255: one key may have several, each with its own numbers."""
+        """`private_key`: or its PEM text. `session` 0 to 255: one key may have several, each with its own numbers.
+        With `cancel_on_disconnect` the account's orders are canceled whenever a connection ends, also one of several
+        that this client opens one after the other."""
         self.api_key = api_key
         self.session = session
         self.account_id = 0
@@ -191,6 +194,7 @@ class Core:
             (SignOnFlag.DROP_COPY if drop_copy else 0)
             | (SignOnFlag.SUB_ACCOUNTS if sub_accounts else 0)
             | (0 if open_orders else SignOnFlag.NO_OPEN_ORDERS)
+            | (SignOnFlag.CANCEL_ON_DISCONNECT if cancel_on_disconnect else 0)
         )
         self._monotonic_s = monotonic_s
         self._requests: dict[int, Request] = {}  # Sent and not done, by number.

@@ -47,6 +47,7 @@ class LineClient:
         drop_copy: bool = False,
         sub_accounts: bool = False,
         open_orders: bool = True,
+        cancel_on_disconnect: bool = False,
         tls: SSLContext | None = None,
         seconds_max: float = 30.0,
     ) -> None:
@@ -66,6 +67,7 @@ class LineClient:
             drop_copy=drop_copy,
             sub_accounts=sub_accounts,
             open_orders=open_orders,
+            cancel_on_disconnect=cancel_on_disconnect,
         )
 
     def __enter__(self) -> "LineClient":

@@ -28,7 +28,9 @@ from holdfast.config import (
     ORDER_AMENDS_MAX,
     PPM,
     PRICE_TICKS_MAX,
+    REOPENING_STAGE_NS_MAX,
     SUPPLY_MAX,
+    TRAILING_DELTA_BIPS_MAX,
 )
 from holdfast.engine.emit import emit_control
 from holdfast.engine.ids import copy_text, is_empty_text
@@ -37,6 +39,7 @@ from holdfast.engine.mass_cancel import begin_mass_cancel
 from holdfast.engine.operations import answer_known_key, done, is_asset, is_key_room, reject
 from holdfast.engine.operator_keys import remember_operator_key
 from holdfast.engine.parameter import parameter
+from holdfast.engine.reopening import change_mode, drop_schedule
 from holdfast.engine.risk import is_account, is_instrument
 from holdfast.engine.state import PARAMETERS_PER_INSTRUMENT, RULES_VERSION, views
 
@@ -209,6 +212,12 @@ def judge_parameter(handle, instrument_id, which, value):
         highest = MULTIPLIER_PPM_MAX
     elif which == InstrumentParameter.ORDER_AMENDS_MAX:
         highest = ORDER_AMENDS_MAX
+    elif which == InstrumentParameter.BAND_PPM:
+        highest = MULTIPLIER_PPM_MAX
+    elif which == InstrumentParameter.BAND_AUCTION_NS:
+        highest = REOPENING_STAGE_NS_MAX
+    elif is_between(which, InstrumentParameter.TRAILING_ABOVE_BIPS_MIN, InstrumentParameter.TRAILING_BELOW_BIPS_MAX):
+        highest = TRAILING_DELTA_BIPS_MAX
     elif which == InstrumentParameter.ICEBERG_PARTS_MAX:
         highest = ICEBERG_PARTS_MAX
     elif which != InstrumentParameter.ICEBERG_ORDERS_MAX and not is_between(
@@ -237,19 +246,12 @@ def set_trading_mode(handle, command_row):
     if not is_instrument(state, instrument_id):
         reject(handle, RejectReason.INSTRUMENT_UNKNOWN.value)
         return
-    if mode < TradingMode.HALT or mode > TradingMode.TRADING:
+    if mode < TradingMode.HALT or mode > TradingMode.AUCTION:
         reject(handle, RejectReason.PARAMETER_INVALID.value)
         return
+    drop_schedule(state, instrument_id)
     done(handle, 0, mode)
     change_mode(handle, instrument_id, mode)
-
-
-@cold
-def change_mode(handle, instrument_id, mode):
-    instrument = views(handle).instruments[instrument_id]
-    if instrument["mode"] != mode:
-        instrument["mode"] = mode
-        emit_control(handle, ControlEventKind.TRADING_MODE_CHANGED.value, _NONE, 0, mode, 0)
 
 
 @cold
@@ -322,6 +324,8 @@ def set_limit(handle, command_row):
         venue["balances_max"] = value
     elif which == Limit.ACCOUNTS_MAX:
         venue["accounts_max"] = value
+    elif which == Limit.COUNTDOWNS_MAX:
+        venue["countdowns_max"] = value
     else:
         reject(handle, RejectReason.PARAMETER_INVALID.value)
         return

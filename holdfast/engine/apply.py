@@ -15,7 +15,6 @@ from holdfast.engine.administration import (
     activate_rules,
     add_asset,
     add_instrument,
-    change_mode,
     create_account,
     create_key,
     revoke_key,
@@ -26,8 +25,10 @@ from holdfast.engine.administration import (
     set_venue_killed,
 )
 from holdfast.engine.amend import amend
+from holdfast.engine.auction import go_on_uncrossing
 from holdfast.engine.book import has_room
 from holdfast.engine.cancel import cancel, replace
+from holdfast.engine.countdown import set_countdown
 from holdfast.engine.emit import emit_control
 from holdfast.engine.ids import evict
 from holdfast.engine.jit import cold, entry, hot
@@ -36,9 +37,11 @@ from holdfast.engine.look_ahead import look_ahead
 from holdfast.engine.mass_cancel import cancel_all, go_on_canceling
 from holdfast.engine.operations import done, move_money, reject, step_withdrawal
 from holdfast.engine.place import go_on_placing, place
+from holdfast.engine.reopening import cancel_reopening, change_mode, drop_schedule, schedule_reopening
 from holdfast.engine.risk import is_instrument
 from holdfast.engine.slots import mix
-from holdfast.engine.state import CANCELING, IDLE, MATCHING, NIL, SKIPPED_MAX, TRIGGERING, views
+from holdfast.engine.state import CANCELING, IDLE, MATCHING, NIL, SKIPPED_MAX, TICKING, TRIGGERING, UNCROSSING, views
+from holdfast.engine.tick import do_next_due, drop_due, is_due
 from holdfast.engine.trigger import has_triggered, trigger_next
 
 # Why a call ended.
@@ -80,6 +83,10 @@ def apply(handle, count, begun):
             if not has_room(state.book):
                 return i * STOP_REASONS + POOLS_FULL
             trigger_next(handle)
+        elif step["phase"] == UNCROSSING:
+            go_on_uncrossing(handle)
+        elif step["phase"] == TICKING:
+            do_next_due(handle)
         else:
             if commands_spare == 0:
                 commands_spare = spare_commands(handle)
@@ -99,11 +106,15 @@ def apply(handle, count, begun):
                 amend(handle, i)
             elif kind == CommandKind.CANCEL_ALL:
                 cancel_all(handle, i)
-            elif kind != CommandKind.PAYLOAD:
+            elif kind == CommandKind.SET_COUNTDOWN:
+                set_countdown(handle, i)
+            elif kind != CommandKind.PAYLOAD and kind != CommandKind.TICK:
                 operate(handle, i)
         if step["phase"] == IDLE:
             if step["highest_ticks"] != 0 and has_triggered(handle):
                 step["phase"] = TRIGGERING
+            elif step["command_kind"] == CommandKind.TICK and is_due(handle):
+                step["phase"] = TICKING
             else:
                 i += 1
     return i * STOP_REASONS + DONE
@@ -126,7 +137,10 @@ def skip(handle, command_row):
         skipped["instrument_id"] = instrument_id
     emit_control(handle, ControlEventKind.COMMAND_SKIPPED.value, RejectReason.NONE.value, 0, 0, 0)
     if is_instrument(state, instrument_id):
+        drop_schedule(state, instrument_id)
         change_mode(handle, instrument_id, TradingMode.HALT.value)
+    if command["kind"] == CommandKind.TICK:
+        drop_due(handle)
 
 
 @hot
@@ -136,6 +150,8 @@ def is_about_instrument(kind):
         kind < CommandKind.DEPOSIT
         or kind == CommandKind.SET_INSTRUMENT_PARAMETER
         or kind == CommandKind.SET_TRADING_MODE
+        or kind == CommandKind.SCHEDULE_REOPENING
+        or kind == CommandKind.CANCEL_REOPENING
     )
 
 
@@ -168,6 +184,8 @@ def spare_commands(handle):
     rows = min(rows, len(state.operator_keys) - 1 - venue["operator_key_count"])
     rows = min(rows, len(state.operator_key_slots) // 2 - venue["operator_key_count"])
     rows = min(rows, len(state.withdrawals) - 1 - venue["withdrawal_count"])
+    rows = min(rows, len(state.countdowns) - 1 - venue["countdown_count"])
+    rows = min(rows, len(state.countdown_slots) // 2 - venue["countdown_count"])
     return max(rows, 0) // ROWS_SPARE
 
 
@@ -229,6 +247,10 @@ def operate(handle, command_row):
         set_limit(handle, command_row)
     elif kind == CommandKind.ACTIVATE_RULES:
         activate_rules(handle, command_row)
+    elif kind == CommandKind.SCHEDULE_REOPENING:
+        schedule_reopening(handle, command_row)
+    elif kind == CommandKind.CANCEL_REOPENING:
+        cancel_reopening(handle, command_row)
     elif kind == CommandKind.CREATE_ACCOUNT:
         create_account(handle, command_row)
     elif kind == CommandKind.CREATE_KEY:

@@ -1,7 +1,8 @@
 """The average price: what PERCENT_PRICE_BY_SIDE and a market order's notional are measured by.
 
 The volume-weighted mean of an instrument's trades in the last five one-minute buckets of event time, the current one
-included, in whole ticks, rounded down. When nothing traded in them: the last price. When nothing ever traded: 0.
+included, in whole ticks, rounded down. After an auction only what traded in it and since counts. When nothing traded in
+them: the last price. When nothing ever traded: 0.
 
 A bucket is found by its minute modulo five and says which minute it is of. All sums of an instrument are halved
 together when their total would pass 2^61, so that adding them up cannot overflow, whatever was traded.
@@ -38,6 +39,16 @@ def add_to_average(handle, instrument_id, price_ticks, lots):
         tick_lots //= 2
     bucket["lots"] += lots
     bucket["tick_lots"] += tick_lots
+
+
+@cold
+def forget_average(state, instrument_id):
+    """Begin anew: what was traded until now counts no more."""
+    first = instrument_id * BUCKETS_PER_INSTRUMENT
+    for i in range(first, first + BUCKETS_PER_INSTRUMENT):
+        state.buckets[i]["minute"] = 0
+        state.buckets[i]["lots"] = 0
+        state.buckets[i]["tick_lots"] = 0
 
 
 @hot

@@ -22,6 +22,7 @@ Every function takes the book (`BOOK.views(handle)` in a kernel, `memory.views` 
     reduce_order(book, row, lots)                              less than its leaves; it keeps its place
     requeue_order(book, row, leaves_lots)                      with other lots, at the tail of its level
     remove_order(book, row)                                    unlinks it, forgets its id, frees row, level and pages
+    move_order(book, row, side_row, price_ticks)               to the tail of another level; it keeps its row and id
     pages_needed(book, side_row, price_ticks) -> 0, 1 or 2
     can_rest(book, side_row, price_ticks) -> whether pages_max allows it
     has_room(book) -> whether one more append_order fits without growing
@@ -51,7 +52,7 @@ import numpy as np
 from holdfast.codes import Side
 from holdfast.config import INSTRUMENTS_MAX, PAGE_TICKS
 from holdfast.engine.handle import Layout, Memory
-from holdfast.engine.jit import entry, hot, row_type
+from holdfast.engine.jit import cold, entry, hot, row_type
 from holdfast.engine.ladder import (
     KEY_MAX,
     NIL,
@@ -81,6 +82,7 @@ __all__ = [
     "has_room",
     "key_price",
     "level_price",
+    "move_order",
     "next_level",
     "pages_needed",
     "price_key",
@@ -91,6 +93,7 @@ __all__ = [
     "requeue_order",
     "set_pages_max",
     "side_row",
+    "side_rows",
     "trigger_rows",
     "trigger_side",
     "used_rows",
@@ -144,7 +147,8 @@ book_head_dtype = np.dtype(
 
 SIDES_PER_INSTRUMENT = 2
 TRIGGER_SIDES_BEGIN = (INSTRUMENTS_MAX + 1) * SIDES_PER_INSTRUMENT  # Behind the sides of all instruments.
-SIDES = 2 * TRIGGER_SIDES_BEGIN
+TRAILING_SIDES_BEGIN = 2 * TRIGGER_SIDES_BEGIN  # And behind these those of `trails.py`.
+SIDES = 4 * TRIGGER_SIDES_BEGIN
 
 
 class Book(NamedTuple):
@@ -152,7 +156,7 @@ class Book(NamedTuple):
 
     orders: np.ndarray  # order_dtype
     levels: np.ndarray  # level_dtype
-    sides: np.ndarray  # side_dtype, two for each instrument, and behind those of all of them two more for each
+    sides: np.ndarray  # side_dtype, two for each instrument; behind those of all of them two more for each, thrice
     side_tops: np.ndarray  # row_type[sides * TOPS_PER_SIDE], directory pages
     pages: np.ndarray  # page_dtype
     page_slots: np.ndarray  # row_type[pages * PAGE_TICKS], leaf pages or levels
@@ -223,10 +227,7 @@ def level_price(book, level):
 def append_order(book, side_row, price_ticks, order_id, account_id, leaves_lots):
     """Rest an order as the youngest at its price; returns its row. Needs `has_room` and `can_rest`."""
     assert leaves_lots > 0
-    key = price_key(side_row, price_ticks)
-    level = find_level(book, side_row, key)
-    if level == NIL:
-        level = _open_level(book, side_row, key)
+    level = _level_at(book, side_row, price_ticks)
     row = _take_order_row(book)
     _link_last(book, level, row)
     order = book.orders[row]
@@ -265,10 +266,16 @@ def remove_order(book, row):
     assert level != NIL
     forget_order(book, order["order_id"], row)
     _unlink(book, level, row)
-    book.levels[level]["lots"] -= order["leaves_lots"]
-    if book.levels[level]["order_count"] == 0:
-        _close_level(book, level)
     _free_order_row(book, row)
+
+
+@cold
+def move_order(book, row, side_row, price_ticks):
+    """Let an order be the youngest at another price, perhaps of another side. Needs what `append_order` needs."""
+    _unlink(book, np.int64(book.orders[row]["level"]), row)
+    level = _level_at(book, side_row, price_ticks)
+    _link_last(book, level, row)
+    book.levels[level]["lots"] += book.orders[row]["leaves_lots"]
 
 
 @hot
@@ -308,6 +315,14 @@ def read_depth(book, side_row, prices, lots, levels_max):
         level = next_level(book, level)
         count += 1
     return count
+
+
+@hot
+def _level_at(book, side_row, price_ticks):
+    """The level at a price, a new one if there is none."""
+    key = price_key(side_row, price_ticks)
+    level = find_level(book, side_row, key)
+    return level if level != NIL else _open_level(book, side_row, key)
 
 
 @hot
@@ -394,6 +409,7 @@ def _link_last(book, level, row):
 
 @hot
 def _unlink(book, level, row):
+    """Take an order off its level, which goes with its last one."""
     before = np.int64(book.orders[row]["prev"])
     after = np.int64(book.orders[row]["next"])
     if before == NIL:
@@ -405,6 +421,9 @@ def _unlink(book, level, row):
     else:
         book.orders[after]["prev"] = before
     book.levels[level]["order_count"] -= 1
+    book.levels[level]["lots"] -= book.orders[row]["leaves_lots"]
+    if book.levels[level]["order_count"] == 0:
+        _close_level(book, level)
 
 
 def first_rows(orders: int = 1024, levels: int = 1024, pages: int = 64) -> dict[str, int]:
@@ -469,11 +488,13 @@ def used_rows(memory: Memory, instruments: int) -> dict[str, int]:
 
 def trigger_rows(memory: Memory, instruments: int) -> dict[str, np.ndarray]:
     """The sides on which orders of so many instruments wait for a price: views, under names of their own."""
-    begin, end = TRIGGER_SIDES_BEGIN, TRIGGER_SIDES_BEGIN + instruments * SIDES_PER_INSTRUMENT
-    return {
-        "trigger_sides": memory["sides"][begin:end],
-        "trigger_side_tops": memory["side_tops"][begin * TOPS_PER_SIDE : end * TOPS_PER_SIDE],
-    }
+    return side_rows(memory, "trigger", TRIGGER_SIDES_BEGIN, instruments)
+
+
+def side_rows(memory: Memory, name: str, begin: int, instruments: int) -> dict[str, np.ndarray]:
+    end = begin + instruments * SIDES_PER_INSTRUMENT
+    tops = memory["side_tops"][begin * TOPS_PER_SIDE : end * TOPS_PER_SIDE]
+    return {f"{name}_sides": memory["sides"][begin:end], f"{name}_side_tops": tops}
 
 
 def _grow_pages(memory: Memory, pages: int) -> None:

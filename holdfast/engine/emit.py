@@ -37,8 +37,8 @@ def is_market(order):
 
 @hot
 def is_waiting(order):
-    """Whether the order has a stop price that was not reached yet."""
-    return order["stop_price_ticks"] != 0 and order["working_ts_ns"] == 0
+    """Whether the order is of a type that waits for its price, and that was not reached yet."""
+    return order["order_type"] >= OrderType.STOP_LOSS and order["working_ts_ns"] == 0
 
 
 @hot

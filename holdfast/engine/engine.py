@@ -21,10 +21,11 @@ from holdfast.engine.event_buffers import EventBuffers
 from holdfast.engine.handle import Memory
 from holdfast.engine.invariants import check_invariants
 from holdfast.engine.state import RULES_VERSION, SKIPPED_MAX
+from holdfast.engine.tick import next_due_ts_ns
 from holdfast.engine.widen import HASHED, widen, widen_full
 from holdfast.events import Events
 from holdfast.instruments import Reference
-from holdfast.views import Account, AssetTotals, Balance, Order, Withdrawal
+from holdfast.views import Account, AssetTotals, Auction, Balance, Order, Stage, Withdrawal
 
 
 class Engine:
@@ -56,6 +57,7 @@ class Engine:
         engine.open_orders(1)
         engine.open_order(1)
         engine.open_order_by_client_id(1, "x")
+        engine.auction(1)
         widen(engine._memory, HASHED[0])
         cls.from_arrays(engine.arrays())
 
@@ -127,6 +129,10 @@ class Engine:
     def last_ts_ns(self) -> int:
         """Event time of that command."""
         return int(self._memory["venue"][0]["ts_ns"])
+
+    def next_due_ts_ns(self) -> int:
+        """From when on a TICK has something to do; 0: nothing will be due."""
+        return next_due_ts_ns(self._memory)
 
     @property
     def events_hash(self) -> int:
@@ -201,6 +207,14 @@ class Engine:
     def last_price_ticks(self, instrument_id: int) -> int:
         """Of the last trade; 0: none yet."""
         return int(self._memory["instruments"][instrument_id]["last_price_ticks"])
+
+    def auction(self, instrument_id: int) -> Auction:
+        """What an auction would come to if it ended now; all 0 while the book is not crossed."""
+        return reads.auction(self._memory, instrument_id)
+
+    def stages(self, instrument_id: int) -> list[Stage]:
+        """The trading modes to which the instrument is going by itself, the next one first."""
+        return reads.stages(self._memory, instrument_id)
 
     def client_id_horizon_ns(self) -> tuple[int, int]:
         """How long client ids are remembered: as configured, and in effect."""

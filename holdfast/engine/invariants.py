@@ -4,13 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.codes import OrderStatus, OrderType, Side
+from holdfast.codes import OrderStatus, OrderType, Side, TradingMode
 from holdfast.engine.audit import Audit
 from holdfast.engine.book import SIDES_PER_INSTRUMENT, TRIGGER_SIDES_BEGIN
 from holdfast.engine.handle import Memory
 from holdfast.engine.ladder import KEY_MAX
 from holdfast.engine.pools import POOLS
 from holdfast.engine.state import IDLE, NIL
+from holdfast.engine.trails import CALLED, START_SIDES_BEGIN, TRAIL_SIDES_BEGIN
+
+MATCHING = (TradingMode.TRADING, TradingMode.LIMIT_ONLY, TradingMode.POST_ONLY)
 
 
 def check_invariants(memory: Memory) -> None:
@@ -23,6 +26,8 @@ def check_invariants(memory: Memory) -> None:
     check_positions(memory, rows)
     check_client_ids(memory, rows)
     check_books(memory, rows)
+    check_countdowns(memory)
+    check_trails(memory, rows)
 
 
 def check_row_zero(memory: Memory) -> None:
@@ -80,15 +85,25 @@ def check_orders(memory: Memory, rows: np.ndarray) -> None:
     assert np.isin(details["status"], (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)).all()
     assert ((details["status"] == OrderStatus.NEW) == (details["executed_lots"] == 0)).all()
     levels = memory["levels"][orders["level"]]
-    waits = (details["stop_price_ticks"] != 0) & (details["working_ts_ns"] == 0)
+    waits = is_waiting(details)
     assert waits.sum() == memory["venue"][0]["waiting_count"]
+    starts = waits & (details["trailing_delta_bips"] != 0) & (details["trailing_ts_ns"] == 0)
+    trails = waits & (details["trailing_ts_ns"] != 0)
     for_rise = (details["order_type"] <= OrderType.STOP_LOSS_LIMIT) == (details["side"] == Side.BUY)
     which = np.where(waits, TRIGGER_SIDES_BEGIN + for_rise, details["side"] == Side.SELL)
+    which = np.where(starts, START_SIDES_BEGIN + (for_rise | (details["stop_price_ticks"] == 0)), which)
+    which = np.where(trails, TRAIL_SIDES_BEGIN + (details["side"] == Side.BUY), which)
     sides = details["instrument_id"] * SIDES_PER_INSTRUMENT + which
     assert (levels["side_row"] == sides).all()
     keys = zip(levels["side_row"].tolist(), levels["key"].tolist(), strict=True)
-    prices = [key if side & 1 else key ^ KEY_MAX for side, key in keys]
-    assert np.where(waits, details["stop_price_ticks"], details["price_ticks"]).tolist() == prices
+    prices = np.array([key if side & 1 else key ^ KEY_MAX for side, key in keys], np.int64)
+    expected = np.where(waits, details["stop_price_ticks"], details["price_ticks"])
+    assert (np.where(trails, details["trailing_delta_bips"], expected) == np.where(trails, levels["key"], prices)).all()
+
+
+def is_waiting(details: np.ndarray) -> np.ndarray:
+    waits: np.ndarray = (details["order_type"] >= OrderType.STOP_LOSS) & (details["working_ts_ns"] == 0)
+    return waits
 
 
 def leaves_of(details: Any) -> Any:
@@ -108,7 +123,7 @@ def check_positions(memory: Memory, rows: np.ndarray) -> None:
             order = details[row]
             assert order["position"] == position_row
             assert order["older"] == older
-            waiting += int(order["stop_price_ticks"] != 0 and order["working_ts_ns"] == 0)
+            waiting += int(is_waiting(order))
             icebergs += int(order["iceberg_lots"] != 0)
             listed.append(row)
             count += 1
@@ -148,15 +163,58 @@ def check_client_ids(memory: Memory, rows: np.ndarray) -> None:
 
 
 def check_books(memory: Memory, rows: np.ndarray) -> None:
-    """Levels hold what their orders hold, and no book is crossed."""
+    """Levels hold what their orders hold, and no book is crossed where orders match."""
     orders = memory["orders"][rows]
     lots = np.zeros(len(memory["levels"]), np.int64)
     np.add.at(lots, orders["level"], orders["leaves_lots"])
     assert (memory["levels"]["lots"] == lots).all()
     details = memory["details"][rows]
-    details = details[(details["stop_price_ticks"] == 0) | (details["working_ts_ns"] != 0)]
+    details = details[~is_waiting(details)]
     for instrument_id in np.unique(details["instrument_id"]):
         here = details[details["instrument_id"] == instrument_id]
         bids = here["price_ticks"][here["side"] == Side.BUY]
         asks = here["price_ticks"][here["side"] == Side.SELL]
-        assert not len(bids) or not len(asks) or bids.max() < asks.min()
+        if memory["instruments"][instrument_id]["mode"] in MATCHING:
+            assert not len(bids) or not len(asks) or bids.max() < asks.min()
+
+
+def check_countdowns(memory: Memory) -> None:
+    """The heap holds each timer once, and none above one that runs out before it."""
+    count = int(memory["venue"][0]["countdown_count"])
+    heap = memory["countdown_heap"][1 : count + 1]
+    countdowns = memory["countdowns"]
+    assert sorted(heap) == np.flatnonzero(countdowns["due_ts_ns"]).tolist()
+    assert not memory["countdown_heap"][count + 1 :].any()
+    assert countdowns["link"][heap].tolist() == list(range(1, count + 1))
+    due = countdowns[heap]["due_ts_ns"]
+    assert all(due[place // 2 - 1] <= due[place - 1] for place in range(2, count + 1))
+    assert np.count_nonzero(memory["countdown_slots"]) == count
+
+
+def check_trails(memory: Memory, rows: np.ndarray) -> None:
+    """Orders that follow the price: runs in a ring, their extremes in order, none beyond the last price; no other has
+    anything there."""
+    trails, orders = memory["trails"], memory["orders"]
+    details = memory["details"][rows]
+    followers = set(rows[is_waiting(details) & (details["trailing_ts_ns"] != 0)].tolist())
+    for level in {int(orders[row]["level"]) for row in followers}:
+        row = int(memory["levels"][level]["first"])
+        is_buy = memory["details"][row]["side"] == Side.BUY
+        runs = []
+        while row != NIL:
+            assert row in followers
+            if trails[row]["extreme_ticks"] != 0:
+                runs.append(row)
+            row = int(orders[row]["next"])
+        assert runs[0] == memory["levels"][level]["first"]
+        assert trails[runs]["younger"].tolist() == [*runs[1:], runs[0]]
+        assert trails[runs]["older"].tolist() == [runs[-1], *runs[:-1]]
+        extremes = trails[runs]["extreme_ticks"].tolist()
+        assert CALLED not in extremes[1:]
+        extremes = extremes[extremes[0] == CALLED :]
+        assert extremes == sorted(set(extremes), reverse=not is_buy)
+        last_ticks = memory["instruments"][memory["details"][runs[0]]["instrument_id"]]["last_price_ticks"]
+        assert all(extreme <= last_ticks if is_buy else extreme >= last_ticks for extreme in extremes)
+    others = np.ones(len(trails), np.bool_)
+    others[list(followers)] = False
+    assert not trails[others].view(np.uint8).any()

@@ -50,7 +50,7 @@ def match(handle):
     state = views(handle)
     taker = state.taker[0]
     opposite = opposite_row(taker)
-    worst_key = worst_acceptable_key(taker)
+    worst_key = state.step[0]["worst_key"]
     unit = state.instruments[taker["instrument_id"]]["units_per_tick_lot"]
     events_end = state.out.out_head[0]["orders"] + STEP_ORDER_EVENTS_MAX
     while True:
@@ -111,6 +111,13 @@ def worst_acceptable_key(order):
 
 
 @hot
+def meets_order(state, taker):
+    """Whether there is an order that the taker accepts the price of."""
+    level = best_level(state.book, opposite_row(taker))
+    return level != NIL and state.book.levels[level]["key"] <= state.step[0]["worst_key"]
+
+
+@hot
 def wanted_lots(state, taker, lot_price_units):
     """How many lots the taker wants at a price."""
     if is_by_qty(taker):
@@ -140,6 +147,8 @@ def trade(handle, maker_row, lots, price_ticks):
     quote_units = price_ticks * lots * instrument["units_per_tick_lot"]
     instrument["trade_count"] += 1
     if step["run_price_ticks"] != price_ticks:
+        if step["run_price_ticks"] == 0:
+            step["first_ticks"] = price_ticks
         instrument["aggregate_count"] += 1
         step["run_price_ticks"] = price_ticks
     instrument["last_price_ticks"] = price_ticks
@@ -319,7 +328,7 @@ def is_fillable(handle):
     book = state.book
     taker = state.taker[0]
     mode = taker["self_trade_prevention"]
-    worst_key = worst_acceptable_key(taker)
+    worst_key = state.step[0]["worst_key"]
     missing_lots = taker["qty_lots"]
     has_icebergs = state.instruments[taker["instrument_id"]]["iceberg_count"] != 0
     level = best_level(book, opposite_row(taker))

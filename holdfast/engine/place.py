@@ -11,12 +11,14 @@ import numpy as np
 
 from holdfast.codes import (
     ExpiryReason,
+    InstrumentParameter,
     KeyPermission,
     OrderEventKind,
     OrderStatus,
     PegPriceType,
     RejectReason,
     TimeInForce,
+    TradingMode,
 )
 from holdfast.engine.acting import begin_acting, end_acting
 from holdfast.engine.book import append_order, side_row
@@ -34,12 +36,27 @@ from holdfast.engine.match import (
     is_by_qty,
     is_fillable,
     match,
+    meets_order,
+    worst_acceptable_key,
 )
 from holdfast.engine.pegged import PEG_MASK, PEG_SHIFT, take_offset
 from holdfast.engine.positions import list_order, make_position
-from holdfast.engine.risk import has_place, is_instrument, is_stop, judge_asker, judge_order, may_rest, trigger_side_of
+from holdfast.engine.reopening import interrupt, keep_in_band, would_leave_band
+from holdfast.engine.risk import (
+    has_place,
+    is_instrument,
+    is_stop,
+    judge_asker,
+    judge_order,
+    may_rest,
+    parameter,
+    trails_at_once,
+    waiting_price,
+    waiting_side,
+)
 from holdfast.engine.settle import hold, is_held, leaves_of, release
 from holdfast.engine.state import IDLE, MATCHING, views
+from holdfast.engine.trails import begin_run
 
 _NONE = RejectReason.NONE.value
 
@@ -107,8 +124,11 @@ def place_in_hand(handle, command_row, is_id_judged):
     if reason != _NONE:
         refuse(handle, reason, views(handle).commands[command_row]["deadline_ts_ns"])
         return
+    has_to_wait = is_waiting(views(handle).taker[0])
+    if has_to_wait:
+        begin_to_trail(handle)
     accept(handle)
-    if is_waiting(views(handle).taker[0]):
+    if has_to_wait:
         wait(handle)
         end_acting(handle)
     else:
@@ -123,6 +143,16 @@ def work(handle):
     step["remaining_units"] = state.taker[0]["quote_units"]
     step["touched_price_ticks"] = 0
     step["run_price_ticks"] = 0
+    step["worst_key"] = worst_acceptable_key(state.taker[0])
+    step["is_banded"] = 0
+    instrument_id = np.int64(state.taker[0]["instrument_id"])
+    if state.instruments[instrument_id]["mode"] == TradingMode.AUCTION:
+        step["phase"] = IDLE
+        rest(handle)
+        end_acting(handle)
+        return
+    if meets_order(state, state.taker[0]) and parameter(state, instrument_id, InstrumentParameter.BAND_PPM) != 0:
+        keep_in_band(handle)
     if state.taker[0]["time_in_force"] == TimeInForce.FOK and not is_fillable(handle):
         step["phase"] = IDLE
         expire(handle, ExpiryReason.FILL_OR_KILL.value)
@@ -187,6 +217,9 @@ def go_on_placing(handle):
     state = views(handle)
     order = state.taker[0]
     state.step[0]["phase"] = IDLE
+    is_interrupted = outcome == NO_MORE_ORDERS and state.step[0]["is_banded"] != 0 and would_leave_band(handle)
+    if is_interrupted:
+        interrupt(handle)
     if outcome == NO_MORE_ORDERS and may_rest(order):
         if is_stop(order) and not has_place(state, order):
             expire(handle, ExpiryReason.PAGES_FULL.value)
@@ -196,7 +229,7 @@ def go_on_placing(handle):
         close_client_ids(state, order["client_id_row"], order["status"])
     else:
         assert outcome != NOTHING_LEFT
-        expire(handle, expiry_reason(order, outcome))
+        expire(handle, ExpiryReason.PRICE_BAND.value if is_interrupted else expiry_reason(order, outcome))
     end_acting(handle)
 
 
@@ -253,10 +286,21 @@ def list_in_hand(handle, side, price_ticks):
 
 
 @cold
-def wait(handle):
-    """Let the order in hand wait for its stop price, on the ladder of such orders, where nobody sees it."""
+def begin_to_trail(handle):
+    """An order that follows the price from now on says so from the start."""
     state = views(handle)
     order = state.taker[0]
-    list_in_hand(handle, trigger_side_of(order), order["stop_price_ticks"])
+    if trails_at_once(state, order):
+        order["trailing_ts_ns"] = state.venue[0]["ts_ns"]
+
+
+@cold
+def wait(handle):
+    """Let the order in hand wait for its price, on a ladder of such orders, where nobody sees it."""
+    state = views(handle)
+    order = state.taker[0]
+    row = list_in_hand(handle, waiting_side(state, order), waiting_price(state, order))
+    if order["trailing_ts_ns"] != 0:
+        begin_run(state, row, state.instruments[order["instrument_id"]]["last_price_ticks"])
     state.venue[0]["waiting_count"] += 1
     state.positions[order["position"]]["waiting_count"] += 1

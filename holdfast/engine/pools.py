@@ -11,6 +11,7 @@ from holdfast import config
 from holdfast.codes import OrderStatus
 from holdfast.engine import book
 from holdfast.engine.apply import ROWS_SPARE
+from holdfast.engine.countdown import enter_countdown
 from holdfast.engine.handle import Memory
 from holdfast.engine.ids import enter_client_id
 from holdfast.engine.jit import entry
@@ -51,6 +52,7 @@ POOLS = (
     Pool("client_ids", "client_id_rows", "client_id_count", "client_id_slots", 8192),
     Pool("operator_keys", "operator_key_count", "operator_key_count", "operator_key_slots", 1024),
     Pool("withdrawals", "withdrawal_count", "withdrawal_count", "", 256),
+    Pool("countdowns", "countdown_rows", "countdown_count", "countdown_slots", 256),
 )
 
 CLIENT_IDS = next(pool for pool in POOLS if pool.name == "client_ids")
@@ -58,9 +60,12 @@ CLIENT_IDS = next(pool for pool in POOLS if pool.name == "client_ids")
 # Rows that come with a row of another array.
 COMPANIONS = (
     ("parameters", "instruments", PARAMETERS_PER_INSTRUMENT),
+    ("schedules", "instruments", 1),
     ("buckets", "instruments", BUCKETS_PER_INSTRUMENT),
     ("audit_sums", "assets", 1),
     ("details", "orders", 1),
+    ("countdown_heap", "countdowns", 1),
+    ("trails", "orders", 1),
 )
 
 
@@ -81,6 +86,7 @@ def new_memory() -> Memory:
     venue["operator_keys_max"] = config.OPERATOR_KEYS_MAX
     venue["balances_max"] = config.BALANCES_MAX
     venue["accounts_max"] = config.ACCOUNTS_MAX
+    venue["countdowns_max"] = config.COUNTDOWNS_MAX
     book.set_pages_max(memory, config.PAGES_MAX)
     return memory
 
@@ -152,6 +158,7 @@ def rebuild_slots(memory: Memory, pool: Pool) -> None:
         "positions": _enter_positions,
         "client_ids": _enter_client_ids,
         "operator_keys": _enter_operator_keys,
+        "countdowns": _enter_countdowns,
     }[pool.name](memory.handle)
 
 
@@ -186,3 +193,11 @@ def _enter_operator_keys(handle):
     state = views(handle)
     for row in range(1, state.venue[0]["operator_key_count"] + 1):
         enter_operator_key(state, row)
+
+
+@entry
+def _enter_countdowns(handle):
+    state = views(handle)
+    for row in range(1, state.venue[0]["countdown_rows"] + 1):
+        if state.countdowns[row]["due_ts_ns"] != 0:
+            enter_countdown(state, row)

@@ -12,6 +12,7 @@ import numpy as np
 from holdfast.codes import InstrumentParameter, Limit, OrderStatus, OrderType, Side, TradingMode
 from holdfast.config import CLIENT_ID_BYTES
 from holdfast.engine import book
+from holdfast.engine.auction import find_auction_price
 from holdfast.engine.average import average_price
 from holdfast.engine.cancel import find_open_client_id
 from holdfast.engine.handle import Memory
@@ -20,7 +21,7 @@ from holdfast.engine.ledger import find_balance
 from holdfast.engine.positions import find_position
 from holdfast.engine.state import NIL, PARAMETERS_PER_INSTRUMENT, views
 from holdfast.instruments import Asset, Instrument, Reference
-from holdfast.views import Account, AssetTotals, Balance, Order, Withdrawal
+from holdfast.views import Account, AssetTotals, Auction, Balance, Order, Stage, Withdrawal
 
 _words = struct.Struct("<4qi")
 _ROWS_AT_FIRST = 64
@@ -111,7 +112,7 @@ def open_orders(memory: Memory, account_id: int, instrument_id: int) -> list[Ord
 
 def _order(row: Any) -> Order:
     status, order_type = int(row["status"]), int(row["order_type"])
-    is_waiting = row["stop_price_ticks"] and not row["working_ts_ns"]
+    is_waiting = order_type >= OrderType.STOP_LOSS and not row["working_ts_ns"]
     return Order(
         order_id=int(row["order_id"]),
         client_id=_text(row),
@@ -228,6 +229,28 @@ def average_price_ticks(memory: Memory, instrument_id: int, ts_ns: int) -> int:
     return int(_average(memory.handle, instrument_id, ts_ns))
 
 
+def auction(memory: Memory, instrument_id: int) -> Auction:
+    """In time proportional to the levels that cross."""
+    found = np.zeros(len(Auction._fields), np.int64)
+    _find_auction(memory.handle, instrument_id, found)
+    return Auction._make(found.tolist())
+
+
+def stages(memory: Memory, instrument_id: int) -> list[Stage]:
+    """The modes to come, the next one first; each begins when the one before it has lasted as long as it is to last."""
+    schedule = memory["schedules"][instrument_id]
+    begins_ts_ns = int(schedule["next_ts_ns"])
+    if not begins_ts_ns:
+        return []
+    coming = []
+    lasting = ((TradingMode.CANCEL_ONLY, "cancel_only_ns"), (TradingMode.AUCTION, "auction_ns"))
+    for mode, lasts_ns in ((int(mode), int(schedule[name])) for mode, name in lasting):
+        if lasts_ns:
+            coming.append(Stage(mode, begins_ts_ns))
+            begins_ts_ns += lasts_ns
+    return [*coming, Stage(int(schedule["last_mode"]), begins_ts_ns)]
+
+
 def client_id_horizon_ns(memory: Memory) -> tuple[int, int]:
     """As configured, and as it is now: shorter when the limit of remembered ids has crowded younger ones out."""
     venue = memory["venue"][0]
@@ -255,6 +278,7 @@ def used(memory: Memory) -> dict[str, tuple[int, int]]:
         Limit.OPERATOR_KEYS_MAX: (venue["operator_key_count"], venue["operator_keys_max"]),
         Limit.BALANCES_MAX: (venue["balance_count"], venue["balances_max"]),
         Limit.ACCOUNTS_MAX: (venue["account_count"], venue["accounts_max"]),
+        Limit.COUNTDOWNS_MAX: (venue["countdown_count"], venue["countdowns_max"]),
     }
     return {limit.name.removesuffix("_MAX").lower(): (int(a), int(b)) for limit, (a, b) in pairs.items()}
 
@@ -326,6 +350,14 @@ def _find_order_row(handle, order_id):
 @entry
 def _find_client_id_row(handle, account_id, word_0, word_1, word_2, word_3, word_4):
     return find_open_client_id(views(handle), account_id, (word_0, word_1, word_2, word_3, word_4))
+
+
+@entry
+def _find_auction(handle, instrument_id, found):
+    price_ticks, lots, surplus_lots = find_auction_price(views(handle), instrument_id)
+    found[0] = price_ticks
+    found[1] = lots
+    found[2] = surplus_lots
 
 
 @entry

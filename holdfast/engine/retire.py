@@ -7,6 +7,7 @@ from holdfast.engine.ids import close_client_ids
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.positions import unlist_order
 from holdfast.engine.state import views
+from holdfast.engine.trails import leave_run
 
 
 @cold
@@ -26,6 +27,8 @@ def unlist_row(state, order_row, open_lots):
     if is_waiting(order):
         state.venue[0]["waiting_count"] -= 1
         state.positions[order["position"]]["waiting_count"] -= 1
+        if order["trailing_ts_ns"] != 0:
+            leave_run(state, order_row)
     if order["iceberg_lots"] != 0:
         count_iceberg(state, order, -1)
     unlist_order(state, order_row, open_lots)

@@ -22,7 +22,7 @@ from holdfast.codes import (
     TimeInForce,
     TradingMode,
 )
-from holdfast.config import NOTIONAL_MAX, PPM, PRICE_TICKS_MAX
+from holdfast.config import NOTIONAL_MAX, PPM, PRICE_TICKS_MAX, TRAILING_DELTA_BIPS_MAX
 from holdfast.engine.average import average_price
 from holdfast.engine.book import (
     best_level,
@@ -42,6 +42,7 @@ from holdfast.engine.parameter import parameter
 from holdfast.engine.pegged import is_peg_well_formed, take_price
 from holdfast.engine.positions import find_position
 from holdfast.engine.state import NIL, views
+from holdfast.engine.trails import delta_price, start_side, trail_side
 
 _NONE = RejectReason.NONE.value
 _FACTOR_BITS = 31
@@ -152,11 +153,11 @@ def is_well_formed(order):
     if order["peg_price_type"] != 0 and not is_peg_well_formed(order):
         return False
     if is_stop(order):
-        if order["stop_price_ticks"] <= 0 or order["stop_price_ticks"] > PRICE_TICKS_MAX:
+        if not has_trigger(order):
             return False
         if is_market(order) and order["quote_units"] != 0:
             return False
-    elif order["stop_price_ticks"] != 0:
+    elif order["stop_price_ticks"] | order["trailing_delta_bips"] != 0:
         return False
     if is_market(order):
         by_qty = order["qty_lots"] > 0
@@ -168,6 +169,15 @@ def is_well_formed(order):
     if kind == OrderType.LIMIT_MAKER:
         return time_in_force == TimeInForce.NONE or time_in_force == TimeInForce.GTC
     return time_in_force >= TimeInForce.GTC and time_in_force <= TimeInForce.FOK
+
+
+@cold
+def has_trigger(order):
+    """Whether the stop price, the trailing delta or both say what the order waits for."""
+    stop, delta = order["stop_price_ticks"], order["trailing_delta_bips"]
+    if stop < 0 or stop > PRICE_TICKS_MAX or delta < 0 or delta > TRAILING_DELTA_BIPS_MAX:
+        return False
+    return stop != 0 or delta != 0
 
 
 @hot
@@ -185,6 +195,8 @@ def judge_permission(state, order):
         return _NONE
     if mode == TradingMode.POST_ONLY and kind == OrderType.LIMIT_MAKER:
         return _NONE
+    if mode == TradingMode.AUCTION and (may_rest(order) or is_stop(order)):
+        return _NONE
     return RejectReason.MODE_FORBIDS.value
 
 
@@ -201,7 +213,8 @@ def judge_filters(handle):
     has_price = price != 0
     if has_price and not is_price_allowed(state, instrument_id, price):
         return RejectReason.PRICE_FILTER.value
-    if is_stop(order) and not is_price_allowed(state, instrument_id, order["stop_price_ticks"]):
+    stop_price = order["stop_price_ticks"]
+    if is_stop(order) and stop_price != 0 and not is_price_allowed(state, instrument_id, stop_price):
         return RejectReason.PRICE_FILTER.value
     if qty != 0:
         if qty < parameter(state, instrument_id, InstrumentParameter.QTY_LOTS_MIN):
@@ -227,6 +240,8 @@ def judge_filters(handle):
         waiting_max = parameter(state, instrument_id, InstrumentParameter.ALGO_ORDERS_MAX)
         if waiting_max != 0 and state.positions[row]["waiting_count"] >= waiting_max:
             return RejectReason.MAX_NUM_ALGO_ORDERS.value
+        if order["trailing_delta_bips"] != 0 and not is_delta_allowed(state, order):
+            return RejectReason.TRAILING_DELTA.value
     if order["iceberg_lots"] != 0:
         reason = judge_iceberg(handle, instrument_id)
         if reason != _NONE:
@@ -234,6 +249,18 @@ def judge_filters(handle):
     if order["side"] == Side.BUY and qty != 0 and not is_position_small(state, instrument_id, qty):
         return RejectReason.MAX_POSITION.value
     return _NONE
+
+
+@cold
+def is_delta_allowed(state, order):
+    """TRAILING_DELTA: an order that starts on a rise is one above the market."""
+    instrument_id = np.int64(order["instrument_id"])
+    minimum = parameter(state, instrument_id, InstrumentParameter.TRAILING_BELOW_BIPS_MIN)
+    maximum = parameter(state, instrument_id, InstrumentParameter.TRAILING_BELOW_BIPS_MAX)
+    if waits_for_rise(order):
+        minimum = parameter(state, instrument_id, InstrumentParameter.TRAILING_ABOVE_BIPS_MIN)
+        maximum = parameter(state, instrument_id, InstrumentParameter.TRAILING_ABOVE_BIPS_MAX)
+    return minimum <= order["trailing_delta_bips"] <= maximum
 
 
 @hot
@@ -335,7 +362,7 @@ def judge_room(state, order):
         return RejectReason.BALANCES_FULL.value
     if may_rest(order) and order["price_ticks"] != 0 and not has_place(state, order):
         return RejectReason.PAGES_FULL.value
-    if is_stop(order) and not can_rest(state.book, trigger_side_of(order), order["stop_price_ticks"]):
+    if is_stop(order) and not can_rest(state.book, waiting_side(state, order), waiting_price(state, order)):
         return RejectReason.PAGES_FULL.value
     if venue["refused_count"] >= venue["client_ids_max"]:
         return RejectReason.CLIENT_IDS_FULL.value
@@ -370,7 +397,7 @@ def may_rest(order):
 
 @hot
 def is_stop(order):
-    """Whether the type has a stop price."""
+    """Whether the type waits for its price: has a stop price, a trailing delta or both."""
     return order["order_type"] >= OrderType.STOP_LOSS
 
 
@@ -382,15 +409,37 @@ def waits_for_rise(order):
 
 
 @hot
-def trigger_side_of(order):
-    return trigger_side(np.int64(order["instrument_id"]), waits_for_rise(order))
+def trails_at_once(state, order):
+    """Whether the order follows the price from the last one on: a trailing stop without a stop price."""
+    if order["trailing_delta_bips"] == 0 or order["stop_price_ticks"] != 0:
+        return False
+    return state.instruments[order["instrument_id"]]["last_price_ticks"] != 0
+
+
+@cold
+def waiting_side(state, order):
+    """The ladder on which an order of such a type waits first."""
+    instrument_id = np.int64(order["instrument_id"])
+    if order["trailing_delta_bips"] == 0:
+        return trigger_side(instrument_id, waits_for_rise(order))
+    if trails_at_once(state, order):
+        return trail_side(instrument_id, order["side"] == Side.BUY)
+    return start_side(instrument_id, waits_for_rise(order) or order["stop_price_ticks"] == 0)
+
+
+@cold
+def waiting_price(state, order):
+    """Its price there."""
+    if trails_at_once(state, order):
+        return delta_price(waiting_side(state, order), order["trailing_delta_bips"])
+    return order["stop_price_ticks"]
 
 
 @hot
 def would_trigger(state, order):
     """Whether the last price is the stop price, or beyond it. Before the first trade nothing is."""
     last = state.instruments[order["instrument_id"]]["last_price_ticks"]
-    if last == 0:
+    if last == 0 or order["stop_price_ticks"] == 0:
         return False
     if waits_for_rise(order):
         return last >= order["stop_price_ticks"]

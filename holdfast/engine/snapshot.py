@@ -9,10 +9,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from holdfast.engine import book
+from holdfast.engine import book, trails
 from holdfast.engine.handle import Memory
 from holdfast.engine.pools import COMPANIONS, POOLS, ensure_rows, grow_companions, new_memory, rebuild_slots
 from holdfast.engine.state import IDLE, SKIPPED_MAX
+
+# The first is derived, the others are there only if somebody uses them.
+_OWN_WAY = ("audit_sums", "schedules", "trails")
 
 
 def used_rows(memory: Memory) -> dict[str, int]:
@@ -21,16 +24,23 @@ def used_rows(memory: Memory) -> dict[str, int]:
     used = {"venue": 1, "skipped": min(int(venue["skipped_count"]), SKIPPED_MAX) + 1}
     used |= {pool.name: int(venue[pool.rows_field]) + 1 for pool in POOLS}
     used |= {name: rows for name, rows in book.used_rows(memory, used["instruments"]).items() if rows}
-    used |= {name: used[owner] * factor for name, owner, factor in COMPANIONS if name != "audit_sums"}
+    used |= {name: used[owner] * factor for name, owner, factor in COMPANIONS if name not in _OWN_WAY}
     return used
 
 
 def in_use(memory: Memory) -> dict[str, np.ndarray]:
-    """What is in use of each saved array. The ladders of orders that wait for a price are there if one waits."""
+    """What is in use of each saved array. What only waiting orders need is there if one waits, or trails; the schedules
+    are if there is one."""
     arrays = {name: memory[name][:rows] for name, rows in used_rows(memory).items()}
     venue = memory["venue"][0]
+    schedules = memory["schedules"][: int(venue["instrument_count"]) + 1]
+    if schedules["next_ts_ns"].any():
+        arrays["schedules"] = schedules
     if venue["waiting_count"]:
         arrays |= book.trigger_rows(memory, int(venue["instrument_count"]) + 1)
+        trailing = trails.saved_rows(memory, int(venue["instrument_count"]) + 1)
+        if any(rows.any() for name, rows in trailing.items() if name.endswith("tops")):
+            arrays |= trailing | {"trails": memory["trails"][: len(arrays["details"])]}
     return arrays
 
 
@@ -46,10 +56,14 @@ def load(arrays: Mapping[str, np.ndarray]) -> Memory:
     for name in used_rows(memory):
         ensure_rows(memory, name, len(arrays[name]))
         _fill(memory[name], arrays[name])
-    for name, rows in book.trigger_rows(memory, len(arrays["instruments"])).items():
+    grow_companions(memory)
+    instruments = len(arrays["instruments"])
+    waiting = book.trigger_rows(memory, instruments) | trails.saved_rows(memory, instruments)
+    for name, rows in (waiting | {"trails": memory["trails"]}).items():
         if name in arrays:
             _fill(rows, arrays[name])
-    grow_companions(memory)
+    if "schedules" in arrays:
+        _fill(memory["schedules"], arrays["schedules"])
     for pool in POOLS:
         if pool.slots:
             rebuild_slots(memory, pool)

@@ -18,6 +18,7 @@ from holdfast import config
 from holdfast.commands import command_words_dtype
 from holdfast.engine.book import BOOK, Book
 from holdfast.engine.handle import Layout
+from holdfast.engine.jit import row_type
 from holdfast.engine.view import views_of
 from holdfast.events import (
     balance_event_dtype,
@@ -73,6 +74,10 @@ venue_dtype = np.dtype(
         ("balances_max", np.int64),
         ("accounts_max", np.int64),
         ("waiting_count", np.int64),  # Open orders that wait for their stop price.
+        ("countdown_rows", np.int64),  # The highest row that was ever in use.
+        ("countdown_free", np.int64),  # Free rows, last in, first out.
+        ("countdown_count", np.int64),
+        ("countdowns_max", np.int64),
     ]
 )
 
@@ -103,6 +108,15 @@ instrument_dtype = np.dtype(
         ("update_count", np.int64),
         ("prevented_count", np.int64),  # The last prevented match's id.
         ("iceberg_count", np.int64),  # Its open icebergs.
+    ]
+)
+
+schedule_dtype = np.dtype(  # What is to become of an instrument's mode by itself.
+    [
+        ("next_ts_ns", np.int64),  # When the next mode is due; 0: nothing is scheduled, and all others are 0.
+        ("cancel_only_ns", np.int64),  # How long each mode to come is to last; 0: it is left out.
+        ("auction_ns", np.int64),
+        ("last_mode", np.int64),  # TradingMode after those.
     ]
 )
 
@@ -211,6 +225,15 @@ detail_dtype = np.dtype(
     ]
 )
 
+# Of an order that follows the price, beside its detail; zero of all others. See `trails.py`.
+trail_dtype = np.dtype(
+    [
+        ("extreme_ticks", np.int64),  # The best price since, where the order is the first who has seen it; else 0.
+        ("older", row_type),  # The runs before and after that which it begins then; of its level, in a ring.
+        ("younger", row_type),
+    ]
+)
+
 client_id_dtype = np.dtype(  # One cache line.
     [
         *_client_id_words,
@@ -250,6 +273,16 @@ withdrawal_dtype = np.dtype(
     ]
 )
 
+countdown_dtype = np.dtype(  # A dead man's timer. A free row has nothing but `link`.
+    [
+        ("due_ts_ns", np.int64),  # When it runs out, in event time.
+        ("countdown_ms", np.int64),  # What it was set to.
+        ("account_id", np.int32),
+        ("instrument_id", np.int32),  # 0: all.
+        ("link", np.int64),  # Its place in the heap; of a free row the next one.
+    ]
+)
+
 skipped_dtype = np.dtype([("seq", np.int64), ("instrument_id", np.int64)])
 
 # `step.phase`: what goes on before the next command is begun.
@@ -257,11 +290,13 @@ IDLE = 0
 MATCHING = 1
 CANCELING = 2
 TRIGGERING = 3
+TICKING = 4
+UNCROSSING = 5
 
 # How far the command in hand has come. Between two calls of the engine it is idle.
 step_dtype = np.dtype(
     [
-        ("phase", np.int64),  # IDLE, MATCHING, CANCELING or TRIGGERING
+        ("phase", np.int64),  # One of those above
         ("command_kind", np.int64),
         ("about_account_id", np.int64),  # What control events say that the command is about.
         ("about_asset_id", np.int64),
@@ -273,6 +308,14 @@ step_dtype = np.dtype(
             "run_price_ticks",
             np.int64,
         ),  # The price of the taker's last trade, whose aggregate trade id goes on; 0: none.
+        ("worst_key", np.int64),  # The taker trades with no key of the opposite side that is higher.
+        ("is_banded", np.int64),  # 1: it would, were it not for the price band.
+        ("auction_ticks", np.int64),  # Uncrossing: the price of all trades, how many lots so far, who took last.
+        ("auction_lots", np.int64),
+        ("auction_taker_id", np.int64),
+        ("touched_buy_ticks", np.int64),  # Uncrossing: a level that changed and has no event yet; 0: none.
+        ("touched_sell_ticks", np.int64),
+        ("first_ticks", np.int64),  # The price of the first trade of the last taker that traded.
         ("lowest_ticks", np.int64),  # Between these the trades of this command were so far.
         ("highest_ticks", np.int64),  # 0: none yet.
         ("account_id", np.int64),  # Mass cancel: whose orders.
@@ -320,6 +363,7 @@ class State(NamedTuple):
     assets: np.ndarray
     instruments: np.ndarray
     parameters: np.ndarray  # int64[instruments * PARAMETERS_PER_INSTRUMENT]
+    schedules: np.ndarray  # schedule_dtype, one for each instrument
     buckets: np.ndarray  # instruments * BUCKETS_PER_INSTRUMENT
     accounts: np.ndarray
     keys: np.ndarray
@@ -328,12 +372,16 @@ class State(NamedTuple):
     positions: np.ndarray
     position_slots: np.ndarray
     details: np.ndarray
+    trails: np.ndarray
     taker: np.ndarray  # Two rows: the order in hand, and the order that a refused cancel named.
     client_ids: np.ndarray
     client_id_slots: np.ndarray
     operator_keys: np.ndarray
     operator_key_slots: np.ndarray
     withdrawals: np.ndarray
+    countdowns: np.ndarray
+    countdown_slots: np.ndarray
+    countdown_heap: np.ndarray  # Rows of `countdowns` from place 1 on, the one that runs out first there.
     skipped: np.ndarray
     step: np.ndarray  # One row.
     audit_sums: np.ndarray  # int64[assets]: what the running audit has added up so far.
@@ -359,6 +407,7 @@ STATE = Layout(
     assets=asset_dtype,
     instruments=instrument_dtype,
     parameters=_int64,
+    schedules=schedule_dtype,
     buckets=bucket_dtype,
     accounts=account_dtype,
     keys=key_dtype,
@@ -367,12 +416,16 @@ STATE = Layout(
     positions=position_dtype,
     position_slots=_int64,
     details=detail_dtype,
+    trails=trail_dtype,
     taker=detail_dtype,
     client_ids=client_id_dtype,
     client_id_slots=_int64,
     operator_keys=operator_key_dtype,
     operator_key_slots=_int64,
     withdrawals=withdrawal_dtype,
+    countdowns=countdown_dtype,
+    countdown_slots=_int64,
+    countdown_heap=_int64,
     skipped=skipped_dtype,
     step=step_dtype,
     audit_sums=_int64,

@@ -133,6 +133,8 @@ class Session:
                 lines.append((row["index"], f"repeated {row['id']}"))
             elif done is ControlEventKind.ORDERS_CANCELED:
                 lines.append((row["index"], f"canceled {row['value']} orders"))
+            elif done is ControlEventKind.COUNTDOWN_RAN_OUT:
+                lines.append((row["index"], f"countdown of {row['value']} ms ran out"))
             elif done is ControlEventKind.TRADING_MODE_CHANGED:
                 lines.append((row["index"], f"mode {TradingMode(row['value']).name}"))
         return [line for _, line in sorted(lines)]
@@ -148,8 +150,11 @@ class Session:
         return self.accounts[name]
 
     def order_fields(self, who: str, words: str) -> dict[str, Any]:
-        """`buys 5 at 100 as A [options]`, `… at market as B stop 95`, or `for 500 at market` by quote quantity. A price
-        may be pegged: `at primary-peg`, or `at market-peg … deeper 2`; of an iceberg `shows 3` says the part."""
+        """`buys 5 at 100 as A [options]`, `… at market as B stop 95`, or `for 500 at market` by quote quantity.
+
+        A trailing stop is `… stop 95 trail 500`, or `… stop trail 500` without a stop price; 500 bips are 5 %. A price
+        may be pegged: `at primary-peg`, or `at market-peg … deeper 2`; of an iceberg `shows 3` says the part.
+        """
         prices = r"market|primary-peg|market-peg|-?\d+"
         match = re.fullmatch(rf"(buys|sells) (for )?(-?\d+) at ({prices})(?: as (\S+))?((?: \S+)*)", words)
         assert match, words
@@ -166,7 +171,7 @@ class Session:
         else:
             fields |= {"order_type": OrderType.LIMIT, "time_in_force": TimeInForce.GTC}
             fields |= {"flags": PEGS[price]} if price in PEGS else {"price_ticks": int(price)}
-        rest = iter(options.split())
+        rest = iter(options.replace("stop trail", "stop 0 trail").replace("take trail", "take 0 trail").split())
         for option in rest:
             if option in ("IOC", "FOK"):
                 fields["time_in_force"] = TimeInForce[option]
@@ -174,6 +179,8 @@ class Session:
                 name = "STOP_LOSS" if option == "stop" else "TAKE_PROFIT"
                 limit = "" if price == "market" else "_LIMIT"
                 fields |= {"order_type": OrderType[name + limit], "stop_price_ticks": int(next(rest))}
+            elif option == "trail":
+                fields["trailing_delta_bips"] = int(next(rest))
             elif option == "maker":
                 fields |= {"order_type": OrderType.LIMIT_MAKER, "time_in_force": TimeInForce.NONE}
             elif option == "even-if-cancel-fails":
@@ -195,6 +202,16 @@ class Session:
 
 def place(session: Session, who: str, words: str) -> list[str]:
     return session.send(CommandKind.PLACE_ORDER, **session.order_fields(who, words))
+
+
+def walk(session: Session, prices: str) -> list[str]:
+    """One lot changes hands at each price, within an account of its own; its orders and trades are not told."""
+    told = []
+    for price in prices.split():
+        for way in ("sells {} as market-{}", "buys {} as market-{} IOC"):
+            fields = session.order_fields("market", way.format(f"1 at {price}", session.seq))
+            told += session.send(CommandKind.PLACE_ORDER, **fields)
+    return [line for line in told if "market-" not in line]
 
 
 def replace(session: Session, who: str, target: str, words: str) -> list[str]:
@@ -225,6 +242,15 @@ def amend(session: Session, who: str, target: str, qty: str, new_name: str | Non
         int(row["order_id"]): name.decode() for row in session.events.orders if row["kind"] == AMENDED
     }
     return told
+
+
+def set_countdown(session: Session, who: str, countdown_ms: str, is_everywhere: str | None) -> list[str]:
+    fields = {"account_id": session.account(who), "instrument_id": 0 if is_everywhere else MARKET}
+    return session.send(CommandKind.SET_COUNTDOWN, qty_lots=int(countdown_ms), **fields)
+
+
+def tick(session: Session) -> list[str]:
+    return session.send(CommandKind.TICK)
 
 
 def set_parameter(session: Session, name: str, value: str) -> list[str]:
@@ -341,10 +367,13 @@ def check_fees(session: Session, amount: str, asset: str) -> None:
 
 COMMANDS: list[tuple[str, Callable[..., list[str]]]] = [
     (r"(\w+) ((?:buys|sells) .*)", place),
+    (r"market trades at ([\d ]+)", walk),
     (r"(\w+) replaces (\S+): (.*)", replace),
     (r"(\w+) cancels (\S+)(?: if (\w+))?", cancel),
     (r"(\w+) withdraws (-?\d+) (\w+) as (\S+)(?: key (\w+))?", request_withdrawal),
     (r"(\w+) amends (\S+) to (-?\d+)(?: as (\S+))?", amend),
+    (r"(\w+) sets a countdown of (-?\d+) ms( everywhere)?", set_countdown),
+    (r"tick", tick),
     (r"venue sets (\w+) to (-?\d+)", set_parameter),
     (r"venue limits (\w+) to (-?\d+)", set_limit),
     (r"venue goes to (\w+)", set_mode),

@@ -17,6 +17,7 @@ from holdfast.clock import Clock
 from holdfast.codes import (
     CommandFlag,
     CommandKind,
+    ControlEventKind,
     ExpiryReason,
     InstrumentParameter,
     KeyPermission,
@@ -166,7 +167,8 @@ class Applied(NamedTuple):
         """What `done` of a single command gets."""
         command = Command._make(self.commands[seq - self.first_seq].tolist())
         orders = [event for event in self.orders if event.seq == seq]
-        return Outcome(command, orders, [event for event in self.balances if event.seq == seq], [])
+        balances = [event for event in self.balances if event.seq == seq]
+        return Outcome(command, orders, balances, [event for event in self.controls if event.seq == seq])
 
 
 class FakeDirectory:
@@ -277,6 +279,7 @@ class FakeReplica:
         self.unavailable = ""
         self.refuse_next: RejectReason | None = None
         self.refuse_cancel_next: RejectReason | None = None
+        self.refuse_countdown_next: RejectReason | None = None
         self.skip_next = False
         self.market_price_ticks = 2_500_000
         self.free = {(ACCOUNT_ID, BTC.asset_id): 10 * 10**8, (ACCOUNT_ID, USDT.asset_id): 10**6 * 10**8}
@@ -323,7 +326,7 @@ class FakeReplica:
                 decided = command._replace(ts_ns=self.clock.ns, clock_ts_ns=self.clock.ns)
                 is_first = command is run[0]
                 orders = [event._replace(seq=decided.seq) for event in self._orders_of(decided)]
-                batch.append((Outcome(decided, orders, [], []), done if is_first else None))
+                batch.append((Outcome(decided, orders, [], self._controls_of(decided)), done if is_first else None))
             if not at_once or not self._queue:
                 self._publish(batch)
                 batch = []
@@ -392,6 +395,8 @@ class FakeReplica:
             return [self._end(self._open[order.order_id], OrderEventKind.ORDER_CANCELED) for order in mine]
         if command.kind == CommandKind.AMEND_ORDER:
             return self._amend(command)
+        if command.kind == CommandKind.SET_COUNTDOWN:
+            return []
         assert command.kind == CommandKind.REPLACE_ORDER
         whole = self.refuse_cancel_next
         canceled = self._cancel(command)
@@ -544,6 +549,41 @@ class FakeReplica:
             fields["price_ticks"] = 0 if command.stop_price_ticks else self.market_price_ticks
         return working(OrderEvent(**fields))  # type: ignore[arg-type]
 
+    def _controls_of(self, command: Command) -> list[ControlEvent]:
+        if command.kind != CommandKind.SET_COUNTDOWN:
+            return []
+        if self.refuse_countdown_next is not None:
+            reason, self.refuse_countdown_next = self.refuse_countdown_next, None
+            return [self.control_event(command, ControlEventKind.COMMAND_REJECTED)._replace(reason=reason)]
+        due_ts_ns = command.ts_ns + command.qty_lots * 10**6 if command.qty_lots else 0
+        set_to = {"id": due_ts_ns, "value": command.qty_lots}
+        return [self.control_event(command, ControlEventKind.COUNTDOWN_SET)._replace(**set_to)]
+
+    def run_out(self, instrument_id: int = 0, countdown_ms: int = 1_000) -> None:
+        """A TICK at which a countdown runs out, with all that is open in its scope."""
+        self._seq += 1
+        command = Command(seq=self._seq, ts_ns=self.clock.ns, kind=CommandKind.TICK)
+        about = command._replace(account_id=ACCOUNT_ID, instrument_id=instrument_id)
+        told = self.control_event(about, ControlEventKind.COUNTDOWN_RAN_OUT)
+        mine = self.open_orders(ACCOUNT_ID, instrument_id)
+        orders = [self._end(self._open[order.order_id], OrderEventKind.ORDER_CANCELED) for order in mine]
+        orders = [event._replace(seq=self._seq) for event in orders]
+        told = told._replace(id=self.clock.ns, value=countdown_ms)
+        self._publish([(Outcome(command, orders, [], [told]), None)])
+
+    @staticmethod
+    def control_event(command: Command, kind: ControlEventKind) -> ControlEvent:
+        fields = dict.fromkeys(ControlEvent._fields, 0) | {
+            "seq": command.seq,
+            "ts_ns": command.ts_ns,
+            "kind": kind,
+            "command_kind": command.kind,
+            "account_id": command.account_id,
+            "instrument_id": command.instrument_id,
+            "key_id": command.key_id,
+        }
+        return ControlEvent(**fields)
+
     def _publish(self, batch: list[tuple[Outcome, Callable[[Applied, int], None] | None]]) -> None:
         outcomes = [outcome for outcome, _ in batch]
         seqs = [outcome.command.seq for outcome in outcomes]
@@ -553,7 +593,7 @@ class FakeReplica:
             np.array([tuple(outcome.command) for outcome in outcomes], command_dtype),
             [event for outcome in outcomes for event in outcome.orders],
             [event for outcome in outcomes for event in outcome.balances],
-            [],
+            [event for outcome in outcomes for event in outcome.controls],
         )
         for reader in self._readers:
             reader(applied)

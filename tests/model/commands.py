@@ -62,6 +62,8 @@ def opening() -> list[Command]:
         commands.append(Command(kind=kind.SET_TRADING_MODE, instrument_id=instrument, qty_lots=mode))
         for which, ppm in ((InstrumentParameter.MAKER_FEE_PPM, 7_000), (InstrumentParameter.TAKER_FEE_PPM, 13_000)):
             commands.append(_parameter(instrument, which, ppm))
+        for which in (InstrumentParameter.TRAILING_ABOVE_BIPS_MAX, InstrumentParameter.TRAILING_BELOW_BIPS_MAX):
+            commands.append(_parameter(instrument, which, config.TRAILING_DELTA_BIPS_MAX))
     for account, wealth in zip(ACCOUNTS, (3, 3, 1), strict=True):
         for asset, amount in zip(ASSETS, (2_000, 60_000, 4_000), strict=True):
             reference = b"opening %d" % asset
@@ -111,6 +113,7 @@ odd_preventions = st.integers(-1, 5)
 prices = _mostly([100, 101, 99, 102, 98, 103], [1, 50, 150, 4095, 4096, 2**24, 10**9], 12)
 lots = _mostly([3, 1, 2, 4, 5, 6, 8, 12], [0, 40, 1_000, 10**8, 4 * 10**9, 2**62, 2**63 - 1, -1], 12)
 stops = _mostly([100, 101, 99, 102, 98, 103, 97], [0, 1, 4096, 2**24, 10**9, 10**9 + 1, -1], 15)
+deltas = _mostly([0, 0, 0, 100, 200, 150, 300], [1, 2_000, 9_999, 10_000, -1], 12)
 quotes = _mostly([999, 1_000, 1_010, 2_345, 5_000, 12_345, 101], [0, 5, 2**63 - 1, -1], 12)
 client_ids = _mostly([b"id %d" % i for i in range(9)] + [b"x" * 36, b"x" * 35 + b"y"], [b""], 20)
 fresh = st.sampled_from([True, True, False])
@@ -129,11 +132,11 @@ picks = st.integers(0, 5)
 
 orders = st.tuples(
     *(accounts, keys, instruments, sides, forms, preventions),
-    *(prices, stops, lots, quotes, client_ids, fresh, deadlines, shapes),
+    *(prices, stops, deltas, lots, quotes, client_ids, fresh, deadlines, shapes),
 )
 odd_orders = st.tuples(
     *(accounts, keys, instruments, sides, odd_forms, odd_preventions),
-    *(prices, stops, lots, quotes, client_ids, fresh, deadlines, shapes),
+    *(prices, stops, deltas, lots, quotes, client_ids, fresh, deadlines, shapes),
 )
 targets = st.tuples(
     _mostly(["id", "client id", "both"], ["other", "none", "unknown"], 6), picks, _mostly([0], [1, 2], 3)
@@ -154,6 +157,48 @@ odd_places = st.tuples(st.just("place"), odd_orders)
 cancels = st.tuples(st.just("cancel"), accounts, keys, targets, deadlines)
 cancel_alls = st.tuples(st.just("cancel all"), accounts, keys, st.sampled_from([0, 0, 1, 2, 7]), deadlines)
 replaces = st.tuples(st.just("replace"), orders, targets, st.booleans())
+# Account, key, instrument, milliseconds.
+countdowns = st.tuples(
+    st.just("countdown"),
+    accounts,
+    keys,
+    st.sampled_from([0, 0, 0, 1, 1, 2, 3, 7]),
+    _mostly([1, 20_000, 1_000, 60_000, 0], [-1, config.COUNTDOWN_MS_MAX, config.COUNTDOWN_MS_MAX + 1, 2**63 - 1], 8),
+    deadlines,
+)
+ticks = st.tuples(st.just("tick"), st.booleans())  # Whether it comes when the next timer runs out.
+# Instrument, key, how long each mode lasts; and whether it is called off.
+stages = _mostly([0, 1, SECOND_NS, 20 * SECOND_NS], [-1, config.REOPENING_STAGE_NS_MAX + 1, 2**63 - 1], 12)
+reopenings = st.tuples(
+    *(st.just("reopening"), instruments, _mostly([b"r1", b"r2", b"fresh", b"fresh"], [b""], 10)),
+    *(stages, stages, stages, st.sampled_from([False, False, True])),
+)
+# Instrument, orders, others of the commands that may come meanwhile, and the modes that end it.
+auctions = st.tuples(
+    st.just("auction"),
+    st.sampled_from(INSTRUMENTS[:2]),
+    st.lists(st.one_of(places, places, places, cancels, amendments, replaces), min_size=3, max_size=14),
+    st.sampled_from([(4,), (4,), (4,), (3, 4), (2, 4), (0, 4), (1, 4), (0, 5, 4)]),
+)
+# Market, lots of each order, price step, which side is the longer one: enough orders for several of the engine's steps.
+crowds = st.tuples(st.just("crowd"), st.integers(1, 3), st.integers(0, 2), sides, st.booleans())
+# Side, type, delta, stop price (0: none) and limit (0: none) of some trailing stops, each as an offset from 2,000; and
+# at which prices the market trades meanwhile: a price alone, or a sweep from one to the other.
+trails = st.tuples(
+    st.just("trails"),
+    st.lists(
+        st.tuples(
+            st.sampled_from([Side.BUY, Side.SELL]),
+            st.booleans(),
+            st.sampled_from([100, 100, 100, 50, 200, 25, 300]),
+            st.sampled_from([0, 0, 0, 10, -10, 20, -20, 45]),
+            st.sampled_from([0, 0, 60, -60, 5]),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.lists(st.tuples(st.integers(-45, 45), st.integers(-45, 45), st.booleans()), min_size=2, max_size=10),
+)
 cascades = st.tuples(
     st.just("cascade"), sides, st.integers(2, 30), st.sampled_from([1, 2, 3]), st.sampled_from(["", "limit", "peg"])
 )
@@ -197,7 +242,7 @@ withdrawal_steps = _simple(
     None,
     _mostly([1, 2, 3], [0, 9], 10),
 )
-modes = _simple([CommandKind.SET_TRADING_MODE], None, instruments, _mostly([0, 1, 2, 3, 4], [5, -1], 8))
+modes = _simple([CommandKind.SET_TRADING_MODE], None, instruments, _mostly([0, 1, 2, 3, 4, 5], [6, -1], 8))
 freezes = _simple(
     [CommandKind.SET_ACCOUNT_FROZEN, CommandKind.KILL_ACCOUNT], accounts, None, _mostly([1, 0], [-1, 2], 8)
 )
@@ -210,7 +255,7 @@ limits = _simple(
     None,
     None,
     _mostly([3, 8, 1, 0, 2, 5, 60 * SECOND_NS, HORIZON_NS], [-1], 15),
-    st.integers(0, 8),
+    st.integers(0, 14),
 )
 names = st.tuples(
     st.just("name"),
@@ -259,6 +304,11 @@ parameters = st.tuples(
             (InstrumentParameter.ALGO_ORDERS_MAX, 2),
             (InstrumentParameter.ALGO_ORDERS_MAX, 1),
             (InstrumentParameter.POSITION_MAX, 6_050),
+            (InstrumentParameter.TRAILING_ABOVE_BIPS_MAX, 100),
+            (InstrumentParameter.TRAILING_ABOVE_BIPS_MIN, 150),
+            (InstrumentParameter.TRAILING_BELOW_BIPS_MAX, 150),
+            (InstrumentParameter.TRAILING_BELOW_BIPS_MIN, 200),
+            (InstrumentParameter.TRAILING_BELOW_BIPS_MAX, 10_000),
             (InstrumentParameter.MAKER_FEE_PPM, 100_000),
             (InstrumentParameter.TAKER_FEE_PPM, 100_001),
             (InstrumentParameter.ICEBERG_PARTS_MAX, 2),
@@ -268,6 +318,12 @@ parameters = st.tuples(
             (InstrumentParameter.ORDER_AMENDS_MAX, 1),
             (InstrumentParameter.ORDER_AMENDS_MAX, 2),
             (InstrumentParameter.ORDER_AMENDS_MAX, config.ORDER_AMENDS_MAX + 1),
+            (InstrumentParameter.BAND_PPM, 10_000),
+            (InstrumentParameter.BAND_PPM, 5_000),
+            (InstrumentParameter.BAND_PPM, 0),
+            (InstrumentParameter.BAND_PPM, 10**9 + 1),
+            (InstrumentParameter.BAND_AUCTION_NS, SECOND_NS),
+            (InstrumentParameter.BAND_AUCTION_NS, config.REOPENING_STAGE_NS_MAX + 1),
             (InstrumentParameter.NONE, 1),
             (31, 1),
         ]
@@ -280,7 +336,9 @@ def _weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy
     return st.sampled_from([one for weight, one in choices for _ in range(weight)]).flatmap(lambda one: one)
 
 
-trading = _weighted((12, places), (1, odd_places), (3, cancels), (4, replaces), (4, amendments))
+trading = _weighted(
+    (12, places), (1, odd_places), (3, cancels), (4, replaces), (4, amendments), (2, countdowns), (2, ticks)
+)
 settings = _weighted((2, modes), (1, freezes), (1, kill_switches), (5, limits), (9, parameters))
 interludes = st.tuples(
     st.just("interlude"),
@@ -289,15 +347,21 @@ interludes = st.tuples(
     _mostly([True], [False], 15),  # Whether things are put right again.
 )
 operating = _weighted((2, cancel_alls), (4, money), (2, withdrawal_steps), (1, fees), (1, names), (1, rarities))
-batches = _weighted((1, ladders), (1, cascades), (1, icebergs), (1, pegging))
-steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (4, batches)))
+rarely = _weighted(
+    *((1, ladders), (1, cascades), (4, auctions), (2, reopenings), (1, crowds)),
+    *((3, trails), (2, icebergs), (2, pegging)),
+)
+steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (14, rarely)))
 
 
 def commands_of(model: NaiveExchange, step: Step) -> Iterator[Command]:
     """The commands of a drawn step, stamped; each is to be applied to the model before the next is asked for."""
     pause_ns, wish = step
     for number, command in enumerate(_wished(model, wish)):
-        command = stamped(command, model.command, pause_ns if number == 0 else 1)
+        pause = pause_ns if number == 0 else 1
+        if command.ts_ns:
+            pause = max(pause, command.ts_ns - model.command.ts_ns)
+        command = stamped(command, model.command, pause)
         if command.deadline_ts_ns:
             command = command._replace(deadline_ts_ns=command.clock_ts_ns + command.deadline_ts_ns - _LATER_NS)
         yield command
@@ -327,9 +391,47 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
             kind = CommandKind.CANCEL_ALL
             command = Command(kind=kind, account_id=account, key_id=key, instrument_id=instrument)
             yield command._replace(deadline_ts_ns=_later(deadline))
+        case "countdown", account, key, instrument, countdown_ms, deadline:
+            kind = CommandKind.SET_COUNTDOWN
+            command = Command(kind=kind, account_id=account, key_id=key, instrument_id=instrument)
+            yield command._replace(qty_lots=countdown_ms, deadline_ts_ns=_later(deadline))
+        case "tick", is_awaited:
+            yield Command(kind=CommandKind.TICK, ts_ns=model.next_due_ts_ns() if is_awaited else 0)
         case "replace", order, target, goes_on:
             command = _order(model, CommandKind.REPLACE_ORDER, order)
             yield _aim(model, command._replace(flags=command.flags | int(goes_on)), target)
+        case "reopening", instrument, key, halt_ns, cancel_only_ns, auction_ns, is_called_off:
+            key = b"reopening %d" % model.command.seq if key == b"fresh" else key
+            command = Command(kind=CommandKind.SCHEDULE_REOPENING, instrument_id=instrument, client_id=key)
+            yield command._replace(price_ticks=halt_ns, qty_lots=cancel_only_ns, order_id=auction_ns)
+            if is_called_off:
+                yield Command(kind=CommandKind.CANCEL_REOPENING, instrument_id=instrument)
+        case "auction", instrument, wishes, modes:
+            change = Command(kind=CommandKind.SET_TRADING_MODE, instrument_id=instrument)
+            yield change._replace(qty_lots=TradingMode.AUCTION)
+            for one in wishes:
+                for command in _wished(model, one):
+                    is_new = command.kind == CommandKind.PLACE_ORDER and command.order_type < OrderType.STOP_LOSS
+                    yield command._replace(instrument_id=instrument) if is_new else command
+            for mode in modes:
+                yield change._replace(qty_lots=mode)
+        case "crowd", qty, step_ticks, side, is_scheduled:
+            change = Command(kind=CommandKind.SET_TRADING_MODE, instrument_id=2)
+            yield change._replace(qty_lots=TradingMode.AUCTION)
+            place = Command(kind=CommandKind.PLACE_ORDER, instrument_id=2, order_type=LIMIT, time_in_force=GTC)
+            for i in range(80):
+                name = b"%d of crowd %d" % (i, model.orders)
+                one = place._replace(account_id=1 + i % 3, client_id=name, qty_lots=qty)
+                this = Side.BUY if i % 2 else Side.SELL
+                far = step_ticks * (i // 8)
+                price = 500 + far if this == Side.BUY else 500 - far
+                yield one._replace(side=this, price_ticks=price, qty_lots=qty + (this == side))
+            if is_scheduled:
+                reopen = Command(kind=CommandKind.SCHEDULE_REOPENING, instrument_id=2)
+                yield reopen._replace(client_id=b"crowd %d" % model.orders, order_id=SECOND_NS)
+                yield Command(kind=CommandKind.TICK, ts_ns=model.instruments[2].next_mode_ts_ns)
+            else:
+                yield change._replace(qty_lots=TradingMode.TRADING)
         case "ladder", account, side, count, step_size:
             # Enough makers that a taker's sweep, or a mass cancel, needs several of the engine's steps.
             kind = CommandKind.PLACE_ORDER
@@ -386,6 +488,8 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
                 price = 3_000 - down * (i // step_size)
                 yield stop._replace(account_id=1 + i % 3, stop_price_ticks=price, client_id=b"stop " + name % i)
             yield place._replace(account_id=1, side=side, order_type=MARKET, client_id=b"push " + name % 0)
+        case "trails", orders, path:
+            yield from _trails(b"%d %%d" % model.orders, orders, path)
         case "money", kind, account, asset, amount, receiver, key, reference:
             command = Command(kind=kind, account_id=account, instrument_id=asset, qty_lots=amount, client_id=reference)
             order_id = receiver if kind == CommandKind.TRANSFER else 0
@@ -415,6 +519,28 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
             raise AssertionError(wish)
 
 
+def _trails(name: bytes, orders: list[Any], path: list[tuple[int, int, bool]]) -> Iterator[Command]:
+    """Trailing stops are placed as the market goes its way in the trades of two others, some before it begins."""
+    place = Command(kind=CommandKind.PLACE_ORDER, instrument_id=2, qty_lots=1, order_type=LIMIT, time_in_force=GTC)
+    waiting = list(orders)
+    for number, (begin, end, is_sweep) in enumerate(path):
+        for _ in range(2 if number else len(orders) // 2):
+            if waiting:
+                side, is_loss, delta, stop, limit = waiting.pop()
+                kind = (OrderType.STOP_LOSS if is_loss else OrderType.TAKE_PROFIT) + bool(limit)
+                order = place._replace(account_id=1, side=int(side), order_type=int(kind), trailing_delta_bips=delta)
+                order = order._replace(stop_price_ticks=2_000 + stop if stop else 0, client_id=name % len(waiting))
+                limit = 2_000 + limit if limit else 0
+                yield order._replace(price_ticks=limit, time_in_force=GTC if limit else TimeInForce.NONE)
+        prices = sorted({begin, (begin + end) // 2, end}, reverse=end < begin) if is_sweep else [end]
+        maker, taker = (Side.SELL, Side.BUY) if begin < end else (Side.BUY, Side.SELL)
+        for i, price in enumerate(prices):
+            order = place._replace(account_id=2, side=int(maker), price_ticks=2_000 + price)
+            yield order._replace(client_id=b"m %d " % i + name % number)
+        order = place._replace(account_id=3, side=int(taker), price_ticks=2_000 + prices[-1], time_in_force=IOC)
+        yield order._replace(qty_lots=len(prices), client_id=b"t " + name % number)
+
+
 def _as_it_is(model: NaiveExchange, change: Command) -> Command | None:
     """The command that undoes a setting; None when the change is refused."""
     instrument = model.instruments.get(change.instrument_id)
@@ -439,7 +565,7 @@ def _later(deadline: int | None) -> int:
 
 def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
     account, key, instrument, side, (order_type, time), stp, *rest = order
-    price, stop, qty, quote, client_id, is_fresh, deadline, (iceberg, peg, offset) = rest
+    price, stop, delta, qty, quote, client_id, is_fresh, deadline, (iceberg, peg, offset) = rest
     if order_type % 2 == 0 and quote != -1:
         iceberg = peg = 0
     if 0 < iceberg < 10:
@@ -452,6 +578,10 @@ def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
         quote = quote if quote == -1 else 0
     elif quote != -1:
         quote = 0
+    if order_type >= OrderType.STOP_LOSS and delta > 0 and qty % 2:
+        stop = 0
+    if order_type < OrderType.STOP_LOSS and quote != -1:
+        stop = delta = 0
     if peg:
         price = offset
     return Command(
@@ -468,7 +598,8 @@ def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
         price_ticks=price,
         qty_lots=qty,
         quote_units=quote,
-        stop_price_ticks=stop if order_type >= OrderType.STOP_LOSS or quote == -1 else 0,
+        stop_price_ticks=stop,
+        trailing_delta_bips=delta,
         client_id=b"fresh %d" % model.command.seq if is_fresh else client_id,
         deadline_ts_ns=_later(deadline),
     )

@@ -17,7 +17,14 @@ from holdfast.codes import (
     TradingMode,
 )
 from holdfast.commands import Command
-from holdfast.config import ICEBERG_PARTS_MAX, NOTIONAL_MAX, ORDER_AMENDS_MAX, PPM, PRICE_TICKS_MAX
+from holdfast.config import (
+    ICEBERG_PARTS_MAX,
+    NOTIONAL_MAX,
+    ORDER_AMENDS_MAX,
+    PPM,
+    PRICE_TICKS_MAX,
+    TRAILING_DELTA_BIPS_MAX,
+)
 from tests.model.naive_state import STOPS, Instrument, Order, RememberedId, State
 
 Page = tuple[int, str, int, int]  # Instrument, ladder, level of pages, number.
@@ -28,6 +35,7 @@ ALLOWED = {
     TradingMode.POST_ONLY: (OrderType.LIMIT_MAKER,),
     TradingMode.LIMIT_ONLY: (OrderType.LIMIT_MAKER, OrderType.LIMIT),
     TradingMode.TRADING: (OrderType.LIMIT_MAKER, OrderType.LIMIT, OrderType.MARKET, *STOPS),
+    TradingMode.AUCTION: (OrderType.LIMIT_MAKER, OrderType.LIMIT, *STOPS),
 }
 
 
@@ -158,8 +166,9 @@ class Admission(State):
             is_right = price == 0 and qty > 0 and quote == 0 and order.time_in_force == TimeInForce.NONE
         else:
             is_right = False
-        stops = range(1, PRICE_TICKS_MAX + 1) if order.is_stop else (0,)
-        is_right = is_right and order.stop_price_ticks in stops
+        stop, delta = order.stop_price_ticks, order.trailing_delta_bips
+        is_right = is_right and 0 <= stop <= PRICE_TICKS_MAX and 0 <= delta <= TRAILING_DELTA_BIPS_MAX
+        is_right = is_right and order.is_stop == bool(stop or delta)
         is_right = is_right and (not order.iceberg_lots or self.may_be_iceberg(order))
         is_right = is_right and (not order.peg_price_type or self.may_be_pegged(order))
         is_right = is_right and order.side in (Side.BUY, Side.SELL)
@@ -194,6 +203,9 @@ class Admission(State):
         if self.accounts[order.account_id].is_frozen:
             return RejectReason.ACCOUNT_FROZEN
         if order.order_type not in ALLOWED[TradingMode(self.instruments[order.instrument_id].mode)]:
+            return RejectReason.MODE_FORBIDS
+        is_in_auction = self.instruments[order.instrument_id].mode == TradingMode.AUCTION
+        if is_in_auction and not order.is_stop and order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
             return RejectReason.MODE_FORBIDS
         return 0
 
@@ -243,6 +255,8 @@ class Admission(State):
         waiting = sum(one.is_waiting for one in orders)
         if order.is_stop and value(which.ALGO_ORDERS_MAX) and waiting >= value(which.ALGO_ORDERS_MAX):
             return RejectReason.MAX_NUM_ALGO_ORDERS
+        if order.trailing_delta_bips and not self.is_delta_allowed(order):
+            return RejectReason.TRAILING_DELTA
         if order.iceberg_lots and (reason := self.judge_iceberg(order)):
             return reason
         if order.side == Side.BUY and qty and value(which.POSITION_MAX):
@@ -252,6 +266,14 @@ class Admission(State):
             if holding.free + holding.locked + lots * instrument.lot_units > value(which.POSITION_MAX):
                 return RejectReason.MAX_POSITION
         return 0
+
+    def is_delta_allowed(self, order: Order) -> bool:
+        which = InstrumentParameter
+        lowest, highest = which.TRAILING_BELOW_BIPS_MIN, which.TRAILING_BELOW_BIPS_MAX
+        if order.waits_for_rise:
+            lowest, highest = which.TRAILING_ABOVE_BIPS_MIN, which.TRAILING_ABOVE_BIPS_MAX
+        value = self.instruments[order.instrument_id].parameter
+        return value(lowest) <= order.trailing_delta_bips <= value(highest)
 
     def judge_iceberg(self, order: Order) -> int:
         value = self.instruments[order.instrument_id].parameter
@@ -331,17 +353,32 @@ class Admission(State):
         return [(order.instrument_id, Side(order.side).name, bits, key >> bits) for bits in (12, 24)]
 
     def pages_while_waiting(self, order: Order) -> list[Page]:
-        """Those of stop prices; of falls they count down."""
+        """Those of stop prices; of falls they count down. Who trails has one of its delta."""
+        if order.trailing_ts_ns or self.trails_at_once(order):
+            return self.pages_of_trail(order)
+        if order.trailing_delta_bips:
+            key = order.stop_price_ticks if order.starts_on_rise else 2**30 - 1 - order.stop_price_ticks
+            direction = "start on a rise" if order.starts_on_rise else "start on a fall"
+            return [(order.instrument_id, direction, bits, key >> bits) for bits in (12, 24)]
         key = order.stop_price_ticks if order.waits_for_rise else 2**30 - 1 - order.stop_price_ticks
         direction = "rise" if order.waits_for_rise else "fall"
         return [(order.instrument_id, direction, bits, key >> bits) for bits in (12, 24)]
+
+    def trails_at_once(self, order: Order) -> bool:
+        """A new trailing stop without a stop price; in a market that never traded it waits for the first trade."""
+        is_free = bool(order.trailing_delta_bips) and not order.stop_price_ticks
+        return is_free and bool(self.instruments[order.instrument_id].last_price)
+
+    def pages_of_trail(self, order: Order) -> list[Page]:
+        direction = "trail until a rise" if order.side == Side.BUY else "trail until a fall"
+        return [(order.instrument_id, direction, bits, order.trailing_delta_bips >> bits) for bits in (12, 24)]
 
     def judge_funds(self, order: Order) -> int:
         instrument = self.instruments[order.instrument_id]
         opposite = self.opposite(order)
         if order.order_type == OrderType.LIMIT_MAKER and opposite and self.crosses(order, opposite[0]):
             return RejectReason.WOULD_TAKE
-        if order.is_stop and instrument.last_price and self.is_reached(order, [instrument.last_price]):
+        if order.stop_price_ticks and instrument.last_price and self.is_reached(order, [instrument.last_price]):
             return RejectReason.WOULD_TRIGGER
         pays_quote = order.side == Side.BUY
         asset = instrument.quote if pays_quote else instrument.base

@@ -18,7 +18,7 @@ from holdfast.codes import (
 from holdfast.commands import Command
 from holdfast.instruments import units_per_tick_lot
 from tests.model.naive_state import Account, Asset, Event, Instrument, Key, Withdrawal
-from tests.model.naive_trading import Trading
+from tests.model.naive_timers import Timers
 
 MULTIPLIER_PPM_MAX = 1_000 * config.PPM
 ROWS_MAX = 2**30
@@ -41,12 +41,13 @@ MONEY = (
 NAMING = (CommandKind.ADD_ASSET, CommandKind.ADD_INSTRUMENT, CommandKind.CREATE_ACCOUNT, CommandKind.CREATE_KEY)
 
 
-class NaiveExchange(Trading):
+class NaiveExchange(Timers):
     def apply(self, command: Command) -> list[Event]:
         """The command's events, in the order of their index."""
         self.command = command
         self.events = []
         self.traded_prices = []
+        self.taker_prices = []
         self.forget_old_ids()
         kind = command.kind
         if kind == CommandKind.PLACE_ORDER:
@@ -55,6 +56,10 @@ class NaiveExchange(Trading):
             self.cancel(command)
         elif kind == CommandKind.CANCEL_ALL:
             self.cancel_all(command)
+        elif kind == CommandKind.SET_COUNTDOWN:
+            self.set_countdown(command)
+        elif kind == CommandKind.TICK:
+            self.tick(command)
         elif kind == CommandKind.REPLACE_ORDER:
             self.replace(command)
         elif kind == CommandKind.AMEND_ORDER:
@@ -63,7 +68,7 @@ class NaiveExchange(Trading):
             self.move_money(command)
         elif kind != CommandKind.PAYLOAD:
             self.operate(command)
-        self.trigger_reached()
+        self.trigger_reached(command.instrument_id)
         return self.events
 
     def operate(self, command: Command) -> None:
@@ -89,6 +94,10 @@ class NaiveExchange(Trading):
         elif kind == CommandKind.ACTIVATE_RULES:
             is_known = command.qty_lots == RULES_VERSION
             self.done(value=RULES_VERSION) if is_known else self.reject(RejectReason.RULES_UNKNOWN)
+        elif kind == CommandKind.SCHEDULE_REOPENING:
+            self.schedule_reopening(command)
+        elif kind == CommandKind.CANCEL_REOPENING:
+            self.cancel_reopening(command)
         elif kind == CommandKind.CREATE_ACCOUNT:
             self.create_account(command)
         elif kind == CommandKind.CREATE_KEY:
@@ -336,12 +345,23 @@ class NaiveExchange(Trading):
                 return instrument.parameter(names.QTY_LOTS_MIN), config.SUPPLY_MAX // instrument.lot_units
             case names.NOTIONAL_MIN_APPLIES_TO_MARKET | names.NOTIONAL_MAX_APPLIES_TO_MARKET:
                 return 0, 1
+            case names.BAND_PPM:
+                return 0, MULTIPLIER_PPM_MAX
+            case names.BAND_AUCTION_NS:
+                return 0, config.REOPENING_STAGE_NS_MAX
             case names.MAKER_FEE_PPM | names.TAKER_FEE_PPM:
                 return 0, config.FEE_PPM_MAX
             case names.ORDER_AMENDS_MAX:
                 return 0, config.ORDER_AMENDS_MAX
             case names.ICEBERG_PARTS_MAX:
                 return 0, config.ICEBERG_PARTS_MAX
+            case (
+                names.TRAILING_ABOVE_BIPS_MIN
+                | names.TRAILING_ABOVE_BIPS_MAX
+                | names.TRAILING_BELOW_BIPS_MIN
+                | names.TRAILING_BELOW_BIPS_MAX
+            ):
+                return 0, config.TRAILING_DELTA_BIPS_MAX
             case (
                 names.BID_MULTIPLIER_UP_PPM
                 | names.BID_MULTIPLIER_DOWN_PPM
@@ -358,10 +378,38 @@ class NaiveExchange(Trading):
         elif command.qty_lots not in TradingMode.__members__.values():
             self.reject(RejectReason.PARAMETER_INVALID)
         else:
+            instrument.stages, instrument.next_mode_ts_ns = [], 0
             self.done(0, command.qty_lots)
-            if instrument.mode != command.qty_lots:
-                instrument.mode = command.qty_lots
-                self.tell_control(ControlEventKind.TRADING_MODE_CHANGED, 0, 0, command.qty_lots)
+            self.go_to(command.instrument_id, command.qty_lots)
+
+    def schedule_reopening(self, command: Command) -> None:
+        durations = [command.price_ticks, command.qty_lots, command.order_id]
+        instrument = self.instruments.get(command.instrument_id)
+        if instrument is None:
+            self.reject(RejectReason.INSTRUMENT_UNKNOWN)
+        elif not all(0 <= each <= config.REOPENING_STAGE_NS_MAX for each in durations):
+            self.reject(RejectReason.PARAMETER_INVALID)
+        elif not command.client_id:
+            self.reject(RejectReason.MALFORMED)
+        elif self.answer_known(command, RejectReason.IDEMPOTENCY_CONFLICT):
+            pass
+        elif len(self.operator_keys) >= self.limits[Limit.OPERATOR_KEYS_MAX]:
+            self.reject(RejectReason.OPERATOR_KEYS_FULL)
+        else:
+            self.remember(command, 0)
+            self.done(0, command.qty_lots)
+            modes = (TradingMode.HALT, TradingMode.CANCEL_ONLY, TradingMode.AUCTION)
+            stages = [stage for stage in zip(modes, durations, strict=True) if stage[1]]
+            instrument.stages = [*stages, (TradingMode.TRADING, 0)]
+            self.next_stage(command.instrument_id)
+
+    def cancel_reopening(self, command: Command) -> None:
+        instrument = self.instruments.get(command.instrument_id)
+        if instrument is None:
+            self.reject(RejectReason.INSTRUMENT_UNKNOWN)
+            return
+        instrument.stages, instrument.next_mode_ts_ns = [], 0
+        self.done()
 
     def set_account(self, command: Command) -> None:
         account = self.accounts.get(command.account_id)
@@ -383,7 +431,7 @@ class NaiveExchange(Trading):
         else:
             account.is_frozen = 1
             self.done(command.account_id, 1)
-            self.mass_cancel([command.account_id])
+            self.mass_cancel([command.account_id], 0, {})
 
     def set_killed(self, command: Command) -> None:
         if command.qty_lots not in (0, 1):
@@ -392,7 +440,7 @@ class NaiveExchange(Trading):
         self.is_killed = command.qty_lots
         self.done(0, command.qty_lots)
         if self.is_killed:
-            self.mass_cancel(list(self.accounts))
+            self.mass_cancel(list(self.accounts), 0, {})
 
     def set_limit(self, command: Command) -> None:
         which, value = command.order_id, command.qty_lots

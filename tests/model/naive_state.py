@@ -43,6 +43,8 @@ class Instrument:
     updates: int = 0
     prevented: int = 0  # Matches.
     last_price: int = 0
+    stages: list[tuple[int, int]] = field(default_factory=list)  # Modes to come, and how long each is to last.
+    next_mode_ts_ns: int = 0  # When the first of them is due; 0: there is none.
     traded: dict[int, list[int]] = field(default_factory=dict)  # Minute -> [lots, ticks x lots].
 
     def parameter(self, which: InstrumentParameter) -> int:
@@ -102,7 +104,10 @@ class Order:
     order_list_id: int = 0
     iceberg_lots: int = 0
     trailing_delta_bips: int = 0
-    trailing_ts_ns: int = 0
+    trailing_ts_ns: int = 0  # When it began to follow the price.
+    trail_number: int = 0  # In the order of that.
+    best_price: int = 0  # Since then.
+    is_called: bool = False  # The price is as far back from there as it takes.
     peg_price_type: int = 0
     peg_offset_levels: int = 0
     part_lots: int = 0  # Of an iceberg on the book: how much of its present part is still there.
@@ -137,6 +142,15 @@ class Order:
         if self.side == Side.BUY:
             return self.order_type in (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT)
         return self.order_type in (OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT)
+
+    @property
+    def on_book_since_ts_ns(self) -> int:
+        return self.working_ts_ns or self.created_ts_ns
+
+    @property
+    def starts_on_rise(self) -> bool:
+        """Without a stop price, any price will do."""
+        return self.waits_for_rise or not self.stop_price_ticks
 
     @property
     def is_working(self) -> bool:
@@ -178,6 +192,7 @@ class State:
         self.open: list[Order] = []  # On the books or waiting for their stop price, in the order of coming there.
         self.traded_prices: list[int] = []  # Of the command in hand.
         self.orders = 0  # The last order id.
+        self.trails = 0  # How many orders ever began to follow the price.
         self.places = 0  # The last place in a queue.
         self.closed_ids: list[RememberedId] = []  # In the order of closing.
         self.refused_ids: list[RememberedId] = []
@@ -191,6 +206,7 @@ class State:
             Limit.OPERATOR_KEYS_MAX: config.OPERATOR_KEYS_MAX,
             Limit.BALANCES_MAX: config.BALANCES_MAX,
             Limit.ACCOUNTS_MAX: config.ACCOUNTS_MAX,
+            Limit.COUNTDOWNS_MAX: config.COUNTDOWNS_MAX,
         }
 
     # What is asked of the state.

@@ -18,8 +18,8 @@ from holdfast.codes import (
 )
 from holdfast.commands import Command
 from holdfast.config import PEG_OFFSET_LEVELS_MAX, PPM
-from tests.model.naive_admission import Admission
 from tests.model.naive_state import MINUTE_NS, Instrument, Order
+from tests.model.naive_trailing import Trailing
 
 NOT_REMEMBERED = (
     RejectReason.DEADLINE_PASSED,
@@ -33,7 +33,8 @@ NOT_REMEMBERED = (
 BUCKETS_SUM_MAX = 2**61
 
 
-class Trading(Admission):
+class Trading(Trailing):
+    band_reference = 0  # The average price when the taker in hand began; 0: none.
     touched: Order | None = None  # One of the level that the taker in hand changed, and that was not told yet.
 
     # Commands.
@@ -98,9 +99,10 @@ class Trading(Admission):
         if reason := judge(command):
             self.refuse_cancel(command, reason)
             return
-        self.mass_cancel([command.account_id], command.instrument_id)
+        self.mass_cancel([command.account_id], command.instrument_id, {})
 
-    def mass_cancel(self, accounts: list[int], instrument_id: int = 0) -> None:
+    def mass_cancel(self, accounts: list[int], instrument_id: int, about: dict[str, int]) -> None:
+        """In one instrument, or (0) in all; `about` is what the control event is about, where not the command."""
         count = 0
         for account_id in accounts:
             for one in self.accounts[account_id].instruments:
@@ -109,7 +111,7 @@ class Trading(Admission):
                         for order in self.open_orders(account_id, one):
                             self.cancel_order(order)
                             count += 1
-        self.tell_control(ControlEventKind.ORDERS_CANCELED, value=count)
+        self.tell_control(ControlEventKind.ORDERS_CANCELED, value=count, **about)
 
     # The order's life.
 
@@ -129,6 +131,7 @@ class Trading(Admission):
             remaining_units=command.quote_units,
             created_ts_ns=command.ts_ns,
             stop_price_ticks=command.stop_price_ticks,
+            trailing_delta_bips=command.trailing_delta_bips,
             iceberg_lots=command.iceberg_lots,
         )
         if command.flags & (CommandFlag.PEG_PRIMARY | CommandFlag.PEG_MARKET):
@@ -144,6 +147,8 @@ class Trading(Admission):
         if reason:
             self.refuse(order, reason)
             return
+        if self.trails_at_once(order):
+            self.begin_to_trail(order, self.instruments[order.instrument_id].last_price)
         self.accept(order)
         if order.is_waiting:
             self.stand(order)
@@ -161,9 +166,9 @@ class Trading(Admission):
         order.place = self.places
         order.part_lots = min(order.iceberg_lots, order.leaves_lots)
 
-    def trigger_reached(self) -> None:
+    def trigger_reached(self, instrument_id: int) -> None:
         """After the command: let the orders work whose stop prices its trades have reached, and so on."""
-        while order := self.next_reached():
+        while order := self.next_triggered(instrument_id):
             with self.acting(order.account_id, order.instrument_id):
                 self.open.remove(order)
                 if order.is_market:
@@ -194,11 +199,17 @@ class Trading(Admission):
         order.price_ticks = price
         return 0
 
-    def next_reached(self) -> Order | None:
-        instrument_id = self.command.instrument_id
-        if not self.traded_prices or self.instruments[instrument_id].mode != TradingMode.TRADING:
+    def next_triggered(self, instrument_id: int) -> Order | None:
+        if not self.traded_prices:
             return None
+        self.follow_trades(instrument_id)
+        if self.instruments[instrument_id].mode != TradingMode.TRADING:
+            return None
+        return self.next_reached(instrument_id) or self.next_called(instrument_id)
+
+    def next_reached(self, instrument_id: int) -> Order | None:
         waiting = [one for one in self.open if one.instrument_id == instrument_id and one.is_waiting]
+        waiting = [one for one in waiting if not one.trailing_delta_bips]
         reached = [one for one in waiting if self.is_reached(one, self.traded_prices)]
         rises = [one for one in reached if one.waits_for_rise]
         if rises:
@@ -206,16 +217,24 @@ class Trading(Admission):
         return max(reached, key=lambda one: one.stop_price_ticks, default=None)
 
     def work(self, order: Order) -> None:
+        if self.instruments[order.instrument_id].mode == TradingMode.AUCTION:
+            self.stand(order)
+            self.tell_level(order.instrument_id, order.side, order.price_ticks)
+            return
+        self.band_reference = self.average_price(self.instruments[order.instrument_id])
         if order.time_in_force == TimeInForce.FOK and not self.is_fillable(order):
             self.expire(order, ExpiryReason.FILL_OR_KILL)
             return
         why = self.match(order)
+        is_outside = self.would_leave_band(order)
+        if is_outside:
+            self.interrupt(order.instrument_id)
         if not order.is_live:
             self.close_id(order)
         elif order.is_market:
-            self.expire(order, why)
+            self.expire(order, ExpiryReason.PRICE_BAND if is_outside else why)
         elif order.time_in_force == TimeInForce.IOC:
-            self.expire(order, ExpiryReason.IMMEDIATE_OR_CANCEL)
+            self.expire(order, ExpiryReason.PRICE_BAND if is_outside else ExpiryReason.IMMEDIATE_OR_CANCEL)
         else:
             assert order.time_in_force != TimeInForce.FOK
             if order.is_stop and not self.have_room(self.pages_of(order)):
@@ -288,7 +307,7 @@ class Trading(Admission):
     def is_fillable(self, order: Order) -> bool:
         lots = 0
         for maker in self.opposite(order):
-            if lots >= order.qty_lots or not self.crosses(order, maker):
+            if lots >= order.qty_lots or not self.crosses(order, maker) or not self.is_in_band(maker):
                 break
             if self.is_prevented(order, maker):
                 if order.self_trade_prevention == SelfTradePrevention.EXPIRE_MAKER:
@@ -316,11 +335,12 @@ class Trading(Admission):
         why = ExpiryReason.NO_LIQUIDITY
         run_price = 0
         self.touched = None
+        self.taker_prices = []
         while taker.is_live and (queue := self.opposite(taker)):
             maker = queue[0]
             price = maker.price_ticks
             lots = min(self.wanted_lots(taker, price), maker.shown_lots)
-            if lots == 0 or not self.crosses(taker, maker):
+            if lots == 0 or not self.crosses(taker, maker) or not self.is_in_band(maker):
                 break
             if self.is_prevented(taker, maker):
                 self.prevent(taker, maker, lots)
@@ -335,6 +355,25 @@ class Trading(Admission):
             run_price = price
         self.tell_touched()
         return why
+
+    # The price band.
+
+    def is_in_band(self, maker: Order) -> bool:
+        """Whether the taker in hand may trade at the maker's price."""
+        band_ppm = self.instruments[maker.instrument_id].parameter(InstrumentParameter.BAND_PPM)
+        far = abs(maker.price_ticks - self.band_reference) * PPM
+        return not band_ppm or not self.band_reference or far <= self.band_reference * band_ppm
+
+    def would_leave_band(self, taker: Order) -> bool:
+        """Whether the taker would trade on, were it not for the band."""
+        queue = self.opposite(taker)
+        if not taker.is_live or taker.time_in_force == TimeInForce.FOK or not queue:
+            return False
+        wants = self.crosses(taker, queue[0]) and self.wanted_lots(taker, queue[0].price_ticks) > 0
+        return wants and not self.is_in_band(queue[0])
+
+    def interrupt(self, instrument_id: int) -> None:
+        raise NotImplementedError
 
     def touch_level(self, maker: Order) -> None:
         """A level changed. It is told at once when it is gone, else when the taker is done with it."""
@@ -354,6 +393,7 @@ class Trading(Admission):
         instrument.aggregates += is_new_run
         instrument.last_price = price
         self.traded_prices.append(price)
+        self.taker_prices.append(price)
         self.add_to_average(instrument, price, lots)
         maker_fee, taker_fee = self.settle(maker, lots, price, True), self.settle(taker, lots, price, False)
         self.set_status(maker, OrderStatus.PARTIALLY_FILLED if maker.leaves_lots else OrderStatus.FILLED)

@@ -78,6 +78,7 @@ class Session:
         engine, model = self.engine, self.model
         engine.check_invariants()
         assert engine.totals() == model.totals()
+        assert engine.next_due_ts_ns() == model.next_due_ts_ns()
         for account_id in [0, *model.accounts, len(model.accounts) + 1]:
             assert engine.balances(account_id) == model.balances(account_id)
             assert engine.open_orders(account_id) == model.open_views(account_id)
@@ -90,6 +91,8 @@ class Session:
             assert engine.last_price_ticks(instrument_id) == instrument.last_price
             average = engine.average_price_ticks(instrument_id, model.command.ts_ns)
             assert average == model.average_price(instrument)
+            assert engine.auction(instrument_id) == model.auction(instrument_id)
+            assert [stage.mode for stage in engine.stages(instrument_id)] == [mode for mode, _ in instrument.stages]
 
     def compare_follower(self) -> None:
         for (account_id, asset_id), holding in self.follower.balances.items():

@@ -184,6 +184,8 @@ REJECTIONS: dict[RejectReason, tuple[Error, str]] = {
     RejectReason.PAGES_FULL: (SERVER_BUSY, ""),
     RejectReason.BALANCES_FULL: (SERVER_BUSY, ""),
     RejectReason.CLIENT_IDS_FULL: (SERVER_BUSY, ""),
+    RejectReason.COUNTDOWN_INVALID: (INVALID_PARAMETER, "countdownTime"),
+    RejectReason.COUNTDOWNS_FULL: (SERVER_BUSY, ""),
 }
 
 

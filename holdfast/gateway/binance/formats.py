@@ -19,7 +19,7 @@ from holdfast.codes import (
     TimeInForce,
 )
 from holdfast.config import PPM
-from holdfast.events import BalanceEvent, OrderEvent
+from holdfast.events import BalanceEvent, ControlEvent, OrderEvent
 from holdfast.gateway.binance.shapes import own_price, peg_of_report, shape_of_reply
 from holdfast.instruments import Instrument, Reference, format_decimal
 from holdfast.views import Amendment, Balance, Fill, Order, PreventedMatch
@@ -437,3 +437,15 @@ def balance_update(reference: Reference, event: BalanceEvent, unit_ns: int) -> S
     asset = reference.assets[event.asset_id]
     time = event.ts_ns // unit_ns
     return {"e": "balanceUpdate", "E": time, "a": asset.code, "d": asset.format(event.change), "T": time}
+
+
+def countdown_ran_out(reference: Reference, event: ControlEvent, unit_ns: int) -> Shown:
+    """The announcement before a dead man's timer's cancels."""
+    named = event.instrument_id and reference.instruments[event.instrument_id].symbol
+    return {
+        "e": "countdownCancelAll",
+        "E": event.ts_ns // unit_ns,
+        "s": named or "",  # All symbols.
+        "c": str(event.value),
+        "T": event.id // unit_ns,
+    }

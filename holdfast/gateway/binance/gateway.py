@@ -12,6 +12,7 @@ from holdfast.gateway.binance import errors, ws_api
 from holdfast.gateway.binance.amendments import Amendments
 from holdfast.gateway.binance.authentication import KeyTable
 from holdfast.gateway.binance.cancels import Cancels
+from holdfast.gateway.binance.countdowns import Countdowns
 from holdfast.gateway.binance.endpoints import Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError
 from holdfast.gateway.binance.general import General
@@ -25,6 +26,7 @@ from holdfast.gateway.binance.rest import RestAdapter
 from holdfast.gateway.binance.user_stream import AppliedBatch, UserStreams
 from holdfast.gateway.server.messages import Request, Response
 from holdfast.gateway.server.routes import Routes
+from holdfast.gateway.watches import Watches
 from holdfast.instruments import Reference
 from holdfast.views import Account, Balance, Order
 
@@ -42,6 +44,7 @@ REST_ROUTES = {
     ("GET", "/api/v3/order/amendments"): "order.amendments",
     ("GET", "/api/v3/openOrders"): "openOrders.status",
     ("DELETE", "/api/v3/openOrders"): "openOrders.cancelAll",
+    ("POST", "/api/holdfast/v1/countdownCancelAll"): "countdownCancelAll",
     ("GET", "/api/v3/allOrders"): "allOrders",
     ("GET", "/api/v3/myPreventedMatches"): "myPreventedMatches",
     ("GET", "/api/v3/myTrades"): "myTrades",
@@ -109,12 +112,15 @@ class BinanceGateway:
         self.pending = Pending(venue, venue.clock, call_later)
         numbers = RequestNumbers(venue.clock)
         self._lane = Lane(venue, self.pending, self.rate_limits, numbers, soon)
+        self.watches = Watches(venue)
+        countdowns = Countdowns(venue, self.pending, numbers, self.watches)
         general = General(venue, self.rate_limits)
         self._shims = general.shims()
         self.methods: dict[str, Endpoint] = {
             **general.endpoints(),
             **Orders(venue, self.pending, self.rate_limits, numbers).endpoints(),
             **Cancels(venue, self.pending, self.rate_limits, numbers).endpoints(),
+            **countdowns.endpoints(),
             **Amendments(venue, self.pending, numbers).endpoints(),
             **Queries(venue, self.rate_limits).endpoints(),
         }
@@ -129,6 +135,7 @@ class BinanceGateway:
             self.user_streams,
             self._lane,
             self._sessions,
+            countdowns,
         )
         venue.add_reader(self._credit_first_fills)
         venue.add_reader(self.user_streams.on_applied)

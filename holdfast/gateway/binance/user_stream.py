@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import numpy as np
 
-from holdfast.codes import CommandKind, OrderEventKind
-from holdfast.events import BalanceEvent, Events, OrderEvent
+from holdfast.codes import CommandKind, ControlEventKind, OrderEventKind
+from holdfast.events import BalanceEvent, ControlEvent, Events, OrderEvent
 from holdfast.gateway.binance import formats
 from holdfast.gateway.binance.authentication import Key
 from holdfast.gateway.binance.formats import Shown
@@ -49,6 +49,7 @@ class _Step(NamedTuple):
 
     orders: list[OrderEvent]
     balances: list[BalanceEvent]
+    countdowns: list[ControlEvent]  # That ran out.
 
 
 class UserStreams:
@@ -77,11 +78,19 @@ class UserStreams:
             return
         steps: dict[tuple[int, int], _Step] = {}  # (seq, account)
         for order in map(OrderEvent._make, self._listened(applied.events.orders)):
-            steps.setdefault((order.seq, order.account_id), _Step([], [])).orders.append(order)
+            steps.setdefault((order.seq, order.account_id), _Step([], [], [])).orders.append(order)
         for balance in map(BalanceEvent._make, self._listened(applied.events.balances)):
-            steps.setdefault((balance.seq, balance.account_id), _Step([], [])).balances.append(balance)
+            steps.setdefault((balance.seq, balance.account_id), _Step([], [], [])).balances.append(balance)
+        for control in map(ControlEvent._make, self._ran_out(applied.events.controls)):
+            steps.setdefault((control.seq, control.account_id), _Step([], [], [])).countdowns.append(control)
         for seq, account_id in sorted(steps):
             self._tell(account_id, steps[seq, account_id], applied.commands[seq - applied.first_seq])
+
+    def _ran_out(self, controls: np.ndarray) -> list[Any]:
+        """Countdowns that ran out, of accounts that somebody listens to."""
+        if not len(controls):
+            return []
+        return self._listened(controls[controls["kind"] == ControlEventKind.COUNTDOWN_RAN_OUT])
 
     def _listened(self, rows: np.ndarray) -> list[Any]:
         """Those of accounts that somebody listens to. The others' never become Python's objects."""
@@ -94,7 +103,7 @@ class UserStreams:
 
     def _tell(self, account_id: int, step: _Step, command: np.void) -> None:
         shown: dict[int, list[bytes]] = {}  # By time unit.
-        ts_ns = (step.orders or step.balances)[0].ts_ns
+        ts_ns = (step.orders or step.balances or step.countdowns)[0].ts_ns
         for subscription in list(self._subscriptions.get(account_id, ())):  # Sending may end a subscription.
             if subscription.key.revoked:
                 subscription.end(subscription, ts_ns)
@@ -108,6 +117,8 @@ class UserStreams:
     def _events(self, step: _Step, command: np.void, unit_ns: int) -> Iterable[Shown]:
         reference = self._reference()
         canceled = any(event.kind == OrderEventKind.ORDER_CANCELED for event in step.orders)
+        for countdown in step.countdowns:
+            yield formats.countdown_ran_out(reference, countdown, unit_ns)
         for event in step.orders:
             if event.kind == OrderEventKind.CANCEL_REJECTED:
                 continue

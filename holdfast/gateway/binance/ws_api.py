@@ -16,6 +16,7 @@ import msgspec
 
 from holdfast.clock import Clock
 from holdfast.codes import KeyPermission
+from holdfast.events import ControlEvent
 from holdfast.gateway.binance import errors, ws_frames
 from holdfast.gateway.binance.authentication import (
     Authorization,
@@ -28,16 +29,27 @@ from holdfast.gateway.binance.authentication import (
     fresh_time,
     is_websocket_signed,
 )
+from holdfast.gateway.binance.countdowns import Countdowns
 from holdfast.gateway.binance.endpoints import Answer, Budget, Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError
 from holdfast.gateway.binance.lane import requests
 from holdfast.gateway.binance.lane.lane import Lane
-from holdfast.gateway.binance.parameters import AnyParameters, Pairs, Parameter, boolean, long, parse_form, signed
+from holdfast.gateway.binance.parameters import (
+    AnyParameters,
+    Pairs,
+    Parameter,
+    boolean,
+    long,
+    parse_form,
+    signed,
+    symbol,
+)
 from holdfast.gateway.binance.rate_limits import RateLimits, Used
 from holdfast.gateway.binance.rest import time_unit_ns
 from holdfast.gateway.binance.user_stream import Subscription, UserStreams, terminated
 from holdfast.gateway.server.messages import Request, Response
 from holdfast.gateway.server.routes import OutgoingSocket
+from holdfast.gateway.watches import WATCH_MS, Scope
 
 SUBSCRIPTIONS_MAX = 1_000  # Active ones of a connection.
 SUBSCRIPTION_IDS_MAX = 65_535  # Over a connection's life.
@@ -54,6 +66,7 @@ class Shared(NamedTuple):
     streams: UserStreams
     lane: Lane
     sessions: "dict[Session, None]"  # The open ones.
+    countdowns: Countdowns
 
 
 def open_session(shared: Shared, request: Request) -> "Session | Response":
@@ -86,6 +99,7 @@ class Session:
         self._logon_subscription: int | None = None  # The one that ends with the logon.
         self._subscription_ids = 0
         self._after_reply: list[bytes] = []
+        self._watched: set[Scope] = set()  # Whose orders go when this connection ends.
 
     # What the server calls.
 
@@ -105,6 +119,7 @@ class Session:
             self._shared.streams.remove(subscription)
         self._subscriptions.clear()
         self._shared.sessions.pop(self, None)
+        self._lose_watched()
 
     def announce_shutdown(self) -> None:
         now = self._shared.clock.now_ns() // self.time_unit_ns
@@ -203,6 +218,8 @@ class Session:
 
     def log_on(self, call: Call, pairs: Pairs) -> bytes:
         authorization = self._signed_by(_named_key(pairs), None, pairs, call.received_ts_ns)
+        if self._key is not None and authorization.key is not self._key:
+            self._lose_watched()
         self._key = authorization.key
         self._may_trade = self._key.may(KeyPermission.TRADE)
         self._authorized_ns = call.received_ts_ns
@@ -215,6 +232,7 @@ class Session:
 
     def _log_out(self, ts_ns: int) -> None:
         self._key = None
+        self._lose_watched()
         if self._logon_subscription is not None:
             self._after_reply.append(self._end(self._subscriptions[self._logon_subscription], ts_ns))
 
@@ -230,6 +248,41 @@ class Session:
                 "userDataStream": bool(self._subscriptions),
             }
         )
+
+    # Cancel on disconnect.
+
+    def cancel_on_disconnect(self, call: Call, pairs: Pairs) -> None:
+        """Watch the account, or one symbol of it, for as long as this session is logged on; or do so no longer."""
+        key = self._session_key()
+        check_permission(key, KeyPermission.TRADE)
+        call.authorize(Authorization(key, *fresh_time(pairs, call.received_ts_ns)))
+        countdowns = self._shared.countdowns
+        scope = Scope(key.account_id, countdowns.instrument_id(call))
+        is_enabled = call.values["enabled"]
+
+        def reply(event: ControlEvent) -> bytes:
+            self._watch(scope, is_enabled, key)
+            shown = {"symbol": call.values.get("symbol", ""), "enabled": is_enabled, "countdownTime": str(event.value)}
+            return msgspec.json.encode(shown)
+
+        countdowns.set(call, scope.instrument_id, WATCH_MS if is_enabled else 0, reply)
+
+    def _watch(self, scope: Scope, is_enabled: bool, key: Key) -> None:
+        """The timer is set. The connection may have ended meanwhile, or have logged on with another key."""
+        watches = self._shared.countdowns.watches
+        if is_enabled and scope not in self._watched:
+            watches.begin(scope)
+            self._watched.add(scope)
+            if self not in self._shared.sessions or self._key is not key:
+                self._lose_watched()
+        elif not is_enabled and scope in self._watched:
+            self._watched.remove(scope)
+            watches.leave(scope)
+
+    def _lose_watched(self) -> None:
+        watched, self._watched = self._watched, set()
+        for scope in watched:
+            self._shared.countdowns.watches.lose(scope)
 
     # The user data stream.
 
@@ -310,10 +363,10 @@ class SessionMethod(NamedTuple):
     """A method that is about the connection itself, and judges its own signature where it needs one."""
 
     endpoint: Endpoint
-    run: Callable[[Session, Call, Pairs], bytes]
+    run: Callable[[Session, Call, Pairs], bytes | None]
 
 
-def _session_method(run: Callable[[Session, Call, Pairs], bytes], *parameters: Parameter) -> SessionMethod:
+def _session_method(run: Callable[[Session, Call, Pairs], bytes | None], *parameters: Parameter) -> SessionMethod:
     return SessionMethod(Endpoint(signed(*parameters), _unsupported, SESSION_WEIGHT), run)
 
 
@@ -321,6 +374,9 @@ SESSION_METHODS = {
     "session.logon": _session_method(Session.log_on),
     "session.logout": _session_method(Session.log_out),
     "session.status": _session_method(Session.status),
+    "session.cancelOnDisconnect": _session_method(
+        Session.cancel_on_disconnect, Parameter("enabled", boolean, is_required=True), Parameter("symbol", symbol)
+    ),
     "session.subscriptions": _session_method(Session.subscriptions),
     "userDataStream.subscribe": _session_method(Session.subscribe),
     "userDataStream.subscribe.signature": _session_method(Session.subscribe_signed),

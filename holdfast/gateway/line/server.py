@@ -34,6 +34,7 @@ from holdfast.gateway.server.limits import Limits
 from holdfast.gateway.server.routes import Routes
 from holdfast.gateway.server.server import BACKLOG, ServerStartError, listen
 from holdfast.gateway.server.tls import TlsListener
+from holdfast.gateway.watches import Scope, Watches
 from holdfast.line import Reason, ServerKind, SignOnFlag
 from holdfast.views import Order
 
@@ -92,6 +93,7 @@ class LineServer:
         last_numbers: dict[SessionName, int],
         read_past: ReadPast,
         soon: Soon,
+        watches: Watches,
         limits: LineLimits | None = None,
         **door: Any,
     ) -> None:
@@ -104,8 +106,10 @@ class LineServer:
         self._venue = venue
         self._rate_limits = rate_limits
         self._read_past = read_past
+        self._watches = watches
         self._feeds = Feeds(venue.directory)
         self._by_name: dict[SessionName, Session] = {}
+        self._watched: dict[Session, Scope] = {}  # Whose orders go when the session ends.
         self._reading = asyncio.Lock()  # The past is read for one session at a time: it takes a second engine.
         self._tasks: set[asyncio.Task[None]] = set()
         self._listeners: list[asyncio.Server | TlsListener] = []
@@ -199,6 +203,9 @@ class LineServer:
             if older is not None:
                 older.end(Reason.REPLACED, "This session has signed on from another connection.")
             self._by_name[granted.name] = session
+        if granted.cancels_on_disconnect:
+            self._watched[session] = Scope(granted.key.account_id)
+            self._watches.begin(self._watched[session])
         self.intake.flush()  # What came before is numbered before the next number is told.
         applied_seq = self.applied_seq
         next_number = 0 if granted.is_drop_copy else self.intake.next_number(granted.name)
@@ -220,6 +227,8 @@ class LineServer:
         self.sessions.pop(session, None)
         if self._by_name.get(session.name) is session:
             del self._by_name[session.name]
+        if session in self._watched:
+            self._watches.lose(self._watched.pop(session))
 
     async def _tell_past(self, session: Session, granted: SignOn, upto_seq: int) -> None:
         async with self._reading:

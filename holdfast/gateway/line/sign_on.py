@@ -39,6 +39,10 @@ class SignOn(NamedTuple):
         return bool(self.flags & SignOnFlag.DROP_COPY)
 
     @property
+    def cancels_on_disconnect(self) -> bool:
+        return bool(self.flags & SignOnFlag.CANCEL_ON_DISCONNECT)
+
+    @property
     def feed(self) -> FeedName:
         return FeedName(self.key.account_id, bool(self.flags & SignOnFlag.SUB_ACCOUNTS))
 
@@ -55,7 +59,7 @@ def judge(record: bytes, nonce: bytes, keys: KeyTable, peer_ip: str) -> SignOn:
     if row["version"] != VERSION:
         raise RefusedError(f"The version of the line is {VERSION}.")
     flags = int(row["flags"])
-    if flags & ~sum(SignOnFlag) or (flags & SignOnFlag.SUB_ACCOUNTS and not flags & SignOnFlag.DROP_COPY):
+    if flags & ~sum(SignOnFlag) or not _go_together(flags):
         raise RefusedError("The flags do not go together, or mean nothing.")
     key = keys.key(bytes(row["api_key"]).decode("ascii", "replace"))
     needed = KeyPermission.READ if flags & SignOnFlag.DROP_COPY else KeyPermission.TRADE
@@ -67,3 +71,8 @@ def judge(record: bytes, nonce: bytes, keys: KeyTable, peer_ip: str) -> SignOn:
     if not key.verify(signed_payload(nonce, record), signature):
         raise RefusedError(_REJECTED)
     return SignOn(key, int(row["session"]), flags, Position(int(row["seq"]), int(row["index"])))
+
+
+def _go_together(flags: int) -> bool:
+    is_drop_copy = bool(flags & SignOnFlag.DROP_COPY)
+    return not flags & (SignOnFlag.CANCEL_ON_DISCONNECT if is_drop_copy else SignOnFlag.SUB_ACCOUNTS)

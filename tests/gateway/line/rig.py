@@ -23,6 +23,7 @@ from holdfast.gateway.line.reports import mark_last, reports_of
 from holdfast.gateway.line.server import LineLimits, LineServer
 from holdfast.gateway.line.session import Session
 from holdfast.gateway.server.wheel import SLOTS
+from holdfast.gateway.watches import Watches
 from holdfast.instruments import Reference
 from holdfast.line import ServerKind, notice_dtype, report_dtype
 from holdfast.replica import Applied
@@ -233,12 +234,14 @@ class LineRig:
 
     def start(self, numbers: dict[SessionName, int]) -> None:
         """A line that knows these numbers; whoever was connected to the one before is not any more."""
+        self.watches = Watches(self.venue)
         self.server = LineServer(
             self.venue,
             RateLimits(self._rate_limits),
             numbers,
             self._read_past,
             self.turns.soon,
+            self.watches,
             self._limits,
             now_ns=self.venue.clock.now_ns,
             monotonic_s=lambda: self.now_s,

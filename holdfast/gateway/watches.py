@@ -1,0 +1,136 @@
+"""Watches: cancel on disconnect. A connection's orders go when it ends, however it ends.
+
+sessions (WebSocket API, line) → WATCHES → SET_COUNTDOWN → journal → engine (TICK: cancel)
+
+A watch is a dead man's timer of the engine's that the gateway renews for as long as the connection lives. When the
+connection ends the timer is set to run out at once; when the gateway or the whole venue dies nobody renews it, and it
+runs out by itself: it stands in the journal. So there is one mechanism, and only the gateway's death takes longer.
+
+A scope is an account, in one instrument or (0) in all. Several connections may watch one scope; each that ends cancels
+its orders, and the timer goes on for the others. What the journal cannot take now is tried again at each look.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from holdfast.clock import Clock
+from holdfast.codes import CommandKind, ControlEventKind
+from holdfast.commands import Command, encode
+from holdfast.errors import JournalUnavailableError
+from holdfast.events import ControlEvent, Events
+
+WATCH_MS = 30_000  # What the timer is set to,
+RENEW_NS = 10_000_000_000  # and how often. Twice may fail.
+LOOK_SECONDS = 0.1
+
+
+class Scope(NamedTuple):
+    account_id: int
+    instrument_id: int = 0
+
+
+class AppliedBatch(Protocol):
+    """What a reader of the replica gets; `holdfast.replica.Applied`."""
+
+    @property
+    def events(self) -> Events: ...
+
+
+class Venue(Protocol):
+    """What is needed of a replica."""
+
+    @property
+    def clock(self) -> Clock: ...
+    def submit_run(self, records: bytes, done: Callable[[Any, int], None] | None) -> int: ...
+    def add_reader(self, reader: Callable[[Any], None]) -> None: ...
+
+
+@dataclass(slots=True)
+class _Watched:
+    connections: int = 0
+    renew_at_ns: int = 0
+    is_lost: bool = False  # A connection has ended, and the cancel is not submitted yet.
+    is_ending: bool = False  # It is submitted; the timer has not run out yet. Renewing it now would undo that.
+
+
+class Watches:
+    """All watches of this gateway. `look` is called every `LOOK_SECONDS`."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self._watched: dict[Scope, _Watched] = {}
+        venue.add_reader(self.on_applied)
+
+    def begin(self, scope: Scope) -> None:
+        """Another connection watches: the timer is set now, and from now on."""
+        self._watched.setdefault(scope, _Watched()).connections += 1
+        self._watched[scope].renew_at_ns = 0
+        self.look()
+
+    def leave(self, scope: Scope) -> None:
+        """A connection watches no longer and lives on: nothing is canceled."""
+        self._watched[scope].connections -= 1
+        self.look()
+
+    def lose(self, scope: Scope) -> None:
+        """A connection that watched has ended."""
+        self._watched[scope].connections -= 1
+        self._watched[scope].is_lost = True
+        self.look()
+
+    def look(self) -> None:
+        """Submit what is due. The rest is tried again at the next look."""
+        now_ns = self._venue.clock.now_ns()
+        for scope, watched in list(self._watched.items()):
+            try:
+                self._look_at(scope, watched, now_ns)
+            except JournalUnavailableError:
+                return  # It says why itself.
+
+    def _look_at(self, scope: Scope, watched: _Watched, now_ns: int) -> None:
+        if watched.is_lost:
+            self._set(scope, 1)
+            watched.is_lost, watched.is_ending = False, True
+        elif watched.is_ending:
+            return
+        elif not watched.connections:
+            self._set(scope, 0)
+            del self._watched[scope]
+        elif now_ns >= watched.renew_at_ns:
+            self._set(scope, WATCH_MS)
+            watched.renew_at_ns = now_ns + RENEW_NS
+
+    def on_applied(self, applied: AppliedBatch) -> None:
+        """A reader of the replica: timers that ran out, and those that could not be set."""
+        controls = applied.events.controls
+        if not self._watched or not len(controls):
+            return
+        for event in map(ControlEvent._make, controls.tolist()):
+            watched = self._watched.get(Scope(event.account_id, event.instrument_id))
+            if watched is None:
+                continue
+            if event.kind == ControlEventKind.COUNTDOWN_RAN_OUT:
+                self._ran_out(Scope(event.account_id, event.instrument_id), watched)
+            elif event.kind == ControlEventKind.COMMAND_REJECTED and event.command_kind == CommandKind.SET_COUNTDOWN:
+                self._could_not_be_set(Scope(event.account_id, event.instrument_id), watched)
+
+    def _ran_out(self, scope: Scope, watched: _Watched) -> None:
+        watched.is_ending = False
+        watched.renew_at_ns = 0  # For the others; at the next look.
+        if not watched.connections and not watched.is_lost:
+            del self._watched[scope]
+
+    def _could_not_be_set(self, scope: Scope, watched: _Watched) -> None:
+        """There was no room for a timer that somebody had stopped: what is lost is canceled without one."""
+        if watched.is_ending:
+            watched.is_ending = False
+            self._submit(CommandKind.CANCEL_ALL, scope, 0)
+
+    def _set(self, scope: Scope, countdown_ms: int) -> None:
+        self._submit(CommandKind.SET_COUNTDOWN, scope, countdown_ms)
+
+    def _submit(self, kind: CommandKind, scope: Scope, value: int) -> None:
+        """As the venue itself: the key that asked for the watch may be revoked by now."""
+        command = Command(kind=kind, account_id=scope.account_id, instrument_id=scope.instrument_id, qty_lots=value)
+        self._venue.submit_run(encode(command), None)
