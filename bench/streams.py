@@ -83,6 +83,9 @@ class Venue:
     def add_reader(self, reader: Any) -> None:
         self._readers.append(reader)
 
+    def reference_price_ticks(self, _instrument_id: int) -> int:
+        return 0
+
     def change(self) -> None:
         events = []
         for i in range(CHANGES_PER_TICK):

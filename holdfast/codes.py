@@ -190,6 +190,20 @@ class InstrumentParameter(IntEnum):
     TRAILING_BELOW_BIPS_MAX = 24
     ICEBERG_PARTS_MAX = 25  # Parts of one iceberg; 0: as many as `config.ICEBERG_PARTS_MAX` says.
     ICEBERG_ORDERS_MAX = 26  # Open icebergs of an account; 0: no bound of their own.
+    BID_LIMIT_UP_PPM = 36  # PRICE_RANGE, millionths of the reference price; 0: no limit.
+    BID_LIMIT_DOWN_PPM = 37
+    ASK_LIMIT_UP_PPM = 38
+    ASK_LIMIT_DOWN_PPM = 39
+    REFERENCE_BUCKETS = 40  # The reference price is the mean of so many buckets of trades; 0: of none.
+    REFERENCE_BUCKET_MS = 41  # Their width.
+    REFERENCE_PRICE_TICKS = 42  # The reference price as an operator has set it; 0: it is the mean.
+
+
+class InstrumentRule(IntEnum):
+    """Bits: what an instrument's parameters switch on beyond filters."""
+
+    REFERENCE_MEAN = 1  # Its trades make a reference price.
+    PRICE_RANGE = 2
 
 
 class Limit(IntEnum):
@@ -203,6 +217,8 @@ class Limit(IntEnum):
     OPERATOR_KEYS_MAX = 5  # Idempotency keys of operators' commands; kept for good.
     BALANCES_MAX = 6
     ACCOUNTS_MAX = 7
+    EXCHANGE_ORDERS_MAX = 9  # Open orders of an account, in all instruments together; 0: no limit.
+    EXCHANGE_ALGO_ORDERS_MAX = 10  # Those of them that wait for their stop price; 0: no limit.
     COUNTDOWNS_MAX = 13  # Dead man's timers that run.
 
 
@@ -255,6 +271,8 @@ class RejectReason(IntEnum):
     MAX_POSITION = 38
     MAX_NUM_ALGO_ORDERS = 39
     MAX_NUM_ORDER_AMENDS = 40
+    EXCHANGE_MAX_NUM_ORDERS = 46
+    EXCHANGE_MAX_NUM_ALGO_ORDERS = 47
     COUNTDOWN_INVALID = 45  # Negative, or longer than `config.COUNTDOWN_MS_MAX`.
     TRAILING_DELTA = 41
     ICEBERG_PARTS = 42
@@ -301,3 +319,4 @@ class ExpiryReason(IntEnum):
     PAGES_FULL = 6  # A stop order came to work when its price had no room on the book any more.
     PRICE_BAND = 10  # The next trade would have been outside of the price band.
     PEG_PRICE = 9  # A pegged stop order came to work when the book had no price for it, or one that a filter refused.
+    PRICE_RANGE = 13  # What it would have traded with lies outside of the execution rule's range.

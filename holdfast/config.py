@@ -38,6 +38,9 @@ ORDER_AMENDS_MAX = 100  # Of one order, whatever its instrument allows: each may
 OPERATOR_KEYS_MAX = 16_000_000
 COUNTDOWNS_MAX = 1_000_000
 
+REFERENCE_BUCKETS_MAX = 63  # Of an instrument's reference price,
+REFERENCE_BUCKET_MS_MAX = 24 * 3600 * 1000  # and the greatest width of one.
+
 # One step of the engine. A command that needs more goes on from a continuation before the next command.
 STEP_ORDER_EVENTS_MAX = 64
 

@@ -23,7 +23,7 @@ class Unit(Enum):
     QTY = "decimal text, a whole number of lots"
     QUOTE = "decimal text, in the quote asset"
     BASE = "decimal text, in the base asset"
-    MULTIPLIER = "decimal text, of the average price"
+    MULTIPLIER = "decimal text, of the average or reference price"
     COUNT = "a whole number"
     FEE_PPM = f"a whole number of millionths, at most {FEE_PPM_MAX}"
     SWITCH = "true or false"
@@ -58,6 +58,13 @@ _TABLE = [
     Parameter("order_amends_max", InstrumentParameter.ORDER_AMENDS_MAX, Unit.COUNT),
     Parameter("iceberg_parts_max", InstrumentParameter.ICEBERG_PARTS_MAX, Unit.COUNT),
     Parameter("iceberg_orders_max", InstrumentParameter.ICEBERG_ORDERS_MAX, Unit.COUNT),
+    Parameter("bid_limit_up", InstrumentParameter.BID_LIMIT_UP_PPM, Unit.MULTIPLIER),
+    Parameter("bid_limit_down", InstrumentParameter.BID_LIMIT_DOWN_PPM, Unit.MULTIPLIER),
+    Parameter("ask_limit_up", InstrumentParameter.ASK_LIMIT_UP_PPM, Unit.MULTIPLIER),
+    Parameter("ask_limit_down", InstrumentParameter.ASK_LIMIT_DOWN_PPM, Unit.MULTIPLIER),
+    Parameter("reference_buckets", InstrumentParameter.REFERENCE_BUCKETS, Unit.COUNT),
+    Parameter("reference_bucket_ms", InstrumentParameter.REFERENCE_BUCKET_MS, Unit.COUNT),
+    Parameter("reference_price", InstrumentParameter.REFERENCE_PRICE_TICKS, Unit.PRICE),
 ]
 
 PARAMETERS = {parameter.name: parameter for parameter in _TABLE}

@@ -24,7 +24,7 @@ import structlog
 from holdfast import views
 from holdfast.accounts.history import History
 from holdfast.clock import Clock
-from holdfast.codes import CommandFlag, CommandKind, ControlEventKind
+from holdfast.codes import CommandFlag, CommandKind, ControlEventKind, Limit
 from holdfast.commands import COMMAND_BYTES, Command, payload_piece
 from holdfast.config import CLIENT_ID_BYTES
 from holdfast.directory.directory import Directory
@@ -295,8 +295,15 @@ class Replica:
         """Bids and asks as (price_ticks, lots), best first, and the book's update id."""
         return self.engine.book(instrument_id, depth)
 
+    def limits(self) -> dict[Limit, int]:
+        return self.engine.limits()
+
     def average_price_ticks(self, instrument_id: int) -> int:
         return self.engine.average_price_ticks(instrument_id, self.clock.now_ns())
+
+    def reference_price_ticks(self, instrument_id: int) -> int:
+        """Of the price range of execution; 0: none."""
+        return self.engine.reference_price_ticks(instrument_id, self.clock.now_ns())
 
     def last_price_ticks(self, instrument_id: int) -> int:
         return self.engine.last_price_ticks(instrument_id)

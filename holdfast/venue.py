@@ -35,6 +35,7 @@ from holdfast.gateway.binance.gateway import BinanceGateway
 from holdfast.gateway.binance.lane import replies, requests
 from holdfast.gateway.binance.market_endpoints import MarketEndpoints
 from holdfast.gateway.binance.market_install import install_market
+from holdfast.gateway.binance.market_rules import RuleEndpoints
 from holdfast.gateway.binance.market_streams import MarketStreams
 from holdfast.gateway.binance.rate_limits import Limits
 from holdfast.gateway.line.server import LineServer, check_socket_path
@@ -300,7 +301,9 @@ class Venue:
         limits = Limits(**self._settings.rate_limits._asdict())
         self._gateway = BinanceGateway(routes, self._replica, limits, loop.call_later, loop.call_soon)
         market = MarketEndpoints(state.market_data, self._replica, history, self._clock.now_ns)
+        rules = RuleEndpoints(self._replica, self._clock.now_ns)
         self._gateway.add_public(market.rest, market.methods)
+        self._gateway.add_public(rules.rest, rules.methods)
         self._streams: MarketStreams = install_market(
             routes, self._replica, state.market_data, broadcaster, self._clock.now_ns
         )

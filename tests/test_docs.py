@@ -50,14 +50,15 @@ def in_ticks(cell: str) -> list[str]:
 
 def endpoints() -> dict[str, tuple[str, Endpoint]]:
     """WebSocket API method → (REST method and path, endpoint), from the code."""
-    gateway, market = World().gateway, Market().endpoints
+    gateway, market = World().gateway, Market()
     paths = {method: f"{http_method} {path}" for (http_method, path), method in REST_ROUTES.items()}
     found = {method: (paths.pop(method), endpoint) for method, endpoint in gateway.methods.items()}
     assert not paths
     # The market's rows stand in the same order for both doors, with the same endpoint objects in them.
-    for (path, rest), (method, endpoint) in zip(market.rest.items(), market.methods.items(), strict=True):
-        assert rest is endpoint
-        found[method] = (f"GET {path}", endpoint)
+    for rows in (market.endpoints, market.rules):
+        for (path, rest), (method, endpoint) in zip(rows.rest.items(), rows.methods.items(), strict=True):
+            assert rest is endpoint
+            found[method] = (f"GET {path}", endpoint)
     return found
 
 
@@ -108,7 +109,7 @@ def test_every_documented_stream_exists_and_every_kind_of_stream_is_documented()
     names = [in_ticks(row[0])[0].replace("<symbol>", "btcusdt") for row in table("| Stream | When |")]
     for name, chosen in values.items():
         names = [each.replace(f"<{name}>", one) for each in names for one in chosen]
-    source = Source(MarketData(), lambda: REFERENCE, 1_000_000)
+    source = Source(MarketData(), lambda: REFERENCE, 1_000_000, lambda _: 0)
     topics = {name: topic_of(name, source, {"btcusdt": BTCUSDT}) for name in names}
     assert [name for name, topic in topics.items() if topic is None] == []
     assert {type(topic) for topic in topics.values()} == all_topics()

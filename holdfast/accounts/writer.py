@@ -43,7 +43,7 @@ _table_of: dict[type, str] = {
 
 # The event's fields that columns are filled from, where they have other names.
 _FIELDS = {
-    "orders": {"updated_ts_ns": "ts_ns", "updated_seq": "seq"},
+    "orders": {"updated_ts_ns": "ts_ns", "updated_seq": "seq", "expiry_reason": "reason"},
     "fills": {"price_ticks": "last_price_ticks", "lots": "last_lots", "quote_units": "last_quote_units"},
 }
 _CLIENT_ID = "client_id"

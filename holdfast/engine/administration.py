@@ -28,6 +28,8 @@ from holdfast.config import (
     ORDER_AMENDS_MAX,
     PPM,
     PRICE_TICKS_MAX,
+    REFERENCE_BUCKET_MS_MAX,
+    REFERENCE_BUCKETS_MAX,
     REOPENING_STAGE_NS_MAX,
     SUPPLY_MAX,
     TRAILING_DELTA_BIPS_MAX,
@@ -39,6 +41,8 @@ from holdfast.engine.mass_cancel import begin_mass_cancel
 from holdfast.engine.operations import answer_known_key, done, is_asset, is_key_room, reject
 from holdfast.engine.operator_keys import remember_operator_key
 from holdfast.engine.parameter import parameter
+from holdfast.engine.price_range import rules_of
+from holdfast.engine.reference_price import forget_reference
 from holdfast.engine.reopening import change_mode, drop_schedule
 from holdfast.engine.risk import is_account, is_instrument
 from holdfast.engine.state import PARAMETERS_PER_INSTRUMENT, RULES_VERSION, views
@@ -177,6 +181,9 @@ def set_instrument_parameter(handle, command_row):
         reject(handle, reason)
         return
     set_parameter(state, instrument_id, which, value)
+    if which == InstrumentParameter.REFERENCE_BUCKETS or which == InstrumentParameter.REFERENCE_BUCKET_MS:
+        forget_reference(handle, instrument_id)
+    state.instruments[instrument_id]["rules"] = rules_of(state, instrument_id)
     done(handle, which, value)
 
 
@@ -208,8 +215,14 @@ def judge_parameter(handle, instrument_id, which, value):
         highest = 1
     elif which == InstrumentParameter.MAKER_FEE_PPM or which == InstrumentParameter.TAKER_FEE_PPM:
         highest = FEE_PPM_MAX
-    elif is_between(which, InstrumentParameter.BID_MULTIPLIER_UP_PPM, InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM):
+    elif is_multiplier(which):
         highest = MULTIPLIER_PPM_MAX
+    elif which == InstrumentParameter.REFERENCE_BUCKETS:
+        highest = REFERENCE_BUCKETS_MAX
+    elif which == InstrumentParameter.REFERENCE_BUCKET_MS:
+        highest = REFERENCE_BUCKET_MS_MAX
+    elif which == InstrumentParameter.REFERENCE_PRICE_TICKS:
+        highest = PRICE_TICKS_MAX
     elif which == InstrumentParameter.ORDER_AMENDS_MAX:
         highest = ORDER_AMENDS_MAX
     elif which == InstrumentParameter.BAND_PPM:
@@ -230,6 +243,14 @@ def judge_parameter(handle, instrument_id, which, value):
     if qty_max > NOTIONAL_MAX // (price_max * unit):
         return RejectReason.INSTRUMENT_INVALID.value
     return _NONE
+
+
+@hot
+def is_multiplier(which):
+    """Of PERCENT_PRICE_BY_SIDE or of PRICE_RANGE."""
+    return is_between(
+        which, InstrumentParameter.BID_MULTIPLIER_UP_PPM, InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM
+    ) or is_between(which, InstrumentParameter.BID_LIMIT_UP_PPM, InstrumentParameter.ASK_LIMIT_DOWN_PPM)
 
 
 @hot
@@ -324,6 +345,10 @@ def set_limit(handle, command_row):
         venue["balances_max"] = value
     elif which == Limit.ACCOUNTS_MAX:
         venue["accounts_max"] = value
+    elif which == Limit.EXCHANGE_ORDERS_MAX:
+        venue["exchange_orders_max"] = value
+    elif which == Limit.EXCHANGE_ALGO_ORDERS_MAX:
+        venue["exchange_algo_orders_max"] = value
     elif which == Limit.COUNTDOWNS_MAX:
         venue["countdowns_max"] = value
     else:

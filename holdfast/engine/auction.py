@@ -20,7 +20,7 @@ What an auction says about the price is worth more than what was before it: the 
 
 import numpy as np
 
-from holdfast.codes import ControlEventKind, OrderStatus, RejectReason, Side, TradingMode
+from holdfast.codes import ControlEventKind, InstrumentRule, OrderStatus, RejectReason, Side, TradingMode
 from holdfast.config import PRICE_TICKS_MAX, STEP_ORDER_EVENTS_MAX
 from holdfast.engine.average import add_to_average, forget_average
 from holdfast.engine.book import best_level, level_price, next_level, reduce_order, side_row
@@ -29,6 +29,7 @@ from holdfast.engine.iceberg import count_open_lots_at, show_next_part
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.match import holding
 from holdfast.engine.positions import count_open_lots
+from holdfast.engine.reference_price import add_to_reference
 from holdfast.engine.retire import retire_order
 from holdfast.engine.settle import leaves_of, settle_side
 from holdfast.engine.state import IDLE, NIL, UNCROSSING, views
@@ -207,6 +208,8 @@ def trade_pair(handle, buy_row, sell_row):
     instrument["last_price_ticks"] = price_ticks
     step["auction_lots"] += lots
     add_to_average(handle, instrument_id, price_ticks, lots)
+    if instrument["rules"] & InstrumentRule.REFERENCE_MEAN != 0:
+        add_to_reference(handle, instrument_id, price_ticks)
 
     makers = state.positions[maker["position"]]
     takers = state.positions[taker["position"]]

@@ -265,14 +265,14 @@ def remove_order(book, row):
     level = np.int64(order["level"])
     assert level != NIL
     forget_order(book, order["order_id"], row)
-    _unlink(book, level, row)
+    _leave_level(book, level, row)
     _free_order_row(book, row)
 
 
 @cold
 def move_order(book, row, side_row, price_ticks):
     """Let an order be the youngest at another price, perhaps of another side. Needs what `append_order` needs."""
-    _unlink(book, np.int64(book.orders[row]["level"]), row)
+    _leave_level(book, np.int64(book.orders[row]["level"]), row)
     level = _level_at(book, side_row, price_ticks)
     _link_last(book, level, row)
     book.levels[level]["lots"] += book.orders[row]["leaves_lots"]
@@ -408,8 +408,16 @@ def _link_last(book, level, row):
 
 
 @hot
-def _unlink(book, level, row):
+def _leave_level(book, level, row):
     """Take an order off its level, which goes with its last one."""
+    _unlink(book, level, row)
+    book.levels[level]["lots"] -= book.orders[row]["leaves_lots"]
+    if book.levels[level]["order_count"] == 0:
+        _close_level(book, level)
+
+
+@hot
+def _unlink(book, level, row):
     before = np.int64(book.orders[row]["prev"])
     after = np.int64(book.orders[row]["next"])
     if before == NIL:
@@ -421,9 +429,6 @@ def _unlink(book, level, row):
     else:
         book.orders[after]["prev"] = before
     book.levels[level]["order_count"] -= 1
-    book.levels[level]["lots"] -= book.orders[row]["leaves_lots"]
-    if book.levels[level]["order_count"] == 0:
-        _close_level(book, level)
 
 
 def first_rows(orders: int = 1024, levels: int = 1024, pages: int = 64) -> dict[str, int]:

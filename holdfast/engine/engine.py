@@ -204,6 +204,10 @@ class Engine:
         """As of an instant that is not before the last command's; 0: none yet."""
         return reads.average_price_ticks(self._memory, instrument_id, ts_ns)
 
+    def reference_price_ticks(self, instrument_id: int, ts_ns: int) -> int:
+        """Likewise; 0: none."""
+        return reads.reference_price_ticks(self._memory, instrument_id, ts_ns)
+
     def last_price_ticks(self, instrument_id: int) -> int:
         """Of the last trade; 0: none yet."""
         return int(self._memory["instruments"][instrument_id]["last_price_ticks"])

@@ -16,6 +16,7 @@ Every change of a level shows as one book event when the level is gone, or when 
 import numpy as np
 
 from holdfast.codes import (
+    InstrumentRule,
     OrderEventKind,
     OrderStatus,
     SelfTradePrevention,
@@ -29,11 +30,12 @@ from holdfast.engine.iceberg import open_lots, show_next_part
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.ledger import free_of
 from holdfast.engine.positions import count_open_lots
+from holdfast.engine.reference_price import add_to_reference
 from holdfast.engine.retire import retire_order
 from holdfast.engine.settle import leaves_of, release, settle_side
 from holdfast.engine.state import NIL, views
 
-_ANY_KEY = 2**62  # Behind every price.
+ANY_KEY = 2**62  # Behind every price.
 
 # Why a taker is done with the book.
 GOES_ON = 0
@@ -42,6 +44,7 @@ NO_MORE_ORDERS = 2  # None at an acceptable price.
 TOO_SMALL = 3  # By quote: the rest does not buy a lot.
 NO_FUNDS = 4
 SELF_TRADE = 5  # The taker gives way.
+OUT_OF_RANGE = 6  # The next trade would be outside of the price range.
 
 
 @hot
@@ -50,7 +53,7 @@ def match(handle):
     state = views(handle)
     taker = state.taker[0]
     opposite = opposite_row(taker)
-    worst_key = state.step[0]["worst_key"]
+    worst_key = min(state.step[0]["worst_key"], state.step[0]["range_key"])
     unit = state.instruments[taker["instrument_id"]]["units_per_tick_lot"]
     events_end = state.out.out_head[0]["orders"] + STEP_ORDER_EVENTS_MAX
     while True:
@@ -106,7 +109,7 @@ def opposite_row(order):
 def worst_acceptable_key(order):
     """The key of the taker's limit on the opposite side."""
     if is_market(order):
-        return _ANY_KEY
+        return ANY_KEY
     return price_key(opposite_row(order), order["price_ticks"])
 
 
@@ -156,6 +159,8 @@ def trade(handle, maker_row, lots, price_ticks):
     step["highest_ticks"] = max(step["highest_ticks"], price_ticks)
     step["lowest_ticks"] = min(step["lowest_ticks"], price_ticks)
     add_to_average(handle, instrument_id, price_ticks, lots)
+    if instrument["rules"] & InstrumentRule.REFERENCE_MEAN != 0:
+        add_to_reference(handle, instrument_id, price_ticks)
 
     position = state.positions[maker["position"]]
     base_row = position["base_row"]
@@ -328,7 +333,7 @@ def is_fillable(handle):
     book = state.book
     taker = state.taker[0]
     mode = taker["self_trade_prevention"]
-    worst_key = state.step[0]["worst_key"]
+    worst_key = min(state.step[0]["worst_key"], state.step[0]["range_key"])
     missing_lots = taker["qty_lots"]
     has_icebergs = state.instruments[taker["instrument_id"]]["iceberg_count"] != 0
     level = best_level(book, opposite_row(taker))

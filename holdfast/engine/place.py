@@ -12,6 +12,7 @@ import numpy as np
 from holdfast.codes import (
     ExpiryReason,
     InstrumentParameter,
+    InstrumentRule,
     KeyPermission,
     OrderEventKind,
     OrderStatus,
@@ -27,10 +28,12 @@ from holdfast.engine.iceberg import count_iceberg, part_of
 from holdfast.engine.ids import close_client_ids, copy_text, link_client_ids, remember_open, remember_refused
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.match import (
+    ANY_KEY,
     GOES_ON,
     NO_FUNDS,
     NO_MORE_ORDERS,
     NOTHING_LEFT,
+    OUT_OF_RANGE,
     SELF_TRADE,
     TOO_SMALL,
     is_by_qty,
@@ -41,6 +44,7 @@ from holdfast.engine.match import (
 )
 from holdfast.engine.pegged import PEG_MASK, PEG_SHIFT, take_offset
 from holdfast.engine.positions import list_order, make_position
+from holdfast.engine.price_range import set_range, would_leave_range
 from holdfast.engine.reopening import interrupt, keep_in_band, would_leave_band
 from holdfast.engine.risk import (
     has_place,
@@ -145,12 +149,15 @@ def work(handle):
     step["run_price_ticks"] = 0
     step["worst_key"] = worst_acceptable_key(state.taker[0])
     step["is_banded"] = 0
+    step["range_key"] = ANY_KEY
     instrument_id = np.int64(state.taker[0]["instrument_id"])
     if state.instruments[instrument_id]["mode"] == TradingMode.AUCTION:
         step["phase"] = IDLE
         rest(handle)
         end_acting(handle)
         return
+    if state.instruments[instrument_id]["rules"] & InstrumentRule.PRICE_RANGE != 0:
+        set_range(handle)
     if meets_order(state, state.taker[0]) and parameter(state, instrument_id, InstrumentParameter.BAND_PPM) != 0:
         keep_in_band(handle)
     if state.taker[0]["time_in_force"] == TimeInForce.FOK and not is_fillable(handle):
@@ -217,6 +224,8 @@ def go_on_placing(handle):
     state = views(handle)
     order = state.taker[0]
     state.step[0]["phase"] = IDLE
+    if outcome == NO_MORE_ORDERS and state.step[0]["range_key"] != ANY_KEY and would_leave_range(handle):
+        outcome = OUT_OF_RANGE
     is_interrupted = outcome == NO_MORE_ORDERS and state.step[0]["is_banded"] != 0 and would_leave_band(handle)
     if is_interrupted:
         interrupt(handle)
@@ -235,6 +244,8 @@ def go_on_placing(handle):
 
 @hot
 def expiry_reason(order, outcome):
+    if outcome == OUT_OF_RANGE:
+        return ExpiryReason.PRICE_RANGE.value
     if not is_market(order):
         assert order["time_in_force"] == TimeInForce.IOC
         return ExpiryReason.IMMEDIATE_OR_CANCEL.value

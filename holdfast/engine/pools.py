@@ -22,6 +22,7 @@ from holdfast.engine.slots import ENTRIES_PER_ROW
 from holdfast.engine.state import (
     BUCKETS_PER_INSTRUMENT,
     PARAMETERS_PER_INSTRUMENT,
+    REFERENCE_ROWS,
     RULES_VERSION,
     SKIPPED_MAX,
     STATE,
@@ -62,6 +63,7 @@ COMPANIONS = (
     ("parameters", "instruments", PARAMETERS_PER_INSTRUMENT),
     ("schedules", "instruments", 1),
     ("buckets", "instruments", BUCKETS_PER_INSTRUMENT),
+    ("reference_buckets", "instruments", REFERENCE_ROWS),
     ("audit_sums", "assets", 1),
     ("details", "orders", 1),
     ("countdown_heap", "countdowns", 1),

@@ -19,6 +19,7 @@ from holdfast.engine.handle import Memory
 from holdfast.engine.jit import entry
 from holdfast.engine.ledger import find_balance
 from holdfast.engine.positions import find_position
+from holdfast.engine.reference_price import reference_price
 from holdfast.engine.state import NIL, PARAMETERS_PER_INSTRUMENT, views
 from holdfast.instruments import Asset, Instrument, Reference
 from holdfast.views import Account, AssetTotals, Auction, Balance, Order, Stage, Withdrawal
@@ -250,6 +251,9 @@ def stages(memory: Memory, instrument_id: int) -> list[Stage]:
             begins_ts_ns += lasts_ns
     return [*coming, Stage(int(schedule["last_mode"]), begins_ts_ns)]
 
+def reference_price_ticks(memory: Memory, instrument_id: int, ts_ns: int) -> int:
+    return int(_reference(memory.handle, instrument_id, ts_ns))
+
 
 def client_id_horizon_ns(memory: Memory) -> tuple[int, int]:
     """As configured, and as it is now: shorter when the limit of remembered ids has crowded younger ones out."""
@@ -364,6 +368,11 @@ def _find_auction(handle, instrument_id, found):
 def _read_side(handle, instrument_id, side, prices, lots):
     state = views(handle)
     return book.read_depth(state.book, book.side_row(instrument_id, side), prices, lots, len(prices))
+
+
+@entry
+def _reference(handle, instrument_id, ts_ns):
+    return reference_price(handle, instrument_id, ts_ns)
 
 
 @entry

@@ -23,7 +23,6 @@ from holdfast.codes import (
     TradingMode,
 )
 from holdfast.config import NOTIONAL_MAX, PPM, PRICE_TICKS_MAX, TRAILING_DELTA_BIPS_MAX
-from holdfast.engine.average import average_price
 from holdfast.engine.book import (
     best_level,
     can_rest,
@@ -34,6 +33,7 @@ from holdfast.engine.book import (
     trigger_side,
 )
 from holdfast.engine.emit import is_market
+from holdfast.engine.exchange_filters import judge_exchange_filters
 from holdfast.engine.iceberg import is_iceberg_well_formed, judge_iceberg, open_lots
 from holdfast.engine.ids import client_id_tag, find_client_id, is_empty_text
 from holdfast.engine.jit import cold, hot
@@ -41,6 +41,7 @@ from holdfast.engine.ledger import balances_left, find_balance, free_of
 from holdfast.engine.parameter import parameter
 from holdfast.engine.pegged import is_peg_well_formed, take_price
 from holdfast.engine.positions import find_position
+from holdfast.engine.reference_price import filter_price
 from holdfast.engine.state import NIL, views
 from holdfast.engine.trails import delta_price, start_side, trail_side
 
@@ -248,6 +249,9 @@ def judge_filters(handle):
             return reason
     if order["side"] == Side.BUY and qty != 0 and not is_position_small(state, instrument_id, qty):
         return RejectReason.MAX_POSITION.value
+    venue = state.venue[0]
+    if (venue["exchange_orders_max"] | venue["exchange_algo_orders_max"]) != 0 and (has_limit or is_stop(order)):
+        return judge_exchange_filters(handle, is_stop(order))
     return _NONE
 
 
@@ -287,7 +291,7 @@ def is_within(lots, lot_units, units):
 
 @hot
 def is_price_near(handle, instrument_id, side, price_ticks):
-    """PERCENT_PRICE_BY_SIDE: within the multipliers of the average price, bounds included."""
+    """PERCENT_PRICE_BY_SIDE: within the multipliers of the reference or average price, bounds included."""
     state = views(handle)
     if side == Side.BUY:
         up_ppm = parameter(state, instrument_id, InstrumentParameter.BID_MULTIPLIER_UP_PPM)
@@ -297,12 +301,12 @@ def is_price_near(handle, instrument_id, side, price_ticks):
         down_ppm = parameter(state, instrument_id, InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM)
     if up_ppm == 0 and down_ppm == 0:
         return True
-    average = average_price(handle, instrument_id, state.venue[0]["ts_ns"])
-    if average == 0:
+    middle = filter_price(handle, instrument_id, state.venue[0]["ts_ns"])
+    if middle == 0:
         return True
-    if up_ppm != 0 and price_ticks * PPM > average * up_ppm:
+    if up_ppm != 0 and price_ticks * PPM > middle * up_ppm:
         return False
-    return price_ticks * PPM >= average * down_ppm
+    return price_ticks * PPM >= middle * down_ppm
 
 
 @hot
@@ -324,7 +328,7 @@ def is_notional_right(handle, instrument_id, has_limit):
             return True
         if qty == 0:
             return order["quote_units"] >= minimum and not is_above(order["quote_units"], maximum)
-        price = average_price(handle, instrument_id, state.venue[0]["ts_ns"])
+        price = filter_price(handle, instrument_id, state.venue[0]["ts_ns"])
         if price == 0:
             return True
         if qty > NOTIONAL_MAX // (price * unit):

@@ -32,6 +32,7 @@ RULES_VERSION = 3  # 2: prevented matches are numbered. 3: orders have the field
 
 PARAMETERS_PER_INSTRUMENT = 64  # More than there are now, so that a new parameter moves nothing.
 BUCKETS_PER_INSTRUMENT = 5
+REFERENCE_ROWS = 64  # Per instrument.
 SKIPPED_MAX = 1_000  # Poison commands that are remembered by seq; the count goes on.
 
 _client_id_words = [*[(f"client_id_{i}", np.int64) for i in range(4)], ("client_id_4", np.int32)]
@@ -78,6 +79,8 @@ venue_dtype = np.dtype(
         ("countdown_free", np.int64),  # Free rows, last in, first out.
         ("countdown_count", np.int64),
         ("countdowns_max", np.int64),
+        ("exchange_orders_max", np.int64),  # Open orders of an account, and those of them that wait; 0: no limit.
+        ("exchange_algo_orders_max", np.int64),
     ]
 )
 
@@ -108,6 +111,7 @@ instrument_dtype = np.dtype(
         ("update_count", np.int64),
         ("prevented_count", np.int64),  # The last prevented match's id.
         ("iceberg_count", np.int64),  # Its open icebergs.
+        ("rules", np.int64),  # InstrumentRule bits, from its parameters.
     ]
 )
 
@@ -125,6 +129,14 @@ bucket_dtype = np.dtype(
         ("minute", np.int64),  # Of event time.
         ("lots", np.int64),
         ("tick_lots", np.int64),  # The sum of price_ticks x lots.
+    ]
+)
+
+reference_bucket_dtype = np.dtype(
+    [
+        ("number", np.int64),  # Event time / its width.
+        ("count", np.int64),  # Of trades, and the sum of their prices in ticks; both x 10,000.
+        ("sum", np.int64),
     ]
 )
 
@@ -316,6 +328,7 @@ step_dtype = np.dtype(
         ("touched_buy_ticks", np.int64),  # Uncrossing: a level that changed and has no event yet; 0: none.
         ("touched_sell_ticks", np.int64),
         ("first_ticks", np.int64),  # The price of the first trade of the last taker that traded.
+        ("range_key", np.int64),  # The worst key that the price range of execution lets the taker trade at.
         ("lowest_ticks", np.int64),  # Between these the trades of this command were so far.
         ("highest_ticks", np.int64),  # 0: none yet.
         ("account_id", np.int64),  # Mass cancel: whose orders.
@@ -365,6 +378,7 @@ class State(NamedTuple):
     parameters: np.ndarray  # int64[instruments * PARAMETERS_PER_INSTRUMENT]
     schedules: np.ndarray  # schedule_dtype, one for each instrument
     buckets: np.ndarray  # instruments * BUCKETS_PER_INSTRUMENT
+    reference_buckets: np.ndarray  # instruments * REFERENCE_ROWS
     accounts: np.ndarray
     keys: np.ndarray
     balances: np.ndarray
@@ -409,6 +423,7 @@ STATE = Layout(
     parameters=_int64,
     schedules=schedule_dtype,
     buckets=bucket_dtype,
+    reference_buckets=reference_bucket_dtype,
     accounts=account_dtype,
     keys=key_dtype,
     balances=balance_dtype,

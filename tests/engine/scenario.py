@@ -360,6 +360,11 @@ def check_left(session: Session, who: str, name: str, lots: str) -> None:
     assert order.qty_lots - order.executed_lots - order.prevented_lots == int(lots)
 
 
+def check_reference_price(session: Session, price_ticks: str) -> None:
+    found = session.exchange.reference_price_ticks(MARKET, session.now_ns)  # type: ignore[attr-defined]
+    assert found == int(price_ticks), found
+
+
 def check_fees(session: Session, amount: str, asset: str) -> None:
     totals = session.exchange.totals()  # type: ignore[attr-defined]
     assert totals[ASSETS[asset] - 1].fees == int(amount)
@@ -396,6 +401,7 @@ CHECKS: list[tuple[str, Callable[..., None]]] = [
     (r"(\w+)'s (\S+) is at (\d+)", check_price),
     (r"(\w+)'s (\S+) has (\d+) left", check_left),
     (r"fees: (\d+) (\w+)", check_fees),
+    (r"reference price: (\d+)", check_reference_price),
 ]
 
 

@@ -22,6 +22,7 @@ from holdfast.codes import (
     InstrumentParameter,
     KeyPermission,
     KeyType,
+    Limit,
     OrderEventKind,
     OrderStatus,
     OrderType,
@@ -279,6 +280,7 @@ class FakeReplica:
         self.unavailable = ""
         self.refuse_next: RejectReason | None = None
         self.refuse_cancel_next: RejectReason | None = None
+        self.set_limits: dict[Limit, int] = {}
         self.refuse_countdown_next: RejectReason | None = None
         self.skip_next = False
         self.market_price_ticks = 2_500_000
@@ -352,6 +354,9 @@ class FakeReplica:
         )
 
     # Reads.
+
+    def limits(self) -> dict[Limit, int]:
+        return self.set_limits
 
     def account(self, account_id: int) -> Account | None:
         return self.accounts.get(account_id)

@@ -6,6 +6,7 @@ from typing import Any
 
 from holdfast.gateway.binance.endpoints import Answer, Call
 from holdfast.gateway.binance.market_endpoints import MarketEndpoints
+from holdfast.gateway.binance.market_rules import RuleEndpoints
 from holdfast.gateway.binance.market_sessions import StreamSession, open_session
 from holdfast.gateway.binance.market_streams import MarketStreams
 from holdfast.gateway.binance.parameters import parse_form
@@ -74,8 +75,15 @@ class Market:
         self.data = MarketData()
         self.history = FakeHistory()
         self.broadcast = FakeBroadcast()
-        self.streams = MarketStreams(self.data, lambda: self.reference, lambda: self.clock_ns, self.broadcast)
+        self.streams = MarketStreams(
+            self.data, lambda: self.reference, lambda: self.clock_ns, self.broadcast, self.reference_price_ticks
+        )
         self.endpoints = MarketEndpoints(self.data, self, self.history, lambda: self.clock_ns)
+        self.rules = RuleEndpoints(self, lambda: self.clock_ns)
+        self.reference_prices: dict[int, int] = {}  # In ticks.
+
+    def reference_price_ticks(self, instrument_id: int) -> int:
+        return self.reference_prices.get(instrument_id, 0)
 
     def apply(self, orders: list[Any] | None = None, book: list[Any] | None = None) -> None:
         batch = Batch(orders or [], book or [])
@@ -106,7 +114,7 @@ class Market:
     def get(self, target: str, unit_ns: int = MILLISECOND_NS) -> Any:
         """What a REST request is answered, as parsed JSON."""
         path, _, query = target.partition("?")
-        endpoint = self.endpoints.rest[path]
+        endpoint = (self.endpoints.rest | self.rules.rest)[path]
         answers: list[Answer] = []
         call = Call(lambda _call, answer: answers.append(answer), "127.0.0.1", self.clock_ns, unit_ns)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.codes import InstrumentParameter
+from holdfast.codes import InstrumentParameter, Limit
 from holdfast.instruments import Reference
 from holdfast.views import Account, Balance
 from tests.gateway.fakes import ACCOUNT_ID, BTC, START_NS, USDT, World, instrument
@@ -223,6 +223,19 @@ def test_exchange_info_is_what_strict_clients_decode(world: World) -> None:
         assert first[name] is False
     for name in ("quotePrecision", "quoteAssetPrecision", "baseAssetPrecision"):
         assert first[name] == 8
+
+
+def test_exchange_filters_are_shown_where_they_are_set(world: World) -> None:
+    assert world.get("/api/v3/exchangeInfo").json["exchangeFilters"] == []
+    world.replica.set_limits = {
+        Limit.EXCHANGE_ORDERS_MAX: 1000,
+        Limit.EXCHANGE_ALGO_ORDERS_MAX: 200,
+        Limit.PAGES_MAX: 9,
+    }
+    assert world.get("/api/v3/exchangeInfo").json["exchangeFilters"] == [
+        {"filterType": "EXCHANGE_MAX_NUM_ORDERS", "maxNumOrders": 1000},
+        {"filterType": "EXCHANGE_MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": 200},
+    ]
 
 
 def test_exchange_info_shows_optional_filters_only_when_they_apply(world: World) -> None:

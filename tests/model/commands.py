@@ -255,7 +255,7 @@ limits = _simple(
     None,
     None,
     _mostly([3, 8, 1, 0, 2, 5, 60 * SECOND_NS, HORIZON_NS], [-1], 15),
-    st.integers(0, 14),
+    st.sampled_from([*range(15), 9, 10, 10]),
 )
 names = st.tuples(
     st.just("name"),
@@ -276,6 +276,22 @@ rarities = _simple(
     st.integers(0, 2),
     st.integers(0, 5),
 )
+REFERENCES = [
+    (InstrumentParameter.BID_LIMIT_UP_PPM, 1_000_000),
+    (InstrumentParameter.BID_LIMIT_UP_PPM, 1_010_000),
+    (InstrumentParameter.BID_LIMIT_DOWN_PPM, 995_000),
+    (InstrumentParameter.ASK_LIMIT_UP_PPM, 1_005_000),
+    (InstrumentParameter.ASK_LIMIT_DOWN_PPM, 990_000),
+    (InstrumentParameter.ASK_LIMIT_DOWN_PPM, 10**9 + 1),
+    (InstrumentParameter.REFERENCE_PRICE_TICKS, 100),
+    (InstrumentParameter.REFERENCE_PRICE_TICKS, 101),
+    (InstrumentParameter.REFERENCE_BUCKETS, 63),
+    (InstrumentParameter.REFERENCE_BUCKETS, 2),
+    (InstrumentParameter.REFERENCE_BUCKETS, 64),
+    (InstrumentParameter.REFERENCE_BUCKET_MS, 7_000),
+    (InstrumentParameter.REFERENCE_BUCKET_MS, 30_000),
+    (InstrumentParameter.REFERENCE_BUCKET_MS, config.REFERENCE_BUCKET_MS_MAX),
+]
 # Filters that bite at the prices and quantities above, and values that are refused.
 parameters = st.tuples(
     st.just("parameter"),
@@ -325,6 +341,8 @@ parameters = st.tuples(
             (InstrumentParameter.BAND_AUCTION_NS, SECOND_NS),
             (InstrumentParameter.BAND_AUCTION_NS, config.REOPENING_STAGE_NS_MAX + 1),
             (InstrumentParameter.NONE, 1),
+            *REFERENCES,
+            *REFERENCES,
             (31, 1),
         ]
     ),
@@ -340,6 +358,14 @@ trading = _weighted(
     (12, places), (1, odd_places), (3, cancels), (4, replaces), (4, amendments), (2, countdowns), (2, ticks)
 )
 settings = _weighted((2, modes), (1, freezes), (1, kill_switches), (5, limits), (9, parameters))
+# A reference price by hand or as a mean, and a price range around it, while some trade.
+ranges = st.tuples(
+    st.just("range"),
+    instruments,
+    st.sampled_from([(0, 0, 100), (0, 0, 101), (2, 7_000, 0), (10, 1_000, 0), (63, 1, 0)]),
+    st.lists(st.sampled_from([0, 980_000, 995_000, 1_000_000, 1_005_000, 1_020_000]), min_size=4, max_size=4),
+    st.lists(trading, min_size=3, max_size=12),
+)
 interludes = st.tuples(
     st.just("interlude"),
     st.lists(settings, min_size=1, max_size=3),
@@ -349,9 +375,9 @@ interludes = st.tuples(
 operating = _weighted((2, cancel_alls), (4, money), (2, withdrawal_steps), (1, fees), (1, names), (1, rarities))
 rarely = _weighted(
     *((1, ladders), (1, cascades), (4, auctions), (2, reopenings), (1, crowds)),
-    *((3, trails), (2, icebergs), (2, pegging)),
+    *((3, trails), (2, icebergs), (2, pegging), (5, ranges)),
 )
-steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (14, rarely)))
+steps = st.tuples(times, _weighted((30, trading), (12, interludes), (6, operating), (17, rarely)))
 
 
 def commands_of(model: NaiveExchange, step: Step) -> Iterator[Command]:
@@ -505,6 +531,17 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
             yield command._replace(qty_lots=value, order_id=about, client_id=text)
         case "parameter", instrument, (which, value):
             yield _parameter(instrument, which, value)
+        case "range", instrument, (buckets, bucket_ms, by_hand), limits_ppm, wishes:
+            which = InstrumentParameter
+            yield _parameter(instrument, which.REFERENCE_BUCKETS, buckets)
+            yield _parameter(instrument, which.REFERENCE_BUCKET_MS, bucket_ms)
+            yield _parameter(instrument, which.REFERENCE_PRICE_TICKS, by_hand)
+            for number, ppm in enumerate(limits_ppm, which.BID_LIMIT_UP_PPM):
+                yield _parameter(instrument, number, ppm)
+            for one in wishes:
+                yield from _wished(model, one)
+            for number in range(which.BID_LIMIT_UP_PPM, which.ASK_LIMIT_DOWN_PPM + 1):
+                yield _parameter(instrument, number, 0)
         case "interlude", changes, wishes, is_put_right:
             undoing = []
             for one in changes:

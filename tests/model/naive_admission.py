@@ -265,6 +265,20 @@ class Admission(State):
             lots = qty + sum(o.leaves_lots for o in mine if o.side == Side.BUY)
             if holding.free + holding.locked + lots * instrument.lot_units > value(which.POSITION_MAX):
                 return RejectReason.MAX_POSITION
+        return self.judge_exchange_filters(order)
+
+    def judge_exchange_filters(self, order: Order) -> int:
+        """Of what the account has open in all markets together. An order that never rests counts for nothing."""
+        mine = [one for one in self.open if one.account_id == order.account_id]
+        orders_max, algo_orders_max = (
+            self.limits[which] for which in (Limit.EXCHANGE_ORDERS_MAX, Limit.EXCHANGE_ALGO_ORDERS_MAX)
+        )
+        if order.is_market and not order.is_stop:
+            return 0
+        if orders_max and len(mine) >= orders_max:
+            return RejectReason.EXCHANGE_MAX_NUM_ORDERS
+        if order.is_stop and algo_orders_max and sum(one.is_waiting for one in mine) >= algo_orders_max:
+            return RejectReason.EXCHANGE_MAX_NUM_ALGO_ORDERS
         return 0
 
     def is_delta_allowed(self, order: Order) -> bool:
@@ -293,13 +307,13 @@ class Admission(State):
 
     def is_price_near(self, order: Order) -> bool:
         instrument = self.instruments[order.instrument_id]
-        average = self.average_price(instrument)
+        middle = self.filter_price(instrument)
         which = InstrumentParameter
         up, down = which.BID_MULTIPLIER_UP_PPM, which.BID_MULTIPLIER_DOWN_PPM
         if order.side == Side.SELL:
             up, down = which.ASK_MULTIPLIER_UP_PPM, which.ASK_MULTIPLIER_DOWN_PPM
-        highest, lowest = average * instrument.parameter(up), average * instrument.parameter(down)
-        return not average or (
+        highest, lowest = middle * instrument.parameter(up), middle * instrument.parameter(down)
+        return not middle or (
             (highest == 0 or order.price_ticks * PPM <= highest) and (lowest == 0 or order.price_ticks * PPM >= lowest)
         )
 
@@ -309,7 +323,7 @@ class Admission(State):
         if order.quote_units:
             notional = order.quote_units
         elif is_market:
-            notional = self.average_price(instrument) * order.qty_lots * instrument.unit
+            notional = self.filter_price(instrument) * order.qty_lots * instrument.unit
             if not notional:
                 return True
         else:

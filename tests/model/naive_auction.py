@@ -81,6 +81,7 @@ class Auctions(Trading):
         self.traded_prices.append(price)
         self.taker_prices = [price]
         self.add_to_average(instrument, price, lots)
+        self.add_to_reference(instrument, price)
         accounts = dict.fromkeys((maker.account_id, taker.account_id))
         keys = [(account, asset) for account in accounts for asset in (instrument.base, instrument.quote)]
         before = [self.holdings[key].free + self.holdings[key].locked for key in keys]

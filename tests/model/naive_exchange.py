@@ -329,6 +329,8 @@ class NaiveExchange(Timers):
             self.reject(RejectReason.INSTRUMENT_INVALID)
             return
         instrument.parameters = after
+        if which in (InstrumentParameter.REFERENCE_BUCKETS, InstrumentParameter.REFERENCE_BUCKET_MS):
+            instrument.referred = {}
         self.done(which, value)
 
     def range_of(self, instrument: Instrument, which: int) -> tuple[int, int]:
@@ -351,6 +353,12 @@ class NaiveExchange(Timers):
                 return 0, config.REOPENING_STAGE_NS_MAX
             case names.MAKER_FEE_PPM | names.TAKER_FEE_PPM:
                 return 0, config.FEE_PPM_MAX
+            case names.REFERENCE_BUCKETS:
+                return 0, config.REFERENCE_BUCKETS_MAX
+            case names.REFERENCE_BUCKET_MS:
+                return 0, config.REFERENCE_BUCKET_MS_MAX
+            case names.REFERENCE_PRICE_TICKS:
+                return 0, config.PRICE_TICKS_MAX
             case names.ORDER_AMENDS_MAX:
                 return 0, config.ORDER_AMENDS_MAX
             case names.ICEBERG_PARTS_MAX:
@@ -367,6 +375,10 @@ class NaiveExchange(Timers):
                 | names.BID_MULTIPLIER_DOWN_PPM
                 | names.ASK_MULTIPLIER_UP_PPM
                 | names.ASK_MULTIPLIER_DOWN_PPM
+                | names.BID_LIMIT_UP_PPM
+                | names.BID_LIMIT_DOWN_PPM
+                | names.ASK_LIMIT_UP_PPM
+                | names.ASK_LIMIT_DOWN_PPM
             ):
                 return 0, MULTIPLIER_PPM_MAX
         return (0, config.NOTIONAL_MAX) if which in names.__members__.values() and which else (0, -1)

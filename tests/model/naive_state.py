@@ -45,6 +45,7 @@ class Instrument:
     last_price: int = 0
     stages: list[tuple[int, int]] = field(default_factory=list)  # Modes to come, and how long each is to last.
     next_mode_ts_ns: int = 0  # When the first of them is due; 0: there is none.
+    referred: dict[int, list[int]] = field(default_factory=dict)  # Bucket -> [trades, prices], both x 10,000.
     traded: dict[int, list[int]] = field(default_factory=dict)  # Minute -> [lots, ticks x lots].
 
     def parameter(self, which: InstrumentParameter) -> int:
@@ -206,6 +207,8 @@ class State:
             Limit.OPERATOR_KEYS_MAX: config.OPERATOR_KEYS_MAX,
             Limit.BALANCES_MAX: config.BALANCES_MAX,
             Limit.ACCOUNTS_MAX: config.ACCOUNTS_MAX,
+            Limit.EXCHANGE_ORDERS_MAX: 0,
+            Limit.EXCHANGE_ALGO_ORDERS_MAX: 0,
             Limit.COUNTDOWNS_MAX: config.COUNTDOWNS_MAX,
         }
 
@@ -235,6 +238,24 @@ class State:
         recent = [bucket for minute, bucket in instrument.traded.items() if minute > now - 5]
         lots = sum(bucket[0] for bucket in recent)
         return sum(bucket[1] for bucket in recent) // lots if lots else instrument.last_price
+
+    def reference_price(self, instrument: Instrument) -> int:
+        """By hand, or the mean of the trades' prices in the window that ends now; 0: none."""
+        which = InstrumentParameter
+        width_ns = instrument.parameter(which.REFERENCE_BUCKET_MS) * 10**6
+        if by_hand := instrument.parameter(which.REFERENCE_PRICE_TICKS):
+            return by_hand
+        begin = self.command.ts_ns - instrument.parameter(which.REFERENCE_BUCKETS) * width_ns
+        trades = prices = 0
+        for number, (count, total) in instrument.referred.items():
+            if (number + 1) * width_ns > begin:
+                expired = max(0, begin - number * width_ns) * 10_000 // width_ns
+                trades += count - count * expired // 10_000
+                prices += total - total * expired // 10_000
+        return prices // trades if trades else 0
+
+    def filter_price(self, instrument: Instrument) -> int:
+        return self.reference_price(instrument) or self.average_price(instrument)
 
     # What happened.
 

@@ -31,10 +31,12 @@ NOT_REMEMBERED = (
     RejectReason.DUPLICATE_CLIENT_ID,
 )
 BUCKETS_SUM_MAX = 2**61
+REFERENCE_SUM_MAX = 2**57
 
 
 class Trading(Trailing):
     band_reference = 0  # The average price when the taker in hand began; 0: none.
+    lowest = highest = 0  # The price range of the order in hand, in millionths of a tick.
     touched: Order | None = None  # One of the level that the taker in hand changed, and that was not told yet.
 
     # Commands.
@@ -222,15 +224,18 @@ class Trading(Trailing):
             self.tell_level(order.instrument_id, order.side, order.price_ticks)
             return
         self.band_reference = self.average_price(self.instruments[order.instrument_id])
+        self.lowest, self.highest = self.price_range(order)
         if order.time_in_force == TimeInForce.FOK and not self.is_fillable(order):
             self.expire(order, ExpiryReason.FILL_OR_KILL)
             return
         why = self.match(order)
-        is_outside = self.would_leave_band(order)
+        is_outside = why != ExpiryReason.PRICE_RANGE and self.would_leave_band(order)
         if is_outside:
             self.interrupt(order.instrument_id)
         if not order.is_live:
             self.close_id(order)
+        elif why == ExpiryReason.PRICE_RANGE:
+            self.expire(order, why)
         elif order.is_market:
             self.expire(order, ExpiryReason.PRICE_BAND if is_outside else why)
         elif order.time_in_force == TimeInForce.IOC:
@@ -307,7 +312,8 @@ class Trading(Trailing):
     def is_fillable(self, order: Order) -> bool:
         lots = 0
         for maker in self.opposite(order):
-            if lots >= order.qty_lots or not self.crosses(order, maker) or not self.is_in_band(maker):
+            is_met = self.crosses(order, maker) and self.is_in_range(maker) and self.is_in_band(maker)
+            if lots >= order.qty_lots or not is_met:
                 break
             if self.is_prevented(order, maker):
                 if order.self_trade_prevention == SelfTradePrevention.EXPIRE_MAKER:
@@ -340,6 +346,9 @@ class Trading(Trailing):
             maker = queue[0]
             price = maker.price_ticks
             lots = min(self.wanted_lots(taker, price), maker.shown_lots)
+            if self.crosses(taker, maker) and not self.is_in_range(maker):
+                why = ExpiryReason.PRICE_RANGE
+                break
             if lots == 0 or not self.crosses(taker, maker) or not self.is_in_band(maker):
                 break
             if self.is_prevented(taker, maker):
@@ -395,6 +404,7 @@ class Trading(Trailing):
         self.traded_prices.append(price)
         self.taker_prices.append(price)
         self.add_to_average(instrument, price, lots)
+        self.add_to_reference(instrument, price)
         maker_fee, taker_fee = self.settle(maker, lots, price, True), self.settle(taker, lots, price, False)
         self.set_status(maker, OrderStatus.PARTIALLY_FILLED if maker.leaves_lots else OrderStatus.FILLED)
         self.use_up_part(maker, lots)
@@ -476,6 +486,36 @@ class Trading(Trailing):
         sums = instrument.traded.setdefault(now, [0, 0])
         sums[0] += new[0]
         sums[1] += new[1]
+
+    # The price range.
+
+    def price_range(self, order: Order) -> tuple[int, int]:
+        """The lowest and the highest price in millionths of a tick that the order may trade at."""
+        instrument = self.instruments[order.instrument_id]
+        reference = self.reference_price(instrument)
+        which = InstrumentParameter
+        down, up = which.BID_LIMIT_DOWN_PPM, which.BID_LIMIT_UP_PPM
+        if order.side == Side.SELL:
+            down, up = which.ASK_LIMIT_DOWN_PPM, which.ASK_LIMIT_UP_PPM
+        return reference * instrument.parameter(down), reference * instrument.parameter(up) or 2**63
+
+    def is_in_range(self, maker: Order) -> bool:
+        return self.lowest <= maker.price_ticks * PPM <= self.highest
+
+    def add_to_reference(self, instrument: Instrument, price: int) -> None:
+        width_ns = instrument.parameter(InstrumentParameter.REFERENCE_BUCKET_MS) * 10**6
+        buckets = instrument.parameter(InstrumentParameter.REFERENCE_BUCKETS)
+        if not width_ns or not buckets:
+            return
+        now = self.command.ts_ns // width_ns
+        instrument.referred = {number: sums for number, sums in instrument.referred.items() if number > now - 64}
+        sums, count, total = instrument.referred.setdefault(now, [0, 0]), 10_000, price * 10_000
+        while sums[1] > REFERENCE_SUM_MAX - total:
+            for each in instrument.referred.values():
+                each[:] = [each[0] // 2, each[1] // 2]
+            count, total = count // 2, total // 2
+        sums[0] += count
+        sums[1] += total
 
     # Self-trade prevention.
 

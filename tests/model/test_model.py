@@ -93,6 +93,8 @@ class Session:
             assert average == model.average_price(instrument)
             assert engine.auction(instrument_id) == model.auction(instrument_id)
             assert [stage.mode for stage in engine.stages(instrument_id)] == [mode for mode, _ in instrument.stages]
+            reference = engine.reference_price_ticks(instrument_id, model.command.ts_ns)
+            assert reference == model.reference_price(instrument)
 
     def compare_follower(self) -> None:
         for (account_id, asset_id), holding in self.follower.balances.items():

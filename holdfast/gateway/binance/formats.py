@@ -98,13 +98,20 @@ def is_prevention(event: OrderEvent) -> bool:
     )
 
 
+# Why orders of status EXPIRED did; Binance has no other names.
+EXPIRY_REASONS: dict[int, str] = {
+    ExpiryReason.IMMEDIATE_OR_CANCEL: "UNFILLED_IOC_QUANTITY_EXPIRED",
+    ExpiryReason.FILL_OR_KILL: "UNFILLED_FOK_ORDER_EXPIRED",
+    ExpiryReason.NO_LIQUIDITY: "INSUFFICIENT_LIQUIDITY",
+    ExpiryReason.FUNDS_EXHAUSTED: "INSUFFICIENT_LIQUIDITY",
+    ExpiryReason.PAGES_FULL: "INSUFFICIENT_LIQUIDITY",
+    ExpiryReason.PRICE_RANGE: "EXECUTION_RULE_PRICE_RANGE_EXCEEDED",
+}
+
+
 def expiry_reason(order: Order | OrderEvent) -> str:
-    """Why an order of status EXPIRED did: its type and time in force say it."""
-    if order.time_in_force == TimeInForce.IOC:
-        return "UNFILLED_IOC_QUANTITY_EXPIRED"
-    if order.time_in_force == TimeInForce.FOK:
-        return "UNFILLED_FOK_ORDER_EXPIRED"
-    return "INSUFFICIENT_LIQUIDITY"
+    """Why an order of status EXPIRED did."""
+    return EXPIRY_REASONS[order.expiry_reason if isinstance(order, Order) else order.reason]
 
 
 # Replies to orders.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from holdfast.clock import Clock
-from holdfast.codes import OrderEventKind
+from holdfast.codes import Limit, OrderEventKind
 from holdfast.gateway.binance import errors, ws_api
 from holdfast.gateway.binance.amendments import Amendments
 from holdfast.gateway.binance.authentication import KeyTable
@@ -98,6 +98,7 @@ class Venue(Protocol):
     def open_orders(self, account_id: int, instrument_id: int = 0) -> list[Order]: ...
     def order(self, account_id: int, instrument_id: int, order_id: int = 0, client_id: str = "") -> Order | None: ...
     def is_pending(self, account_id: int, client_id: str) -> bool: ...
+    def limits(self) -> dict[Limit, int]: ...
 
 
 class BinanceGateway:

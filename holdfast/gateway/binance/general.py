@@ -11,7 +11,7 @@ import msgspec
 
 from holdfast.clock import Clock
 from holdfast.codes import InstrumentParameter as P
-from holdfast.codes import KeyPermission, OrderType, SelfTradePrevention, TradingMode
+from holdfast.codes import KeyPermission, Limit, OrderType, SelfTradePrevention, TradingMode
 from holdfast.config import NOTIONAL_MAX, ORDER_AMENDS_MAX
 from holdfast.gateway.binance import errors, formats
 from holdfast.gateway.binance.endpoints import Call, Endpoint
@@ -60,6 +60,7 @@ class GeneralVenue(Protocol):
     def reference(self) -> Reference: ...
     def account(self, account_id: int) -> Account | None: ...
     def balances(self, account_id: int) -> list[Balance]: ...
+    def limits(self) -> dict[Limit, int]: ...
 
 
 class General:
@@ -113,7 +114,7 @@ class General:
                 "timezone": "UTC",
                 "serverTime": call.time(self._venue.clock.now_ns()),
                 "rateLimits": self._rate_limits.shown_limits(),
-                "exchangeFilters": [],
+                "exchangeFilters": exchange_filters(self._venue.limits()),
                 "symbols": shown,
             }
         )
@@ -197,6 +198,22 @@ def _includes_spot(values: Values) -> bool:
     if not _PERMISSIONS.issuperset(asked):
         raise ApiError(errors.INVALID_PARAMETER, "permissions")
     return "SPOT" in asked
+
+
+# Limit → the filter's name, and its field.
+_EXCHANGE_FILTERS = {
+    Limit.EXCHANGE_ORDERS_MAX: ("EXCHANGE_MAX_NUM_ORDERS", "maxNumOrders"),
+    Limit.EXCHANGE_ALGO_ORDERS_MAX: ("EXCHANGE_MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders"),
+}
+
+
+def exchange_filters(limits: Mapping[Limit, int]) -> list[dict[str, Any]]:
+    """The filters over all markets; a limit of 0 is none."""
+    return [
+        {"filterType": name, field: limits[limit]}
+        for limit, (name, field) in _EXCHANGE_FILTERS.items()
+        if limits.get(limit)
+    ]
 
 
 def instrument_shown(instrument: Instrument) -> dict[str, Any]:

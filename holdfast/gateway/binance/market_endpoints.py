@@ -109,14 +109,14 @@ def window_minutes(name: str, text: str) -> int:
 
 
 _SYMBOL = Parameter("symbol", parameters.symbol, is_required=True)
-_STATUS = Parameter("symbolStatus", parameters.choice({s.name: s for s in SymbolStatus}, errors.INVALID_SYMBOL_STATUS))
+STATUS = Parameter("symbolStatus", parameters.choice({s.name: s for s in SymbolStatus}, errors.INVALID_SYMBOL_STATUS))
 _LIMIT = Parameter("limit", up_to(LIMIT_MAX))
 _START = Parameter("startTime", parameters.timestamp_ns)
 _END = Parameter("endTime", parameters.end_ts_ns)
 _FROM_ID = Parameter("fromId", parameters.long)
 _TYPE = Parameter("type", parameters.choice({t.name: t for t in TickerType}, errors.INVALID_TICKER_TYPE))
 _ZONE = Parameter("timeZone", zone_offset_s)
-_EITHER_SYMBOL = (Parameter("symbol", parameters.symbol), Parameter("symbols", parameters.symbols), _STATUS)
+_EITHER_SYMBOL = (Parameter("symbol", parameters.symbol), Parameter("symbols", parameters.symbols), STATUS)
 _KLINES = Parameters(_SYMBOL, Parameter("interval", interval, is_required=True), _START, _END, _ZONE, _LIMIT)
 
 
@@ -174,7 +174,7 @@ class MarketEndpoints:
         self._now_ns = now_ns
         self._rows = _KlineRows()
         depth = Endpoint(
-            Parameters(_SYMBOL, Parameter("limit", up_to(DEPTH_LIMIT_MAX)), _STATUS), self.depth, _depth_weight
+            Parameters(_SYMBOL, Parameter("limit", up_to(DEPTH_LIMIT_MAX)), STATUS), self.depth, _depth_weight
         )
         trades = Endpoint(Parameters(_SYMBOL, _LIMIT), self.trades, 25)
         historical = Endpoint(Parameters(_SYMBOL, _LIMIT, _FROM_ID), self.historical_trades, 25)

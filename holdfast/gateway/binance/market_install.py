@@ -17,6 +17,7 @@ class StreamsReplica(Protocol):
     @property
     def reference(self) -> Reference: ...
 
+    def reference_price_ticks(self, instrument_id: int) -> int: ...
     def add_reader(self, reader: Callable[[AppliedEvents], None]) -> None: ...
 
 
@@ -32,7 +33,7 @@ def install_market(
     `market_data` must be a reader of the replica already: streams tell what it knows after each batch. The REST paths
     and WebSocket API methods are rows of `market_endpoints.MarketEndpoints`.
     """
-    streams = MarketStreams(market_data, lambda: replica.reference, now_ns, broadcast)
+    streams = MarketStreams(market_data, lambda: replica.reference, now_ns, broadcast, replica.reference_price_ticks)
     replica.add_reader(streams.on_applied)
 
     def open_stream(request: Request) -> WebSocketSession | Response:

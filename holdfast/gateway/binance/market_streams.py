@@ -113,8 +113,10 @@ class MarketStreams:
         reference: Callable[[], Reference],
         now_ns: Callable[[], int],
         broadcast: Broadcast,
+        reference_price_ticks: Callable[[int], int],
     ) -> None:
         self.now_ns = now_ns
+        self._reference_price_ticks = reference_price_ticks
         self.listeners: set[Listener] = set()
         self._market_data = market_data
         self._reference = reference
@@ -175,7 +177,8 @@ class MarketStreams:
         if reference is not self._names_of:
             self._names_of = reference
             self._by_lower_symbol = {symbol.lower(): each for symbol, each in reference.by_symbol.items()}
-        return topic_of(name, Source(self._market_data, self._reference, unit_ns), self._by_lower_symbol)
+        source = Source(self._market_data, self._reference, unit_ns, self._reference_price_ticks)
+        return topic_of(name, source, self._by_lower_symbol)
 
     def _index(self, stream: Stream) -> None:
         for instrument_id, index in self._indexes_of(stream):

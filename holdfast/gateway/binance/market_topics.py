@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from holdfast.gateway.binance import market_messages as messages
+from holdfast.gateway.binance.market_rules import has_reference_price, reference_price_event
 from holdfast.instruments import Instrument, Reference
 from holdfast.market_data.bars import Bar
 from holdfast.market_data.book import Book
@@ -67,6 +68,7 @@ class Source(NamedTuple):
     market_data: MarketData
     reference: Callable[[], Reference]
     unit_ns: int
+    reference_price_ticks: Callable[[int], int]  # By instrument; 0: none now.
 
     def market(self, instrument: Instrument) -> Market:
         return self.market_data.market(instrument.instrument_id)
@@ -398,6 +400,25 @@ class AveragePrice(Topic):
         return messages.average_price_event(self.instrument, *state, now_ns, self._source.unit_ns)
 
 
+class ReferencePrice(Topic):
+    """Each second. A market that has no reference price stays silent."""
+
+    period_s = 1
+
+    def __init__(self, source: Source, instrument: Instrument) -> None:
+        self.instrument: Instrument = instrument
+        self._source = source
+
+    def initial(self, now_ns: int) -> str | None:
+        return self.poll(now_ns)
+
+    def poll(self, now_ns: int) -> str | None:
+        if not has_reference_price(self.instrument):
+            return None
+        price_ticks = self._source.reference_price_ticks(self.instrument.instrument_id)
+        return reference_price_event(self.instrument, price_ticks, now_ns, self._source.unit_ns)
+
+
 # Names.
 
 _array_name = re.compile(r"!(miniTicker|ticker_1h|ticker_4h|ticker_1d)@arr(?:@(?:1000|3000)ms)?")
@@ -408,6 +429,7 @@ _PLAIN: dict[str, Callable[[Source, Instrument], Topic]] = {
     "aggTrade": AggregateTopic,
     "bookTicker": BookTicker,
     "avgPrice": AveragePrice,
+    "referencePrice": ReferencePrice,
 }
 
 

@@ -8,7 +8,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from holdfast.config import FEE_PPM_MAX, ICEBERG_PARTS_MAX, ORDER_AMENDS_MAX
+from holdfast.config import (
+    FEE_PPM_MAX,
+    ICEBERG_PARTS_MAX,
+    ORDER_AMENDS_MAX,
+    REFERENCE_BUCKET_MS_MAX,
+    REFERENCE_BUCKETS_MAX,
+)
 
 Amount = Annotated[str, Meta(pattern=r"^[0-9]{1,20}(\.[0-9]{1,8})?$", description="Decimal text, as 0.015")]
 AssetCode = Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,20}$", description="As BTC")]
@@ -30,6 +36,8 @@ LimitName = Literal[
     "operator_keys_max",
     "balances_max",
     "accounts_max",
+    "exchange_orders_max",
+    "exchange_algo_orders_max",
     "countdowns_max",
 ]
 
@@ -234,6 +242,13 @@ class Parameters(Asked):
     order_amends_max: Annotated[int, Meta(ge=0, le=ORDER_AMENDS_MAX)] | UnsetType = UNSET
     iceberg_parts_max: Annotated[int, Meta(ge=0, le=ICEBERG_PARTS_MAX)] | UnsetType = UNSET
     iceberg_orders_max: Count | UnsetType = UNSET
+    bid_limit_up: Amount | UnsetType = UNSET
+    bid_limit_down: Amount | UnsetType = UNSET
+    ask_limit_up: Amount | UnsetType = UNSET
+    ask_limit_down: Amount | UnsetType = UNSET
+    reference_buckets: Annotated[int, Meta(ge=0, le=REFERENCE_BUCKETS_MAX)] | UnsetType = UNSET
+    reference_bucket_ms: Annotated[int, Meta(ge=0, le=REFERENCE_BUCKET_MS_MAX)] | UnsetType = UNSET
+    reference_price: Amount | UnsetType = UNSET
 
 
 class AddInstrument(Asked):

@@ -20,9 +20,9 @@ import msgspec
 import numpy as np
 from numba import njit
 
-from holdfast.codes import ExpiryReason, OrderEventKind, OrderStatus, TimeInForce
+from holdfast.codes import ExpiryReason, OrderEventKind, OrderStatus
 from holdfast.config import CLIENT_ID_BYTES, PRICE_SCALE
-from holdfast.events import OrderEvent, order_event_dtype
+from holdfast.events import order_event_dtype
 from holdfast.gateway.binance import formats
 from holdfast.gateway.binance.formats import ResponseType
 from holdfast.instruments import SHOWN_DECIMALS, Asset, Instrument, Reference
@@ -154,7 +154,6 @@ def _words(tables: dict[int, dict[int, str]]) -> np.ndarray:
     return words
 
 
-_no_event = OrderEvent._make(np.zeros((), order_event_dtype).item())
 _WORDS = _words(
     {
         _STATUS: formats.STATUSES,
@@ -162,7 +161,7 @@ _WORDS = _words(
         _TYPE: formats.TYPES,
         _SIDE: formats.SIDES,
         _PREVENTION: formats.PREVENTIONS,
-        _EXPIRY: {each: formats.expiry_reason(_no_event._replace(time_in_force=each)) for each in TimeInForce},
+        _EXPIRY: formats.EXPIRY_REASONS,
     }
 )
 
@@ -391,7 +390,7 @@ def _put_order(out, at, wanted, i, orders, order_bytes, own, market, names, word
     at = _put_word(out, at, words, _PREVENTION + event["self_trade_prevention"])
     if event["status"] == OrderStatus.EXPIRED:
         at = _put(out, at, b',"expiryReason":')
-        at = _put_word(out, at, words, _EXPIRY + event["time_in_force"])
+        at = _put_word(out, at, words, _EXPIRY + event["reason"])
     return _put(out, at, b"}")
 
 
