@@ -80,7 +80,7 @@ def trade() -> None:
 
 
 def show_parts(maker: Client, taker: Client) -> None:
-    """An iceberg in the client's own words, and a pegged order: the book shows a part of one, the other joins it."""
+    """The book shows a part of an iceberg, and a pegged order joins it."""
     iceberg = maker.order_limit_sell(symbol=SYMBOL, quantity="3", price="3300", icebergQty="0.5")
     assert iceberg["icebergQty"] == "0.50000000"
     assert is_soon(lambda: maker.get_order_book(symbol=SYMBOL)["asks"] == [["3300.00000000", "0.50000000"]])

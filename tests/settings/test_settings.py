@@ -91,6 +91,8 @@ def test_default_file_has_the_four_markets() -> None:
         ('price_max = "1000000"', 'price_max = "ten"', r'line 13: .*price_max "ten" is not a decimal number'),
         ('price_max = "1000000"', 'price_max = "100000000"', r"line 13: .*price_max is more than 1000000000 ticks"),
         ('qty_max = "9000"', 'qty_max = "90000000000000"', r"line 14: .*qty_max times price_max is more than"),
+        ('qty_max = "9000"', 'qty_max = "9000"\niceberg_parts_max = 101', r"line 15: .*parts_max is more than 100"),
+        ('qty_max = "9000"', 'qty_max = "9000"\norder_amends_max = 101', r"line 15: .*amends_max is more than 100"),
         ('qty_max = "9000"', 'qty_max = "9000"\nqty_min = "9001"', r"line 14: .*qty_max is less than qty_min"),
         ("taker_fee_ppm = 750", "taker_fee_ppm = 750.0", r"line 15: .*taker_fee_ppm is not a whole number"),
         ("taker_fee_ppm = 750", "taker_fee_ppm = 100001", r"line 15: .*is more than 100000 millionths"),
