@@ -11,6 +11,7 @@ newest snapshot, on the same port.
 
 import asyncio
 import gc
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +45,7 @@ from holdfast.journal.data_directory import read_venue_id
 from holdfast.journal.interface import JournalError, JournalGoneError
 from holdfast.journal.joined_journal import JoinedJournal
 from holdfast.journal.joining import Here, Welcome
-from holdfast.journal.writer_link import WriterLink
+from holdfast.journal.writer_link import RETRY_SECONDS, WriterLink
 from holdfast.process import HOUSEKEEPING_SECONDS, IMAGE_SECONDS, STOP_SECONDS_MAX, settle, tls_of, warm_up
 from holdfast.progress import Progress
 from holdfast.recovery import Journaled, State, recover
@@ -67,9 +68,11 @@ class StartOverError(Exception):
 def run(options: JoinOptions) -> int:
     """Run a gateway until it is told to stop; the exit code. Raises StartError with a sentence when it cannot."""
     logs.configure_stderr()
+    starts = 0
     while True:
         with Progress() as progress:
-            gateway = JoinedGateway(options)
+            gateway = JoinedGateway(options, is_patient=starts > 0)
+            starts += 1
             try:
                 return uvloop.run(_run(gateway, progress))
             except StartOverError as why:
@@ -97,27 +100,31 @@ async def _run(gateway: "JoinedGateway", progress: Progress) -> int:
 class JoinedGateway:
     """The parts of a joined gateway, and the loop's tasks that keep them going."""
 
-    def __init__(self, options: JoinOptions) -> None:
+    def __init__(self, options: JoinOptions, is_patient: bool) -> None:
+        """`is_patient`: wait for the venue if it is not there."""
         self.port = options.port  # The real one once it listens.
         self._options = options
+        self._is_patient = is_patient
         self._data = options.data
         self._closing: list[Callable[[], object]] = []  # In the order of opening; closed backwards.
         self._tasks: list[asyncio.Task[None]] = []
-        self._ended: asyncio.Future[None] | None = None
+        self._ended: asyncio.Future[None]
         self._is_serving = False
 
     def end(self) -> None:
-        """Let it stop, at once or when it has started."""
-        self._finish(None)
+        """Let `serve` return. While it still starts, nothing is in hand and a compiler may run for minutes: leave."""
+        if not self._is_serving:
+            os._exit(0)
+        if not self._ended.done():
+            self._ended.set_result(None)
 
-    def _finish(self, failure: Exception | None) -> None:
-        ended = self._ended
-        if ended is None or ended.done():
-            return
-        if failure is None:
-            ended.set_result(None)
-        else:
-            ended.set_exception(failure)
+    def _fail(self, failure: Exception) -> None:
+        if not self._ended.done():
+            self._ended.set_exception(failure)
+
+    @property
+    def _has_failed(self) -> bool:
+        return self._ended.done() and self._ended.exception() is not None
 
     async def start(self, progress: Progress) -> None:
         """Join and bring everything up. Raises StartError, JournalError or HistoryError."""
@@ -146,7 +153,7 @@ class JoinedGateway:
     async def _join(self, venue_id: str) -> Welcome:
         self._link = WriterLink(self._data, venue_id, __version__, Engine.RULES_VERSION)
         try:
-            await self._link.connect()
+            await self._connect()
         except TimeoutError as error:
             raise StartError(f"The venue on {self._data} runs but does not answer; try again.") from error
         except OSError as error:
@@ -158,6 +165,16 @@ class JoinedGateway:
         assert welcome is not None
         self._clock = Clock(wall_ns=self._link.venue_now_ns)  # The writer's, since it judges deadlines.
         return welcome
+
+    async def _connect(self) -> None:
+        while True:
+            try:
+                await self._link.connect()
+                return
+            except OSError:
+                if not self._is_patient:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
 
     def _recover(self, history: History, progress: Progress) -> State:
         """Retention may remove a segment that is just being read; then there is a newer snapshot."""
@@ -188,7 +205,7 @@ class JoinedGateway:
             self._clock,
             Journaled(self._data).rebuild,
             self._on_committed,
-            self._finish,
+            self._fail,
         )
         self._replica.add_reader(state.market_data.on_applied)
         self._replica.add_reader(history.on_applied)
@@ -227,7 +244,6 @@ class JoinedGateway:
 
     async def serve(self) -> None:
         """Go on until `end`. Raises StartOverError, or whatever else this replica cannot go on after."""
-        assert self._ended is not None
         self._is_serving = True
         settle()
         self._every(IMAGE_SECONDS, self._show)
@@ -259,26 +275,25 @@ class JoinedGateway:
 
     def _on_committed(self) -> None:
         """Follow the journal. After a failure there is no going on: this replica would not be what the journal says."""
-        assert self._ended is not None
-        if self._ended.done():
+        if self._has_failed:
             return
         try:
             self._replica.on_committed()
         except JournalGoneError as gone:
-            self._finish(StartOverError(str(gone)))
+            self._fail(StartOverError(str(gone)))
         except Exception as failure:
             log.critical("this replica cannot go on", why=str(failure), exc_info=True)
-            self._finish(failure)
+            self._fail(failure)
 
     def _on_joined(self, welcome: Welcome) -> None:
         """The venue is back; perhaps not as it was."""
-        jump_ns = welcome.clock_ns - self._clock.now_ns()
+        jump_ns = self._link.venue_now_ns() - self._clock.now_ns()
         if welcome.rate_limits != self._welcome.rate_limits:
-            self._finish(StartOverError("The venue has other rate limits than before."))
+            self._fail(StartOverError("The venue has other rate limits than before."))
         elif abs(jump_ns) > CLOCK_JUMP_NS_MAX:
-            self._finish(StartOverError(f"The venue's clock is {jump_ns / 1e9:.1f} s from this gateway's."))
+            self._fail(StartOverError(f"The venue's clock is {jump_ns / 1e9:.1f} s from this gateway's."))
         elif (self._data / "history.sqlite").stat().st_ino != self._history_file:
-            self._finish(StartOverError("The venue has made its account history anew."))
+            self._fail(StartOverError("The venue has made its account history anew."))
         self._welcome = welcome
 
     def _follow_alone(self) -> None:
@@ -289,7 +304,7 @@ class JoinedGateway:
         try:
             self._streams.tick(self._clock.now_ns())
         except AssertionError as bug:
-            self._finish(bug)  # Market data is not what the journal says, and nothing would mend it.
+            self._fail(bug)  # Market data is not what the journal says, and nothing would mend it.
 
     def _keep_house(self) -> None:
         self._auditor.tick()

@@ -85,8 +85,8 @@ def gateway(
 ) -> None:
     """Run one more gateway beside a running venue. Example: [bold]holdfast gateway --join data --port 8001[/bold]
 
-    It speaks REST and WebSocket as the venue does. It follows the venue's journal and appends through the venue's process. It may be stopped or killed at any time;
-    while the venue is away it answers reads and refuses orders. It logs to stderr.
+    It speaks REST and WebSocket as the venue does, follows its journal, and appends through the venue's process. It may
+    be stopped or killed at any time. While the venue is away it answers reads and refuses orders. It logs to stderr.
     """
     if (tls_certificate is None) != (tls_key is None):
         fail("A TLS certificate and its key are given together: --tls-certificate FILE --tls-key FILE.")

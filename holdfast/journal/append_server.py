@@ -14,7 +14,7 @@ import asyncio
 import os
 import socket
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 import structlog
@@ -233,8 +233,7 @@ class _Connection(asyncio.Protocol):
     # From the loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass.
         self._server.arrived(self)
 
     def connection_lost(self, _error: Exception | None) -> None:

@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 import structlog
@@ -140,9 +140,9 @@ class WriterLink:
 
     def close(self) -> None:
         """Leave. What was handed over goes out first."""
-        self.listener = None
-        if self._connection is not None:
-            self._connection.transport.close()
+        connection, self._connection, self.listener = self._connection, None, None
+        if connection is not None:
+            connection.transport.close()
 
     # From the connection.
 
@@ -196,9 +196,8 @@ class _Connection(asyncio.Protocol):
         self._messages = Messages()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.write(self._link.greeting())
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass.
+        self.transport.write(self._link.greeting())
 
     def connection_lost(self, _error: Exception | None) -> None:
         if not self.greeted.done():

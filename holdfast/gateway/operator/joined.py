@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from holdfast.gateway.operator.answers import json_response, problem_response
 from holdfast.gateway.operator.app import METRICS_TYPE
@@ -32,7 +33,7 @@ class GatewayHealth(msgspec.Struct, rename="camel"):
     behind_ms: int  # How long the first of them has been durable.
 
 
-def create_app(health: Callable[[], GatewayHealth], metrics: Callable[[], bytes]) -> Starlette:
+def create_app(health: Callable[[], GatewayHealth], metrics: Callable[[], bytes]) -> ASGIApp:
     """The application for one joined gateway; it is mounted where the venue mounts its own."""
 
     async def is_healthy(_request: Request) -> Response:
@@ -55,7 +56,7 @@ def create_app(health: Callable[[], GatewayHealth], metrics: Callable[[], bytes]
         )
 
     everything = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/healthz", is_healthy),
             Route("/readyz", is_ready),
@@ -63,3 +64,8 @@ def create_app(health: Callable[[], GatewayHealth], metrics: Callable[[], bytes]
             Route("/{path:path}", elsewhere, methods=everything),
         ]
     )
+
+    async def with_whole_paths(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "root_path": ""}, receive, send)
+
+    return with_whole_paths
