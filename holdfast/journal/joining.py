@@ -185,7 +185,7 @@ class Messages:
 
 @contextmanager
 def socket_path(directory: Path) -> Iterator[str]:
-    """Where the socket of a data directory lies, within the 107 bytes that the kernel takes however long its path is."""
+    """Where a directory's socket lies, within the 107 bytes that the kernel takes however long the path is."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield f"/proc/self/fd/{handle}/{SOCKET}"
