@@ -33,6 +33,7 @@ from holdfast.gateway.binance.gateway import BinanceGateway
 from holdfast.gateway.binance.market_endpoints import MarketEndpoints
 from holdfast.gateway.binance.market_install import install_market
 from holdfast.gateway.binance.market_streams import MarketStreams
+from holdfast.gateway.binance.orders_elsewhere import OrdersElsewhere
 from holdfast.gateway.binance.rate_limits import Limits
 from holdfast.gateway.line.server import LineServer, check_socket_path
 from holdfast.gateway.operator.app import MOUNTS, create_app
@@ -41,7 +42,7 @@ from holdfast.gateway.server.broadcast import Broadcaster
 from holdfast.gateway.server.routes import Routes
 from holdfast.gateway.server.server import Server, ServerStartError, check_address
 from holdfast.journal import retention
-from holdfast.journal.append_server import AppendServer, Identity
+from holdfast.journal.append_server import AppendServer, Identity, is_of_a_joined_gateway
 from holdfast.journal.batch_writer import JournalSettings
 from holdfast.journal.data_directory import LINE_SOCKET, DataDirectory
 from holdfast.journal.file_journal import FileJournal
@@ -304,6 +305,8 @@ class Venue:
         loop = asyncio.get_running_loop()
         limits = Limits(**self._settings.rate_limits._asdict())
         self._gateway = BinanceGateway(routes, self._replica, limits, loop.call_later, loop.call_soon)
+        elsewhere = OrdersElsewhere(self._gateway.rate_limits, is_of_a_joined_gateway, self._clock.now_ns)
+        self._replica.add_reader(elsewhere.on_applied)
         market = MarketEndpoints(state.market_data, self._replica, history, self._clock.now_ns)
         self._gateway.add_public(market.rest, market.methods)
         self._streams: MarketStreams = install_market(

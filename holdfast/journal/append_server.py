@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import structlog
 
 from holdfast.clock import steady_ns
@@ -286,6 +288,11 @@ class _Connection(asyncio.Protocol):
             self._server.venue.append(bytes(group))
         except JournalUnavailableError as error:
             self._transport.write(joining.refused(joining.request_number(group), error.reason))
+
+
+def is_of_a_joined_gateway(gateway_ids: npt.NDArray[np.int16]) -> npt.NDArray[np.bool_]:
+    """Of the commands with these gateway ids, which came by the socket."""
+    return gateway_ids >= GATEWAY_ID_FIRST
 
 
 def check_group(group: bytes | bytearray) -> None:
