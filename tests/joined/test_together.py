@@ -149,6 +149,17 @@ def test_gateway_says_how_it_is_and_where_operators_are_served(together: Joined)
         soon(shown, {process.url: process.pid for process in (together.first, together.second)})
 
 
+def test_orders_count_against_the_accounts_limit_wherever_they_were_placed(together: Joined) -> None:
+    key = together.venue.trader("counted", BTC="1")
+    everywhere = (together.venue, together.first, together.second)
+    for process in everywhere:
+        with at(process, key) as rest:
+            assert sell(rest)[0] == 200
+    for process in everywhere:
+        with at(process, key) as rest:
+            soon(lambda rest=rest: rest.signed("GET", "/api/v3/rateLimit/order")[1][1]["count"], 3)
+
+
 def test_gateway_has_the_limits_of_the_venue(together: Joined) -> None:
     with at(together.first) as first, at(together.venue) as venue:
         limits = [rest.call("GET", "/api/v3/exchangeInfo")[1]["rateLimits"] for rest in (first, venue)]
