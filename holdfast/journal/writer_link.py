@@ -112,6 +112,9 @@ class WriterLink:
         loop = asyncio.get_running_loop()
         with joining.socket_path(self._directory) as path:
             connecting = socket.socket(socket.AF_UNIX)
+            connecting.setblocking(
+                False
+            )  # With many waiting at a venue that is held, the kernel would let this one wait.
             try:
                 connecting.connect(path)
             except OSError:
