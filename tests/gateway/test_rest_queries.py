@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.codes import InstrumentParameter, Limit
+from holdfast.codes import InstrumentParameter, Limit, OrderStatus
 from holdfast.instruments import Reference
 from holdfast.views import Account, Balance
 from tests.gateway.fakes import ACCOUNT_ID, BTC, START_NS, USDT, World, instrument
@@ -317,3 +317,14 @@ def test_signed_shims(world: World) -> None:
     assert coins[0]["free"] == "10.00000000"
     assert coins[0]["networkList"] == []
     assert world.get("/sapi/v1/spot/delist-schedule").status == 401
+
+
+def test_order_that_is_closed_in_the_file_and_still_open_here_is_shown_once(busy: World) -> None:
+    """A joined gateway may apply a command a moment after the venue has written what it led to."""
+    closed = busy.replica.history.closed
+    ahead = busy.replica.open_orders(ACCOUNT_ID)[0]._replace(status=OrderStatus.CANCELED)
+    closed.append(ahead)
+    closed.sort(key=lambda order: order.order_id)
+    shown = busy.signed("GET", "/api/v3/allOrders", symbol="BTCUSDT").json
+    assert len(set(ids(shown))) == len(ids(shown))
+    assert [order["status"] for order in shown if order["orderId"] == ahead.order_id] == ["CANCELED"]

@@ -344,6 +344,16 @@ class ReaderState(Told):
     failure: str
 
 
+class GatewayState(Told):
+    """A gateway in a process of its own that has joined."""
+
+    gateway_id: int
+    pid: int
+    url: str
+    applied_seq: int
+    """Up to where it had applied the journal, at most a second ago."""
+
+
 class SnapshotState(Told):
     seq: int
     bytes: int
@@ -368,6 +378,7 @@ class VenueState(Told):
     """Empty when it is too dear to compute now."""
     journal: JournalState
     readers: list[ReaderState]
+    gateways: list[GatewayState]
     snapshots: list[SnapshotState]
     pools: dict[str, PoolState]
     limits: dict[str, int]
