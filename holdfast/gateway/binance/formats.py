@@ -109,6 +109,7 @@ def is_prevention(event: OrderEvent) -> bool:
 
 # Why orders of status EXPIRED did; Binance has no other names.
 EXPIRY_REASONS: dict[int, str] = {
+    ExpiryReason.NONE: "NONE",
     ExpiryReason.IMMEDIATE_OR_CANCEL: "UNFILLED_IOC_QUANTITY_EXPIRED",
     ExpiryReason.FILL_OR_KILL: "UNFILLED_FOK_ORDER_EXPIRED",
     ExpiryReason.NO_LIQUIDITY: "INSUFFICIENT_LIQUIDITY",
