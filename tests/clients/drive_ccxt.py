@@ -141,7 +141,9 @@ def trail(maker: ccxt.binance, taker: ccxt.binance) -> None:
         ("STOP_LOSS_LIMIT", 100),
     ]
     assert [int(each["trailingTime"]) > 0 for each in shown] == [True, False], shown
-    refuse(ccxt.BadRequest, lambda: taker.create_order(SYMBOL, "market", "sell", 1, None, {**how, "trailingPercent": 50}))
+    refuse(
+        ccxt.BadRequest, lambda: taker.create_order(SYMBOL, "market", "sell", 1, None, {**how, "trailingPercent": 50})
+    )
     maker.create_order(SYMBOL, "limit", "sell", 0.001, 50_500)
     assert taker.create_order(SYMBOL, "market", "buy", 0.001)["average"] == 50_500
     maker.create_order(SYMBOL, "limit", "buy", 0.002, 49_995)
