@@ -28,6 +28,7 @@ BENCHES = {
     "engine_wide": Bench("the engine with 1,000 instruments and a million accounts, beside a narrow venue"),
     "ids": Bench("the engine with 50 million client order ids, beside only those of open orders"),
     "recovery": Bench("replay, and a restart behind a snapshot", ("--commands", "2000000", "--behind", "500000")),
+    "poison": Bench("how long a command on which the engine fails stops the others", ("--behind", "50000")),
     "journal": Bench("durable appends and reading, beside the bare system calls", ()),
     "rest": Bench("orders over REST, beside an empty route"),
     "ws_api": Bench("orders over the WebSocket API, beside an empty echo"),

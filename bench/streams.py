@@ -43,6 +43,7 @@ from holdfast.gateway.server.routes import Routes
 from holdfast.gateway.server.server import Server
 from holdfast.instruments import Asset, Instrument, Reference
 from holdfast.market_data import MarketData
+from holdfast.views import Auction
 
 READERS = 2_000
 QUIET = 50
@@ -110,7 +111,7 @@ async def ticks(seconds: float) -> AsyncIterator[int]:
 
 async def holdfast(readers: "Readers") -> Round:
     venue, routes, broadcaster = Venue(), Routes(), Broadcaster()
-    streams = install_market(routes, venue, venue.data, broadcaster, time.monotonic_ns)
+    streams = install_market(routes, venue, venue.data, broadcaster, time.monotonic_ns, lambda _: Auction(0, 0, 0))
     server = Server(routes, limits=Limits(connections_per_ip=READERS + QUIET + 10))
     await server.start()
 

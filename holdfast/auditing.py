@@ -31,5 +31,7 @@ class Auditor:
         self.passes += 1
         if result.mismatches:
             self.mismatches += len(result.mismatches)
-            self.finding = f"The audit of balances found a mismatch; new orders are refused: {result.mismatches[0]}."
+            more = f", and {len(result.mismatches) - 1} more (see the log)" * (len(result.mismatches) > 1)
+            found = f"{result.mismatches[0]}{more}"
+            self.finding = f"The audit of balances found a mismatch; new orders are refused: {found}."
             log.critical("audit mismatch", mismatches=[str(mismatch) for mismatch in result.mismatches])

@@ -183,7 +183,7 @@ class InstrumentParameter(IntEnum):
     ORDER_AMENDS_MAX = 19  # How often one order may be amended; 0: as often as `config.ORDER_AMENDS_MAX` says.
     ALGO_ORDERS_MAX = 20  # Orders of an account that wait for their stop price; 0: no bound of their own.
     BAND_PPM = 28  # How far from the average price a trade may be, in millionths of it; 0: however far.
-    BAND_AUCTION_NS = 29  # How long the auction lasts that a price band has begun; 0: until an operator ends it.
+    BAND_AUCTION_SECONDS = 29  # How long the auction lasts that a price band has begun; 0: until an operator ends it.
     TRAILING_ABOVE_BIPS_MIN = 21  # TRAILING_DELTA of trailing stops that start at or above the last price.
     TRAILING_ABOVE_BIPS_MAX = 22  # 0: there are no such orders.
     TRAILING_BELOW_BIPS_MIN = 23  # And of those that start at or below it.
@@ -204,6 +204,7 @@ class InstrumentRule(IntEnum):
 
     REFERENCE_MEAN = 1  # Its trades make a reference price.
     PRICE_RANGE = 2
+    PRICE_BAND = 4
 
 
 class Limit(IntEnum):

@@ -45,7 +45,7 @@ REFERENCE_BUCKET_MS_MAX = 24 * 3600 * 1000  # and the greatest width of one.
 STEP_ORDER_EVENTS_MAX = 64
 
 # Time.
-REOPENING_STAGE_NS_MAX = 7 * 24 * 3600 * 10**9  # Of HALT, CANCEL_ONLY or AUCTION in a schedule, or by a price band.
+STAGE_SECONDS_MAX = 7 * 24 * 3600  # Of HALT, CANCEL_ONLY or AUCTION in a schedule, or by a price band.
 RECV_WINDOW_MS_DEFAULT = 5_000
 RECV_WINDOW_MS_MAX = 60_000
 COUNTDOWN_MS_MAX = 7 * 24 * 3600 * 1000  # The longest that a dead man's timer may be set to.

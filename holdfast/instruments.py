@@ -61,6 +61,13 @@ class Asset(NamedTuple):
         return format_decimal(units, self.decimals)
 
 
+class Stage(NamedTuple):
+    """A trading mode that an instrument is going to by itself, and when: event time."""
+
+    mode: TradingMode
+    begins_ts_ns: int
+
+
 class Instrument(NamedTuple):
     """A market. `tick_e8` is the tick size in 1e-8 of the quote; `lot_units` the lot in base units."""
 
@@ -73,6 +80,13 @@ class Instrument(NamedTuple):
     units_per_tick_lot: int  # One lot at one tick costs so many quote units; a whole number by admission.
     mode: TradingMode
     parameters: Mapping[InstrumentParameter, int]
+    stages: tuple[Stage, ...] = ()  # The modes that it is going to by itself, the next one first.
+
+    @property
+    def allows_trailing(self) -> bool:
+        """Whether TRAILING_DELTA lets any trailing stop in."""
+        maxima = (InstrumentParameter.TRAILING_ABOVE_BIPS_MAX, InstrumentParameter.TRAILING_BELOW_BIPS_MAX)
+        return any(self.parameters.get(which, 0) for which in maxima)
 
     def price_ticks(self, price_e8: int) -> int | None:
         """A price of `parse_decimal` in ticks, or None when it is not a whole number of ticks."""

@@ -93,6 +93,8 @@ _OF_REFERENCE = (
     CommandKind.ADD_INSTRUMENT,
     CommandKind.SET_INSTRUMENT_PARAMETER,
     CommandKind.SET_TRADING_MODE,
+    CommandKind.SCHEDULE_REOPENING,
+    CommandKind.CANCEL_REOPENING,
 )
 _HALTING = (ControlEventKind.COMMAND_SKIPPED, ControlEventKind.TRADING_MODE_CHANGED)
 
@@ -294,6 +296,10 @@ class Replica:
     def book(self, instrument_id: int, depth: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int]:
         """Bids and asks as (price_ticks, lots), best first, and the book's update id."""
         return self.engine.book(instrument_id, depth)
+
+    def auction(self, instrument_id: int) -> views.Auction:
+        """What an auction would come to if it ended now."""
+        return self.engine.auction(instrument_id)
 
     def limits(self) -> dict[Limit, int]:
         return self.engine.limits()

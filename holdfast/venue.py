@@ -305,7 +305,7 @@ class Venue:
         self._gateway.add_public(market.rest, market.methods)
         self._gateway.add_public(rules.rest, rules.methods)
         self._streams: MarketStreams = install_market(
-            routes, self._replica, state.market_data, broadcaster, self._clock.now_ns
+            routes, self._replica, state.market_data, broadcaster, self._clock.now_ns, self._gateway.status.auction
         )
         tls, expires = self._tls()
         services = VenueServices(

@@ -195,10 +195,3 @@ class Auction(NamedTuple):
     price_ticks: int  # 0: nothing would trade.
     lots: int
     surplus_lots: int  # Wanted at that price and not served: positive of buyers, negative of sellers.
-
-
-class Stage(NamedTuple):
-    """A trading mode that an instrument is going to by itself, and when: event time."""
-
-    mode: int  # TradingMode
-    begins_ts_ns: int

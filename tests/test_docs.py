@@ -21,6 +21,7 @@ from holdfast.market_data.market_data import MarketData
 from holdfast.market_data.trades import AGGREGATES_KEPT, TRADES_KEPT
 from holdfast.progress import snippet
 from holdfast.settings import RateLimits
+from holdfast.views import Auction
 from tests.gateway.fakes import World
 from tests.gateway.market_venue import Market
 from tests.market_data.session import BTCUSDT, REFERENCE
@@ -109,7 +110,7 @@ def test_every_documented_stream_exists_and_every_kind_of_stream_is_documented()
     names = [in_ticks(row[0])[0].replace("<symbol>", "btcusdt") for row in table("| Stream | When |")]
     for name, chosen in values.items():
         names = [each.replace(f"<{name}>", one) for each in names for one in chosen]
-    source = Source(MarketData(), lambda: REFERENCE, 1_000_000, lambda _: 0)
+    source = Source(MarketData(), lambda: REFERENCE, 1_000_000, lambda _: 0, lambda _: Auction(0, 0, 0))
     topics = {name: topic_of(name, source, {"btcusdt": BTCUSDT}) for name in names}
     assert [name for name, topic in topics.items() if topic is None] == []
     assert {type(topic) for topic in topics.values()} == all_topics()

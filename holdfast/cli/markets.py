@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from holdfast.cli.client import Client, quoted
-from holdfast.cli.console import DEFAULT_DATA, Data, fail, show
+from holdfast.cli.console import DEFAULT_DATA, Data, IdempotencyKey, fail, show
+from holdfast.config import STAGE_SECONDS_MAX
 from holdfast.parameters import PARAMETERS, Unit, Written
 
 assets = typer.Typer(no_args_is_help=True, help="Assets: list, add.")
@@ -21,6 +22,7 @@ class Mode(StrEnum):
     POST_ONLY = "POST_ONLY"
     LIMIT_ONLY = "LIMIT_ONLY"
     TRADING = "TRADING"
+    AUCTION = "AUCTION"
 
 
 @assets.command("list")
@@ -66,8 +68,34 @@ def add(
 
 @instruments.command()
 def mode(symbol: Symbol, to: Annotated[Mode, typer.Argument(metavar="MODE")], data: Data = DEFAULT_DATA) -> None:
-    """Set the trading mode: HALT, CANCEL_ONLY, POST_ONLY, LIMIT_ONLY or TRADING."""
+    """Set the trading mode: HALT, CANCEL_ONLY, POST_ONLY, LIMIT_ONLY, TRADING or AUCTION."""
     show(Client(data).put(f"/instruments/{quoted(symbol)}/mode", {"mode": to.value}))
+
+
+Seconds = Annotated[int, typer.Option(min=0, max=STAGE_SECONDS_MAX, help="For so many seconds; 0: not at all.")]
+
+
+@instruments.command()
+def reopen(
+    symbol: Symbol,
+    halt: Seconds = 0,
+    cancel_only: Seconds = 0,
+    auction: Seconds = 0,
+    key: IdempotencyKey = "",
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Stop an instrument and open it again by itself: HALT, CANCEL_ONLY, AUCTION, TRADING, each for its time.
+
+    Example: [bold]holdfast instrument reopen BTCUSDT --halt 60 --cancel-only 300 --auction 300[/bold]
+    """
+    wish = {"haltSeconds": halt, "cancelOnlySeconds": cancel_only, "auctionSeconds": auction}
+    show(Client(data).post(f"/instruments/{quoted(symbol)}/reopening", wish, key))
+
+
+@instruments.command("cancel-reopening")
+def cancel_reopening(symbol: Symbol, data: Data = DEFAULT_DATA) -> None:
+    """Call a reopening off: the instrument stays in the mode that it is in."""
+    show(Client(data).delete(f"/instruments/{quoted(symbol)}/reopening"))
 
 
 @instruments.command("set")
@@ -90,12 +118,15 @@ def _parameter(text: str) -> tuple[str, Written]:
     return first + "".join(word.title() for word in rest), _typed(name, parameter.unit, value)
 
 
+_WHOLE_NUMBERS = (Unit.COUNT, Unit.FEE_PPM, Unit.BIPS)
+
+
 def _typed(name: str, unit: Unit, value: str) -> Written:
     """A value as the interface takes it."""
     if unit == Unit.SWITCH and value in ("true", "false"):
         return value == "true"
-    if unit in (Unit.COUNT, Unit.FEE_PPM) and value.isascii() and value.isdigit():
+    if unit in _WHOLE_NUMBERS and value.isascii() and value.isdigit():
         return int(value)
-    if unit in (Unit.SWITCH, Unit.COUNT, Unit.FEE_PPM):
+    if unit == Unit.SWITCH or unit in _WHOLE_NUMBERS:
         fail(f"{name} is {unit.value}, not {value}.")
     return value

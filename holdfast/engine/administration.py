@@ -30,7 +30,7 @@ from holdfast.config import (
     PRICE_TICKS_MAX,
     REFERENCE_BUCKET_MS_MAX,
     REFERENCE_BUCKETS_MAX,
-    REOPENING_STAGE_NS_MAX,
+    STAGE_SECONDS_MAX,
     SUPPLY_MAX,
     TRAILING_DELTA_BIPS_MAX,
 )
@@ -227,8 +227,8 @@ def judge_parameter(handle, instrument_id, which, value):
         highest = ORDER_AMENDS_MAX
     elif which == InstrumentParameter.BAND_PPM:
         highest = MULTIPLIER_PPM_MAX
-    elif which == InstrumentParameter.BAND_AUCTION_NS:
-        highest = REOPENING_STAGE_NS_MAX
+    elif which == InstrumentParameter.BAND_AUCTION_SECONDS:
+        highest = STAGE_SECONDS_MAX
     elif is_between(which, InstrumentParameter.TRAILING_ABOVE_BIPS_MIN, InstrumentParameter.TRAILING_BELOW_BIPS_MAX):
         highest = TRAILING_DELTA_BIPS_MAX
     elif which == InstrumentParameter.ICEBERG_PARTS_MAX:

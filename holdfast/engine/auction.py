@@ -15,7 +15,8 @@ price decides alone. Before the first trade of all it is the middle of them, rou
 Of two orders that trade the one that came to the book first is the maker. Self-trade prevention does not act: it would
 take lots away after the price was found, which then would be the wrong one.
 
-What an auction says about the price is worth more than what was before it: the average price begins anew.
+What an auction says about the price is worth more than what was before it: the average price begins anew, and so does
+a reference price that is a mean.
 """
 
 import numpy as np
@@ -29,7 +30,7 @@ from holdfast.engine.iceberg import count_open_lots_at, show_next_part
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.match import holding
 from holdfast.engine.positions import count_open_lots
-from holdfast.engine.reference_price import add_to_reference
+from holdfast.engine.reference_price import add_to_reference, forget_reference
 from holdfast.engine.retire import retire_order
 from holdfast.engine.settle import leaves_of, settle_side
 from holdfast.engine.state import IDLE, NIL, UNCROSSING, views
@@ -146,6 +147,7 @@ def begin_uncrossing(handle, instrument_id):
     price_ticks, _, _ = find_auction_price(state, instrument_id)
     assert price_ticks > 0
     forget_average(state, instrument_id)
+    forget_reference(handle, instrument_id)
     step["phase"] = UNCROSSING
     step["about_instrument_id"] = instrument_id
     step["auction_ticks"] = price_ticks

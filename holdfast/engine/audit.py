@@ -30,6 +30,10 @@ class Mismatch(NamedTuple):
     expected: int
     found: int
 
+    def __str__(self) -> str:
+        whose = f" of account {self.account_id}" if self.account_id else ""
+        return f"{self.what} of asset {self.asset_id}{whose} is {self.found} and should be {self.expected}, in units"
+
 
 class AuditResult(NamedTuple):
     """A finished pass: how much it looked at, the sum of all balances per asset, and what did not agree."""

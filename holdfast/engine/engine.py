@@ -25,7 +25,7 @@ from holdfast.engine.tick import next_due_ts_ns
 from holdfast.engine.widen import HASHED, widen, widen_full
 from holdfast.events import Events
 from holdfast.instruments import Reference
-from holdfast.views import Account, AssetTotals, Auction, Balance, Order, Stage, Withdrawal
+from holdfast.views import Account, AssetTotals, Auction, Balance, Order, Withdrawal
 
 
 class Engine:
@@ -215,10 +215,6 @@ class Engine:
     def auction(self, instrument_id: int) -> Auction:
         """What an auction would come to if it ended now; all 0 while the book is not crossed."""
         return reads.auction(self._memory, instrument_id)
-
-    def stages(self, instrument_id: int) -> list[Stage]:
-        """The trading modes to which the instrument is going by itself, the next one first."""
-        return reads.stages(self._memory, instrument_id)
 
     def client_id_horizon_ns(self) -> tuple[int, int]:
         """How long client ids are remembered: as configured, and in effect."""

@@ -53,7 +53,7 @@ def match(handle):
     state = views(handle)
     taker = state.taker[0]
     opposite = opposite_row(taker)
-    worst_key = min(state.step[0]["worst_key"], state.step[0]["range_key"])
+    worst_key = state.step[0]["worst_key"]
     unit = state.instruments[taker["instrument_id"]]["units_per_tick_lot"]
     events_end = state.out.out_head[0]["orders"] + STEP_ORDER_EVENTS_MAX
     while True:
@@ -333,7 +333,7 @@ def is_fillable(handle):
     book = state.book
     taker = state.taker[0]
     mode = taker["self_trade_prevention"]
-    worst_key = min(state.step[0]["worst_key"], state.step[0]["range_key"])
+    worst_key = state.step[0]["worst_key"]
     missing_lots = taker["qty_lots"]
     has_icebergs = state.instruments[taker["instrument_id"]]["iceberg_count"] != 0
     level = best_level(book, opposite_row(taker))

@@ -11,7 +11,6 @@ import numpy as np
 
 from holdfast.codes import (
     ExpiryReason,
-    InstrumentParameter,
     InstrumentRule,
     KeyPermission,
     OrderEventKind,
@@ -46,20 +45,10 @@ from holdfast.engine.pegged import PEG_MASK, PEG_SHIFT, take_offset
 from holdfast.engine.positions import list_order, make_position
 from holdfast.engine.price_range import set_range, would_leave_range
 from holdfast.engine.reopening import interrupt, keep_in_band, would_leave_band
-from holdfast.engine.risk import (
-    has_place,
-    is_instrument,
-    is_stop,
-    judge_asker,
-    judge_order,
-    may_rest,
-    parameter,
-    trails_at_once,
-    waiting_price,
-    waiting_side,
-)
+from holdfast.engine.risk import has_place, is_instrument, judge_asker, judge_order, may_rest
 from holdfast.engine.settle import hold, is_held, leaves_of, release
 from holdfast.engine.state import IDLE, MATCHING, views
+from holdfast.engine.stops import is_stop, trails_at_once, waiting_price, waiting_side
 from holdfast.engine.trails import begin_run
 
 _NONE = RejectReason.NONE.value
@@ -147,19 +136,17 @@ def work(handle):
     step["remaining_units"] = state.taker[0]["quote_units"]
     step["touched_price_ticks"] = 0
     step["run_price_ticks"] = 0
+    step["range_key"] = ANY_KEY
     step["worst_key"] = worst_acceptable_key(state.taker[0])
     step["is_banded"] = 0
-    step["range_key"] = ANY_KEY
-    instrument_id = np.int64(state.taker[0]["instrument_id"])
-    if state.instruments[instrument_id]["mode"] == TradingMode.AUCTION:
+    instrument = state.instruments[state.taker[0]["instrument_id"]]
+    if instrument["mode"] == TradingMode.AUCTION:
         step["phase"] = IDLE
         rest(handle)
         end_acting(handle)
         return
-    if state.instruments[instrument_id]["rules"] & InstrumentRule.PRICE_RANGE != 0:
-        set_range(handle)
-    if meets_order(state, state.taker[0]) and parameter(state, instrument_id, InstrumentParameter.BAND_PPM) != 0:
-        keep_in_band(handle)
+    if instrument["rules"] != 0:
+        keep_within_rules(handle)
     if state.taker[0]["time_in_force"] == TimeInForce.FOK and not is_fillable(handle):
         step["phase"] = IDLE
         expire(handle, ExpiryReason.FILL_OR_KILL.value)
@@ -167,6 +154,19 @@ def work(handle):
         return
     step["phase"] = MATCHING
     go_on_placing(handle)
+
+
+@cold
+def keep_within_rules(handle):
+    """Let the order in hand trade only with what its instrument's rules allow it at this moment."""
+    state = views(handle)
+    step = state.step[0]
+    rules = state.instruments[state.taker[0]["instrument_id"]]["rules"]
+    if rules & InstrumentRule.PRICE_RANGE != 0:
+        set_range(handle)
+        step["worst_key"] = min(step["worst_key"], step["range_key"])
+    if rules & InstrumentRule.PRICE_BAND != 0 and meets_order(state, state.taker[0]):
+        keep_in_band(handle)
 
 
 @cold

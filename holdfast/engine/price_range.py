@@ -25,12 +25,14 @@ _NO_KEY = -1  # Before every price.
 def rules_of(state, instrument_id):
     """Which of its rules an instrument's parameters switch on, as InstrumentRule bits."""
     rules = 0
+    if reference_parameter(state, instrument_id, InstrumentParameter.BAND_PPM) != 0:
+        rules |= InstrumentRule.PRICE_BAND.value
     by_hand = reference_parameter(state, instrument_id, InstrumentParameter.REFERENCE_PRICE_TICKS)
     buckets = reference_parameter(state, instrument_id, InstrumentParameter.REFERENCE_BUCKETS)
     width_ms = reference_parameter(state, instrument_id, InstrumentParameter.REFERENCE_BUCKET_MS)
     if buckets != 0 and width_ms != 0:
         rules |= InstrumentRule.REFERENCE_MEAN.value
-    if by_hand == 0 and rules == 0:
+    if by_hand == 0 and rules & InstrumentRule.REFERENCE_MEAN == 0:
         return rules
     for which in range(InstrumentParameter.BID_LIMIT_UP_PPM, InstrumentParameter.ASK_LIMIT_DOWN_PPM + 1):
         if reference_parameter(state, instrument_id, which) != 0:
@@ -73,7 +75,6 @@ def would_leave_range(handle):
     state = views(handle)
     order = state.taker[0]
     level = best_level(state.book, opposite_row(order))
-    if level == NIL:
+    if level == NIL or state.book.levels[level]["key"] <= state.step[0]["range_key"]:
         return False
-    key = state.book.levels[level]["key"]
-    return key > state.step[0]["range_key"] and key <= worst_acceptable_key(order)
+    return state.book.levels[level]["key"] <= worst_acceptable_key(order)

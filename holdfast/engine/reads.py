@@ -21,8 +21,8 @@ from holdfast.engine.ledger import find_balance
 from holdfast.engine.positions import find_position
 from holdfast.engine.reference_price import reference_price
 from holdfast.engine.state import NIL, PARAMETERS_PER_INSTRUMENT, views
-from holdfast.instruments import Asset, Instrument, Reference
-from holdfast.views import Account, AssetTotals, Auction, Balance, Order, Stage, Withdrawal
+from holdfast.instruments import Asset, Instrument, Reference, Stage
+from holdfast.views import Account, AssetTotals, Auction, Balance, Order, Withdrawal
 
 _words = struct.Struct("<4qi")
 _ROWS_AT_FIRST = 64
@@ -51,6 +51,7 @@ def reference(memory: Memory) -> Reference:
             int(row["units_per_tick_lot"]),
             TradingMode(int(row["mode"])),
             _parameters(memory, instrument_id),
+            _stages(memory, instrument_id),
         )
         for instrument_id, row in _numbered(memory["instruments"], int(venue["instrument_count"]))
     ]
@@ -65,6 +66,21 @@ def _parameters(memory: Memory, instrument_id: int) -> dict[InstrumentParameter,
     first = instrument_id * PARAMETERS_PER_INSTRUMENT
     values = memory["parameters"][first : first + PARAMETERS_PER_INSTRUMENT].tolist()
     return {which: values[which] for which in InstrumentParameter if which is not InstrumentParameter.NONE}
+
+
+def _stages(memory: Memory, instrument_id: int) -> tuple[Stage, ...]:
+    """The modes to come; each begins when the one before it has lasted as long as it is to last."""
+    schedule = memory["schedules"][instrument_id]
+    begins_ts_ns = int(schedule["next_ts_ns"])
+    if not begins_ts_ns:
+        return ()
+    coming = []
+    lasting = ((TradingMode.CANCEL_ONLY, "cancel_only_ns"), (TradingMode.AUCTION, "auction_ns"))
+    for mode, lasts_ns in ((mode, int(schedule[name])) for mode, name in lasting):
+        if lasts_ns:
+            coming.append(Stage(mode, begins_ts_ns))
+            begins_ts_ns += lasts_ns
+    return *coming, Stage(TradingMode(int(schedule["last_mode"])), begins_ts_ns)
 
 
 def balances(memory: Memory, account_id: int) -> list[Balance]:
@@ -236,20 +252,6 @@ def auction(memory: Memory, instrument_id: int) -> Auction:
     _find_auction(memory.handle, instrument_id, found)
     return Auction._make(found.tolist())
 
-
-def stages(memory: Memory, instrument_id: int) -> list[Stage]:
-    """The modes to come, the next one first; each begins when the one before it has lasted as long as it is to last."""
-    schedule = memory["schedules"][instrument_id]
-    begins_ts_ns = int(schedule["next_ts_ns"])
-    if not begins_ts_ns:
-        return []
-    coming = []
-    lasting = ((TradingMode.CANCEL_ONLY, "cancel_only_ns"), (TradingMode.AUCTION, "auction_ns"))
-    for mode, lasts_ns in ((int(mode), int(schedule[name])) for mode, name in lasting):
-        if lasts_ns:
-            coming.append(Stage(mode, begins_ts_ns))
-            begins_ts_ns += lasts_ns
-    return [*coming, Stage(int(schedule["last_mode"]), begins_ts_ns)]
 
 def reference_price_ticks(memory: Memory, instrument_id: int, ts_ns: int) -> int:
     return int(_reference(memory.handle, instrument_id, ts_ns))

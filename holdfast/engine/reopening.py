@@ -8,16 +8,17 @@ have to cancel and to place orders; what is to last 0 is left out. The modes cha
 command has an idempotency key, kept for good. A mode that an operator sets by hand ends the schedule.
 
 A price band (BAND_PPM) keeps trades near the average price of the moment at which a taker begins. The first trade that
-would be outside does not happen: the instrument goes into AUCTION instead, for BAND_AUCTION_NS, and then to the mode
-that it was in. What the taker has left takes part in the auction if it may rest, otherwise it expires. An instrument
-that never traded has no band, and an auction's own price is not held to it. A fill-or-kill order that the band leaves
-unfilled expires as any that cannot be filled, and begins nothing.
+would be outside does not happen: the instrument goes into AUCTION instead, for BAND_AUCTION_SECONDS, and then to the
+mode that it was in. What the taker has left takes part in the auction if it may rest, otherwise it expires. An
+instrument that never traded has no band, and an auction's own price is not held to it. A fill-or-kill order that the
+band leaves unfilled expires as any that cannot be filled, and begins nothing. Where there is a price range of execution
+too, an order that would leave that expires by it, and begins nothing either.
 """
 
 import numpy as np
 
 from holdfast.codes import ControlEventKind, InstrumentParameter, RejectReason, Side, TradingMode
-from holdfast.config import PPM, PRICE_TICKS_MAX, REOPENING_STAGE_NS_MAX
+from holdfast.config import PPM, PRICE_TICKS_MAX, STAGE_SECONDS_MAX
 from holdfast.engine.auction import begin_uncrossing, is_crossed, lets_match
 from holdfast.engine.average import average_price
 from holdfast.engine.book import best_level, level_price, price_key
@@ -27,11 +28,13 @@ from holdfast.engine.jit import cold, hot
 from holdfast.engine.match import opposite_row, wanted_lots, worst_acceptable_key
 from holdfast.engine.operations import answer_known_key, done, is_key_room, reject
 from holdfast.engine.operator_keys import remember_operator_key
-from holdfast.engine.risk import is_instrument, parameter
+from holdfast.engine.parameter import parameter
+from holdfast.engine.risk import is_instrument
 from holdfast.engine.state import NIL, views
 
 _NONE = RejectReason.NONE.value
 _NO_SCOPE = 0
+SECOND_NS = 10**9
 _NO_KEY = -1  # Before every price.
 
 
@@ -96,7 +99,7 @@ def schedule_reopening(handle, command_row):
 
 @hot
 def is_duration(value):
-    return value >= 0 and value <= REOPENING_STAGE_NS_MAX
+    return value >= 0 and value <= STAGE_SECONDS_MAX * SECOND_NS
 
 
 @cold
@@ -184,7 +187,9 @@ def would_leave_band(handle):
     state = views(handle)
     taker = state.taker[0]
     level = best_level(state.book, opposite_row(taker))
-    if level == NIL or not is_live(taker["status"]) or state.book.levels[level]["key"] > worst_acceptable_key(taker):
+    if level == NIL or not is_live(taker["status"]):
+        return False
+    if state.book.levels[level]["key"] > min(worst_acceptable_key(taker), state.step[0]["range_key"]):
         return False
     unit = state.instruments[taker["instrument_id"]]["units_per_tick_lot"]
     return wanted_lots(state, taker, level_price(state.book, level) * unit) != 0
@@ -195,9 +200,9 @@ def interrupt(handle):
     """The order in hand has come to the edge of the band: its instrument goes into an auction."""
     state = views(handle)
     instrument_id = np.int64(state.taker[0]["instrument_id"])
-    auction_ns = parameter(state, instrument_id, InstrumentParameter.BAND_AUCTION_NS)
-    if auction_ns != 0:
+    auction_seconds = parameter(state, instrument_id, InstrumentParameter.BAND_AUCTION_SECONDS)
+    if auction_seconds != 0:
         schedule = state.schedules[instrument_id]
-        schedule["next_ts_ns"] = state.venue[0]["ts_ns"] + auction_ns
+        schedule["next_ts_ns"] = state.venue[0]["ts_ns"] + auction_seconds * SECOND_NS
         schedule["last_mode"] = state.instruments[instrument_id]["mode"]
     change_mode(handle, instrument_id, TradingMode.AUCTION.value)

@@ -321,6 +321,7 @@ step_dtype = np.dtype(
             "run_price_ticks",
             np.int64,
         ),  # The price of the taker's last trade, whose aggregate trade id goes on; 0: none.
+        ("range_key", np.int64),  # The worst key that the price range of execution lets the taker trade at.
         ("worst_key", np.int64),  # The taker trades with no key of the opposite side that is higher.
         ("is_banded", np.int64),  # 1: it would, were it not for the price band.
         ("auction_ticks", np.int64),  # Uncrossing: the price of all trades, how many lots so far, who took last.
@@ -329,7 +330,6 @@ step_dtype = np.dtype(
         ("touched_buy_ticks", np.int64),  # Uncrossing: a level that changed and has no event yet; 0: none.
         ("touched_sell_ticks", np.int64),
         ("first_ticks", np.int64),  # The price of the first trade of the last taker that traded.
-        ("range_key", np.int64),  # The worst key that the price range of execution lets the taker trade at.
         ("lowest_ticks", np.int64),  # Between these the trades of this command were so far.
         ("highest_ticks", np.int64),  # 0: none yet.
         ("account_id", np.int64),  # Mass cancel: whose orders.

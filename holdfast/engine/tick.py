@@ -8,7 +8,6 @@ same. One step begins one due thing; what that leads to (a mass cancel, trades, 
 next one is looked for. A TICK that finds nothing due changes nothing and says nothing.
 """
 
-
 from holdfast.engine.countdown import drop_first, first_countdown_ts_ns, run_out
 from holdfast.engine.handle import Memory
 from holdfast.engine.jit import cold, hot

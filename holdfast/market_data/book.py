@@ -3,7 +3,8 @@
 A side keeps its keys ascending with the best one last (a bid's key is its price, an ask's the negated price), so that
 the changes, which happen near the best, move little, and one code path serves both.
 
-Invariants: update ids have no gaps; after a batch the book is not crossed.
+Invariants: update ids have no gaps; after a batch the book is not crossed, but in and after
+an auction until orders match again.
 """
 
 from bisect import bisect_left

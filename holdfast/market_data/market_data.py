@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 import numpy as np
 
-from holdfast.codes import OrderEventKind
+from holdfast.codes import ControlEventKind, OrderEventKind, TradingMode
 from holdfast.events import BookEvent, Events, book_event_dtype, order_event_dtype
 from holdfast.instruments import Instrument
 from holdfast.market_data.book import Book
@@ -25,10 +25,11 @@ from holdfast.market_data.klines import Klines
 from holdfast.market_data.replay import Replay
 from holdfast.market_data.trades import Trades, public_trades, taker_rows
 
-DUMP_FORMAT = 1
+DUMP_FORMAT = 2  # 2: with the markets that may be crossed.
 WAITING_ROWS_MAX = 4_096
 REPLAY_FROM_ROWS = 100  # Of each instrument.
 _TRADE = int(OrderEventKind.TRADE)
+_MATCHING = (TradingMode.TRADING, TradingMode.LIMIT_ONLY, TradingMode.POST_ONLY)
 
 
 class AppliedEvents(Protocol):
@@ -60,6 +61,7 @@ class Market:
 class MarketData:
     def __init__(self) -> None:
         self._markets: dict[int, Market] = {}
+        self._collecting: set[int] = set()  # Instruments that were in an auction and do not match again yet.
         self._touched: set[int] = set()  # Instruments whose book changed since the last images.
         self._heard: Collection[int] = ()  # Instruments whose images are published each time.
         self._image_number = 0
@@ -71,6 +73,7 @@ class MarketData:
     def on_applied(self, applied: AppliedEvents) -> None:
         """Follow one applied batch. Runs on the event loop."""
         orders, book = applied.events.orders, applied.events.book
+        self.follow_modes(applied.events.controls)
         if _TRADE in orders["kind"].tobytes():
             self._waiting_orders.append(orders.tobytes())
             self._waiting_rows += len(orders)
@@ -79,6 +82,17 @@ class MarketData:
             self._waiting_rows += len(book)
         if self._waiting_rows > WAITING_ROWS_MAX:
             self._take_in()
+
+    def follow_modes(self, controls: np.ndarray) -> None:
+        """Learn from control events which books may be crossed from now on, and which may not."""
+        if not len(controls):
+            return
+        changes = controls[controls["kind"] == ControlEventKind.TRADING_MODE_CHANGED]
+        for instrument_id, mode in zip(changes["instrument_id"].tolist(), changes["value"].tolist(), strict=True):
+            if mode == TradingMode.AUCTION:
+                self._collecting.add(instrument_id)
+            elif mode in _MATCHING:
+                self._collecting.discard(instrument_id)
 
     def touch(self, instrument_id: int) -> None:
         """The instrument's book has changed, and its next image will differ."""
@@ -110,7 +124,7 @@ class MarketData:
             self._finish_replay()
             self._take_trades(takers)
             self._take_book(book)
-        for instrument_id in instrument_ids:
+        for instrument_id in instrument_ids - self._collecting:
             assert not self._markets[instrument_id].book.is_crossed(), instrument_id
 
     def _take_trades(self, takers: np.ndarray) -> None:
@@ -190,15 +204,16 @@ class MarketData:
             for instrument_id, market in sorted(self._markets.items())
             if market.book.update_id or market.trades.last is not None
         ]
-        return msgspec.msgpack.encode([DUMP_FORMAT, markets])
+        return msgspec.msgpack.encode([DUMP_FORMAT, markets, sorted(self._collecting)])
 
     @classmethod
     def load(cls, dumped: bytes) -> "MarketData":
         """What `dump` wrote. Raises ValueError when it is of another format."""
-        dump_format, markets = msgspec.msgpack.decode(dumped)
+        dump_format, markets, *collecting = msgspec.msgpack.decode(dumped)
         if dump_format != DUMP_FORMAT:
             raise ValueError(f"market data of format {dump_format}, not {DUMP_FORMAT}")
         market_data = cls()
+        market_data._collecting = set(*collecting)
         for instrument_id, book, trades, klines in markets:
             market = market_data.market(instrument_id)
             market.book = Book.load(*book)

@@ -42,6 +42,7 @@ class Replay:
 
     def feed(self, events: Events) -> None:
         """Take in the events of the next commands; none of their memory is held."""
+        self._market_data.follow_modes(events.controls)
         takers = taker_rows(events.orders)
         if not (self._book.has_room(len(events.book)) and self._takers.has_room(len(takers))):
             self._take_in_gathered()

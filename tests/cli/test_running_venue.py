@@ -214,3 +214,16 @@ def test_directory_without_a_venue_is_one_sentence(holdfast: CommandLine, tmp_pa
 def test_asking_a_venue_loads_neither_numpy_nor_kernels() -> None:
     program = "import sys, holdfast.cli; print(*sorted({'numpy', 'numba', 'cryptography'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "\n"
+
+
+def test_market_is_stopped_reopened_and_the_reopening_called_off(holdfast: CommandLine) -> None:
+    market(holdfast)
+    words = ("instrument", "reopen", "BTCUSDT", "--halt", "60", "--auction", "300", "--idempotency-key", "monday")
+    told = holdfast.json(*words)
+    assert (told["mode"], [stage["mode"] for stage in told["stages"]][-2:]) == ("HALT", ["AUCTION", "TRADING"])
+    assert holdfast.json(*words)["repeated"]
+    assert holdfast.json("instrument", "list")[0]["stages"] == told["stages"]
+    holdfast.json("instrument", "cancel-reopening", "BTCUSDT")
+    assert holdfast.json("instrument", "list")[0]["stages"] == []
+    holdfast.json("instrument", "mode", "BTCUSDT", "AUCTION")
+    holdfast.json("instrument", "set", "BTCUSDT", "price_band=0.1", "price_band_auction_seconds=120")

@@ -75,6 +75,7 @@ def trade() -> None:
     prevent(maker)
     read(maker)
     stop_out(maker, taker)
+    trail(maker, taker)
     show_parts(maker, taker)
 
 
@@ -112,6 +113,26 @@ def stop_out(maker: Client, taker: Client) -> None:
     done = taker.get_order(symbol=SYMBOL, orderId=waiting["orderId"])
     assert (done["status"], done["isWorking"], done["cummulativeQuoteQty"]) == ("FILLED", True, "306.00000000")
     assert done["workingTime"] > done["time"]
+
+
+def trail(maker: Client, taker: Client) -> None:
+    """Two per cent behind the highest price once that is 3,080: it is 3,100 then, and 3,038 is far enough back."""
+    following = maker.create_order(
+        symbol=SYMBOL, side="SELL", type="TAKE_PROFIT_LIMIT", timeInForce="GTC", quantity="0.1", price="3000",
+        stopPrice="3080", trailingDelta=200, newOrderRespType="RESULT",
+    )  # fmt: skip
+    assert (following["trailingDelta"], following["trailingTime"]) == (200, -1), following
+    maker.order_limit_sell(symbol=SYMBOL, quantity="0.1", price="3090")
+    maker.order_limit_sell(symbol=SYMBOL, quantity="0.1", price="3100")
+    assert taker.order_limit_buy(symbol=SYMBOL, quantity="0.2", price="3100")["status"] == "FILLED"
+    now = maker.get_order(symbol=SYMBOL, orderId=following["orderId"])
+    assert (now["isWorking"], now["trailingTime"] > now["time"]) == (False, True), now
+    taker.order_limit_buy(symbol=SYMBOL, quantity="0.2", price="3038")
+    assert maker.order_limit_sell(symbol=SYMBOL, quantity="0.1", price="3038")["status"] == "FILLED"
+    done = maker.get_order(symbol=SYMBOL, orderId=following["orderId"])
+    assert (done["status"], done["isWorking"], done["cummulativeQuoteQty"]) == ("FILLED", True, "303.80000000")
+    info = maker.get_symbol_info(SYMBOL)
+    assert info["allowTrailingStop"], info
 
 
 def prevent(client: Client) -> None:

@@ -59,6 +59,7 @@ class Exchange(Protocol):
     def balance(self, account_id: int, asset_id: int) -> Any: ...
     def book(self, instrument_id: int, depth: int) -> Any: ...
     def open_orders(self, account_id: int, instrument_id: int = 0) -> list[Any]: ...
+    def auction(self, instrument_id: int) -> Any: ...
     def check_invariants(self) -> None: ...
 
 
@@ -135,6 +136,8 @@ class Session:
                 lines.append((row["index"], f"canceled {row['value']} orders"))
             elif done is ControlEventKind.COUNTDOWN_RAN_OUT:
                 lines.append((row["index"], f"countdown of {row['value']} ms ran out"))
+            elif done is ControlEventKind.AUCTION_UNCROSSED:
+                lines.append((row["index"], f"uncrossed {row['value']} at {row['id']}"))
             elif done is ControlEventKind.TRADING_MODE_CHANGED:
                 lines.append((row["index"], f"mode {TradingMode(row['value']).name}"))
         return [line for _, line in sorted(lines)]
@@ -264,8 +267,19 @@ def set_limit(session: Session, name: str, value: str) -> list[str]:
 
 
 def set_mode(session: Session, mode: str) -> list[str]:
-    session.send(CommandKind.SET_TRADING_MODE, instrument_id=MARKET, qty_lots=TradingMode[mode])
-    return []
+    """What follows from it; that the mode is the one that was asked for is not repeated."""
+    told = session.send(CommandKind.SET_TRADING_MODE, instrument_id=MARKET, qty_lots=TradingMode[mode])
+    return [line for line in told if line != f"mode {mode}"]
+
+
+def schedule_reopening(session: Session, halt: str, cancel_only: str, auction: str, name: str) -> list[str]:
+    halt_ns, cancel_only_ns, auction_ns = (int(seconds) * SECOND_NS for seconds in (halt, cancel_only, auction))
+    lasting = {"price_ticks": halt_ns, "qty_lots": cancel_only_ns, "order_id": auction_ns}
+    return session.send(CommandKind.SCHEDULE_REOPENING, instrument_id=MARKET, client_id=name.encode(), **lasting)
+
+
+def cancel_reopening(session: Session) -> list[str]:
+    return session.send(CommandKind.CANCEL_REOPENING, instrument_id=MARKET)
 
 
 def freeze(session: Session, what: str, who: str) -> list[str]:
@@ -345,6 +359,11 @@ def check_book(session: Session, bids: str, asks: str) -> None:
     assert shown == [bids, asks]
 
 
+def check_auction(session: Session, lots: str, price: str, surplus: str) -> None:
+    found = session.exchange.auction(MARKET)
+    assert found == (int(price), int(lots), int(surplus)), found
+
+
 def check_open(session: Session, who: str, names: str) -> None:
     found = [order.client_id for order in session.exchange.open_orders(session.account(who), MARKET)]
     assert found == names.replace("-", "").split()
@@ -382,6 +401,8 @@ COMMANDS: list[tuple[str, Callable[..., list[str]]]] = [
     (r"venue sets (\w+) to (-?\d+)", set_parameter),
     (r"venue limits (\w+) to (-?\d+)", set_limit),
     (r"venue goes to (\w+)", set_mode),
+    (r"venue reopens after (\d+), (\d+) and (\d+) seconds as (\S+)", schedule_reopening),
+    (r"venue calls off the reopening", cancel_reopening),
     (r"venue (freezes|unfreezes|kills) (\w+)", freeze),
     (r"venue (stops|resumes)", kill_venue),
     (r"venue charges (\w+) (-?\d+) and (-?\d+) ppm", set_fees),
@@ -397,6 +418,7 @@ COMMANDS: list[tuple[str, Callable[..., list[str]]]] = [
 CHECKS: list[tuple[str, Callable[..., None]]] = [
     (r"(\w+) has (BTC|USDT): (.*)", check_balance),
     (r"book: bids (.*) asks (.*)", check_book),
+    (r"auction: (\d+) at (\d+) surplus (-?\d+)", check_auction),
     (r"open of (\w+): (.*)", check_open),
     (r"(\w+)'s (\S+) is at (\d+)", check_price),
     (r"(\w+)'s (\S+) has (\d+) left", check_left),

@@ -49,7 +49,7 @@ from holdfast.gateway.binance.rate_limits import Limits
 from holdfast.gateway.server.messages import Request, Response
 from holdfast.gateway.server.routes import Routes
 from holdfast.instruments import Asset, Instrument, Reference, units_per_tick_lot
-from holdfast.views import Account, Amendment, Balance, Fill, Order, PreventedMatch
+from holdfast.views import Account, Amendment, Auction, Balance, Fill, Order, PreventedMatch
 
 START_NS = 1_700_000_000_000_000_000
 API_KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
@@ -288,6 +288,7 @@ class FakeReplica:
         self.accounts = {ACCOUNT_ID: Account(ACCOUNT_ID, 0, False, -1, -1, START_NS, 0)}
         self.submitted: list[Command] = []
         self.runs: list[int] = []  # How many commands each time.
+        self.auctions: dict[int, Auction] = {}  # By instrument: what they would come to.
         self._queue: list[tuple[list[Command], Callable[[Applied, int], None] | None]] = []
         self._open: dict[int, OrderEvent] = {}
         self._readers: list[Callable[[Applied], None]] = []
@@ -315,6 +316,9 @@ class FakeReplica:
         self.runs.append(len(run))
         self._queue.append((run, done))
         return first_seq
+
+    def auction(self, instrument_id: int) -> Auction:
+        return self.auctions.get(instrument_id, Auction(0, 0, 0))
 
     def add_reader(self, reader: Callable[[Applied], None]) -> None:
         self._readers.append(reader)
@@ -543,6 +547,7 @@ class FakeReplica:
             "qty_lots": command.qty_lots,
             "quote_units": command.quote_units,
             "stop_price_ticks": command.stop_price_ticks,
+            "trailing_delta_bips": command.trailing_delta_bips,
             "created_ts_ns": command.ts_ns,
             "client_id": client_id,
             "key_id": command.key_id,
@@ -707,5 +712,5 @@ def signature(payload: str, secret: str = SECRET) -> str:
 def working(event: OrderEvent) -> OrderEvent:
     """The event as the engine tells whether its order is on the book."""
     is_live = event.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
-    is_waiting = event.stop_price_ticks and not event.working_ts_ns
+    is_waiting = event.order_type >= OrderType.STOP_LOSS and not event.working_ts_ns
     return event._replace(is_working=int(is_live and event.order_type & OrderType.LIMIT != 0 and not is_waiting))

@@ -13,7 +13,7 @@ from holdfast.gateway.binance.parameters import parse_form
 from holdfast.gateway.server.messages import Request, Response
 from holdfast.instruments import Reference
 from holdfast.market_data import MarketData
-from holdfast.views import Fill
+from holdfast.views import Auction, Fill
 from tests.market_data.session import REFERENCE, SECOND_NS, Batch, Session
 
 MILLISECOND_NS = 1_000_000
@@ -75,8 +75,14 @@ class Market:
         self.data = MarketData()
         self.history = FakeHistory()
         self.broadcast = FakeBroadcast()
+        self.auction = Auction(0, 0, 0)  # What that of any market would come to.
         self.streams = MarketStreams(
-            self.data, lambda: self.reference, lambda: self.clock_ns, self.broadcast, self.reference_price_ticks
+            self.data,
+            lambda: self.reference,
+            lambda: self.clock_ns,
+            self.broadcast,
+            self.reference_price_ticks,
+            lambda _: self.auction,
         )
         self.endpoints = MarketEndpoints(self.data, self, self.history, lambda: self.clock_ns)
         self.rules = RuleEndpoints(self, lambda: self.clock_ns)

@@ -12,6 +12,7 @@ from holdfast.gateway.binance.market_install import install_market
 from holdfast.gateway.server.broadcast import Broadcaster
 from holdfast.gateway.server.routes import Routes
 from holdfast.gateway.server.server import Server
+from holdfast.views import Auction
 from tests.gateway.market_readers import DocumentedReader
 from tests.gateway.market_venue import Market
 from tests.market_data.session import Batch
@@ -23,7 +24,9 @@ class LiveMarket(Market):
     def __init__(self, routes):
         super().__init__()
         self.readers = []
-        self.streams = install_market(routes, self, self.data, Broadcaster(), lambda: self.clock_ns)
+        self.streams = install_market(
+            routes, self, self.data, Broadcaster(), lambda: self.clock_ns, lambda _: Auction(0, 0, 0)
+        )
 
     def add_reader(self, reader):
         self.readers.append(reader)

@@ -7,8 +7,9 @@ import pytest
 from holdfast.codes import Side, TradingMode
 from holdfast.gateway.binance.market_messages import change_percent, weighted_average
 from holdfast.gateway.server.messages import Response
-from holdfast.instruments import Reference
+from holdfast.instruments import Reference, Stage
 from holdfast.market_data.tickers import Ticker
+from holdfast.views import Auction
 from tests.gateway.market_venue import Market
 from tests.market_data.session import BTC, BTCUSDT, ETH, ETHUSDT, USDT, instrument
 
@@ -458,3 +459,36 @@ def test_instruments_do_not_hear_each_other():
     market.apply(market.session.trade(Side.BUY, 100, 1), [market.session.level(Side.BUY, 99, 5)])
     market.tick()
     assert socket.sent == []
+
+
+def test_trading_status_tells_the_mode_the_modes_to_come_and_the_auction_when_one_of_them_changes():
+    market = Market()
+    _, socket = market.connect("/ws/btcusdt@tradingStatus")
+    (first,) = socket.sent
+    assert {**first, "E": 0} == {
+        "e": "tradingStatus",
+        "E": 0,
+        "s": "BTCUSDT",
+        "m": "TRADING",
+        "n": [],
+        "p": "0.00000000",
+        "q": "0.00000000",
+        "S": "0.00000000",
+    }
+    market.tick()
+    market.tick()
+    assert len(socket.sent) <= 2  # The first of them again at most: nothing has changed.
+    stages = (Stage(TradingMode.TRADING, (START_MS + 5_000) * 1_000_000),)
+    collecting = BTCUSDT._replace(mode=TradingMode.AUCTION, stages=stages)
+    market.reference = Reference([BTC, USDT, ETH], [collecting, ETHUSDT])
+    market.auction = Auction(2_500_000, 300_000, -100_000)
+    market.tick()
+    market.tick()
+    told = socket.sent[-1]
+    assert (told["m"], told["n"]) == ("AUCTION", [{"m": "TRADING", "T": START_MS + 5_000}])
+    assert (told["p"], told["q"], told["S"]) == ("25000.00000000", "3.00000000", "-1.00000000")
+    count = len(socket.sent)
+    market.auction = Auction(2_500_000, 400_000, 0)
+    market.tick()
+    assert len(socket.sent) == count + 1
+    assert socket.sent[-1]["q"] == "4.00000000"

@@ -273,6 +273,6 @@ def test_every_error_says_something_with_a_status_of_its_kind() -> None:
 def test_exchange_info_offers_only_what_the_mode_lets_in(world: World, mode: TradingMode) -> None:
     world.replica.reference = Reference([BTC, USDT], [instrument(mode=mode)])
     (shown,) = world.get("/api/v3/exchangeInfo").json["symbols"]
-    assert shown["status"] in ("TRADING", "HALT", "CANCEL_ONLY")
+    assert shown["status"] in ("TRADING", "HALT", "CANCEL_ONLY", "BREAK")
     assert set(shown["orderTypes"]) <= {each.name for each in OrderType if each}
     assert (mode == TradingMode.POST_ONLY) == (shown["orderTypes"] == ["LIMIT_MAKER"])

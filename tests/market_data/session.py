@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from holdfast.codes import OrderEventKind, Side, TradingMode
+from holdfast.codes import ControlEventKind, OrderEventKind, Side, TradingMode
 from holdfast.events import (
     BookEvent,
+    ControlEvent,
     Events,
     OrderEvent,
     balance_event_dtype,
@@ -38,6 +39,7 @@ REFERENCE = Reference([BTC, USDT, ETH], [BTCUSDT, ETHUSDT, HALTED])
 class Batch(NamedTuple):
     orders: list[OrderEvent]
     book: list[BookEvent]
+    controls: list[ControlEvent] = []  # noqa: RUF012 - never changed.
 
     @property
     def events(self) -> Events:
@@ -46,8 +48,14 @@ class Batch(NamedTuple):
             np.array([tuple(event) for event in self.orders], order_event_dtype),
             np.zeros(0, balance_event_dtype),
             np.array([tuple(event) for event in self.book], book_event_dtype),
-            np.zeros(0, control_event_dtype),
+            np.array([tuple(event) for event in self.controls], control_event_dtype),
         )
+
+
+def mode_change(mode: TradingMode) -> ControlEvent:
+    """Of the first market."""
+    changed = ControlEvent._make([0] * len(ControlEvent._fields))._replace(instrument_id=BTCUSDT.instrument_id)
+    return changed._replace(kind=int(ControlEventKind.TRADING_MODE_CHANGED), value=int(mode))
 
 
 class Session:

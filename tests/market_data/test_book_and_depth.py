@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.codes import Side
+from holdfast.codes import Side, TradingMode
 from holdfast.market_data import MarketData
 from holdfast.market_data.book import Levels
 from holdfast.market_data.depth import Depth
-from tests.market_data.session import BTCUSDT, REFERENCE, Batch, Session
+from tests.market_data.session import BTCUSDT, REFERENCE, Batch, Session, mode_change
 
 # A change: side, distance from the middle, quantity (0 takes the level away), and whether images follow it.
 changes = st.lists(
@@ -160,6 +160,20 @@ def test_crossed_book_is_a_bug():
     market_data.on_applied(Batch([], [session.level(Side.BUY, 99, 5), session.level(Side.SELL, 99, 5)]))
     with pytest.raises(AssertionError):
         market_data.market(1)
+
+
+def test_book_may_be_crossed_from_an_auction_on_until_orders_match_again():
+    market_data, session = MarketData(), Session()
+    market_data.on_applied(Batch([], [], [mode_change(TradingMode.AUCTION)]))
+    market_data.on_applied(Batch([], [session.level(Side.BUY, 100, 5), session.level(Side.SELL, 99, 5)]))
+    market_data.on_applied(Batch([], [], [mode_change(TradingMode.HALT)]))
+    assert market_data.market(1).book.is_crossed()
+    loaded = MarketData.load(market_data.dump())
+    loaded.on_applied(Batch([], [session.level(Side.SELL, 98, 1)]))
+    assert loaded.market(1).book.asks.best() == (98, 1)
+    loaded.on_applied(Batch([], [session.level(Side.BUY, 100, 4)], [mode_change(TradingMode.TRADING)]))
+    with pytest.raises(AssertionError):
+        loaded.market(1)
 
 
 def test_levels_that_replay_set_are_in_order_for_the_next_change():

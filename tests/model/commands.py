@@ -168,7 +168,7 @@ countdowns = st.tuples(
 )
 ticks = st.tuples(st.just("tick"), st.booleans())  # Whether it comes when the next timer runs out.
 # Instrument, key, how long each mode lasts; and whether it is called off.
-stages = _mostly([0, 1, SECOND_NS, 20 * SECOND_NS], [-1, config.REOPENING_STAGE_NS_MAX + 1, 2**63 - 1], 12)
+stages = _mostly([0, 1, SECOND_NS, 20 * SECOND_NS], [-1, config.STAGE_SECONDS_MAX * SECOND_NS + 1, 2**63 - 1], 12)
 reopenings = st.tuples(
     *(st.just("reopening"), instruments, _mostly([b"r1", b"r2", b"fresh", b"fresh"], [b""], 10)),
     *(stages, stages, stages, st.sampled_from([False, False, True])),
@@ -338,8 +338,8 @@ parameters = st.tuples(
             (InstrumentParameter.BAND_PPM, 5_000),
             (InstrumentParameter.BAND_PPM, 0),
             (InstrumentParameter.BAND_PPM, 10**9 + 1),
-            (InstrumentParameter.BAND_AUCTION_NS, SECOND_NS),
-            (InstrumentParameter.BAND_AUCTION_NS, config.REOPENING_STAGE_NS_MAX + 1),
+            (InstrumentParameter.BAND_AUCTION_SECONDS, 1),
+            (InstrumentParameter.BAND_AUCTION_SECONDS, config.STAGE_SECONDS_MAX + 1),
             (InstrumentParameter.NONE, 1),
             *REFERENCES,
             *REFERENCES,

@@ -52,7 +52,7 @@ class Auctions(Trading):
         if not lots:
             return
         instrument = self.instruments[instrument_id]
-        instrument.traded = {}
+        instrument.traded, instrument.referred = {}, {}
         last_taker: Order | None = None
         left: dict[int, int] = {}  # Side -> price of the level that the last trade left smaller.
         for _ in range(10**6):
@@ -102,8 +102,8 @@ class Auctions(Trading):
 
     def interrupt(self, instrument_id: int) -> None:
         instrument = self.instruments[instrument_id]
-        lasts_ns = instrument.parameter(InstrumentParameter.BAND_AUCTION_NS)
-        if lasts_ns:
+        seconds = instrument.parameter(InstrumentParameter.BAND_AUCTION_SECONDS)
+        if seconds:
             instrument.stages = [(instrument.mode, 0)]
-            instrument.next_mode_ts_ns = self.command.ts_ns + lasts_ns
+            instrument.next_mode_ts_ns = self.command.ts_ns + seconds * 10**9
         self.go_to(instrument_id, TradingMode.AUCTION)

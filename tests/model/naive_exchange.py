@@ -349,8 +349,8 @@ class NaiveExchange(Timers):
                 return 0, 1
             case names.BAND_PPM:
                 return 0, MULTIPLIER_PPM_MAX
-            case names.BAND_AUCTION_NS:
-                return 0, config.REOPENING_STAGE_NS_MAX
+            case names.BAND_AUCTION_SECONDS:
+                return 0, config.STAGE_SECONDS_MAX
             case names.MAKER_FEE_PPM | names.TAKER_FEE_PPM:
                 return 0, config.FEE_PPM_MAX
             case names.REFERENCE_BUCKETS:
@@ -399,7 +399,7 @@ class NaiveExchange(Timers):
         instrument = self.instruments.get(command.instrument_id)
         if instrument is None:
             self.reject(RejectReason.INSTRUMENT_UNKNOWN)
-        elif not all(0 <= each <= config.REOPENING_STAGE_NS_MAX for each in durations):
+        elif not all(0 <= each <= config.STAGE_SECONDS_MAX * 10**9 for each in durations):
             self.reject(RejectReason.PARAMETER_INVALID)
         elif not command.client_id:
             self.reject(RejectReason.MALFORMED)

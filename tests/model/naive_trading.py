@@ -312,8 +312,7 @@ class Trading(Trailing):
     def is_fillable(self, order: Order) -> bool:
         lots = 0
         for maker in self.opposite(order):
-            is_met = self.crosses(order, maker) and self.is_in_range(maker) and self.is_in_band(maker)
-            if lots >= order.qty_lots or not is_met:
+            if lots >= order.qty_lots or not self.crosses(order, maker) or not self.may_trade_at(maker):
                 break
             if self.is_prevented(order, maker):
                 if order.self_trade_prevention == SelfTradePrevention.EXPIRE_MAKER:
@@ -367,6 +366,9 @@ class Trading(Trailing):
 
     # The price band.
 
+    def may_trade_at(self, maker: Order) -> bool:
+        return self.is_in_range(maker) and self.is_in_band(maker)
+
     def is_in_band(self, maker: Order) -> bool:
         """Whether the taker in hand may trade at the maker's price."""
         band_ppm = self.instruments[maker.instrument_id].parameter(InstrumentParameter.BAND_PPM)
@@ -379,7 +381,7 @@ class Trading(Trailing):
         if not taker.is_live or taker.time_in_force == TimeInForce.FOK or not queue:
             return False
         wants = self.crosses(taker, queue[0]) and self.wanted_lots(taker, queue[0].price_ticks) > 0
-        return wants and not self.is_in_band(queue[0])
+        return wants and self.is_in_range(queue[0]) and not self.is_in_band(queue[0])
 
     def interrupt(self, instrument_id: int) -> None:
         raise NotImplementedError

@@ -92,7 +92,8 @@ class Session:
             average = engine.average_price_ticks(instrument_id, model.command.ts_ns)
             assert average == model.average_price(instrument)
             assert engine.auction(instrument_id) == model.auction(instrument_id)
-            assert [stage.mode for stage in engine.stages(instrument_id)] == [mode for mode, _ in instrument.stages]
+            stages = engine.reference().instruments[instrument_id].stages
+            assert [stage.mode for stage in stages] == [mode for mode, _ in instrument.stages]
             reference = engine.reference_price_ticks(instrument_id, model.command.ts_ns)
             assert reference == model.reference_price(instrument)
 

@@ -4,6 +4,7 @@ Enough to see that the interface asks for the right things and tells what came o
 """
 
 import asyncio
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ from holdfast.directory.people import People
 from holdfast.errors import JournalUnavailableError
 from holdfast.events import ControlEvent
 from holdfast.gateway.operator.schemas import JournalState, SnapshotState, VenueState
-from holdfast.instruments import Asset, Instrument, Reference, units_per_tick_lot
+from holdfast.instruments import Asset, Instrument, Reference, Stage, units_per_tick_lot
 
 
 class Outcome(NamedTuple):
@@ -196,6 +197,19 @@ class FakeReplica:
         self._put(instrument._replace(mode=TradingMode(command.qty_lots)))
         return 0
 
+    def _schedule_reopening(self, command: Command) -> int:
+        instrument = self.reference.instruments[command.instrument_id]
+        lasting = (command.price_ticks, command.qty_lots, command.order_id)
+        modes = (TradingMode.CANCEL_ONLY, TradingMode.AUCTION, TradingMode.TRADING)
+        ends = itertools.accumulate(lasting, initial=command.ts_ns)
+        stages = tuple(itertools.starmap(Stage, zip(modes, list(ends)[1:], strict=True)))
+        self._put(instrument._replace(mode=TradingMode.HALT, stages=stages))
+        return 0
+
+    def _cancel_reopening(self, command: Command) -> int:
+        self._put(self.reference.instruments[command.instrument_id]._replace(stages=()))
+        return 0
+
     def _put(self, instrument: Instrument) -> None:
         instruments = {**self.reference.instruments, instrument.instrument_id: instrument}
         self.reference = Reference(self.reference.assets.values(), instruments.values())
@@ -217,6 +231,9 @@ class FakeReplica:
         return 0
 
     # Reads.
+
+    def auction(self, _instrument_id: int) -> views.Auction:
+        return views.Auction(2_000_000, 3, -1)
 
     def account(self, account_id: int) -> views.Account | None:
         return self.accounts.get(account_id)

@@ -210,8 +210,31 @@ async def test_instrument_is_added_in_halt_and_given_parameters_and_a_mode(
     await operator.ask("PATCH", "/instruments/BTCUSDT", {"priceMin": "1.505"}, status=409)
     await operator.ask("PUT", "/instruments/BTCUSDT/mode", {"mode": "TRADING"}, status=200)
     assert (await operator.ask("GET", "/instruments")).json()["instruments"][0]["mode"] == "TRADING"
-    await operator.ask("PUT", "/instruments/BTCUSDT/mode", {"mode": "AUCTION"}, status=400)
+    await operator.ask("PUT", "/instruments/BTCUSDT/mode", {"mode": "AUCTION"}, status=200)
+    await operator.ask("PUT", "/instruments/BTCUSDT/mode", {"mode": "CLOSED"}, status=400)
     await operator.ask("PUT", "/instruments/XYZ/mode", {"mode": "HALT"}, status=404)
+
+
+async def test_reopening_is_scheduled_once_shown_and_called_off(services: FakeServices, operator: Operator) -> None:
+    await operator.market()
+    wish = {"haltSeconds": 60, "cancelOnlySeconds": 300, "auctionSeconds": 120}
+    path = "/instruments/BTCUSDT/reopening"
+    told = (await operator.ask("POST", path, wish, key="monday", status=200)).json()
+    assert (told["mode"], told["repeated"]) == ("HALT", False)
+    assert [stage["mode"] for stage in told["stages"]] == ["CANCEL_ONLY", "AUCTION", "TRADING"]
+    command = services.replica.commands[-1]
+    assert (command.kind, command.client_id) == (CommandKind.SCHEDULE_REOPENING, b"monday")
+    assert (command.price_ticks, command.qty_lots, command.order_id) == (60 * 10**9, 300 * 10**9, 120 * 10**9)
+    again = (await operator.ask("POST", path, wish, key="monday", status=200)).json()
+    assert (again["seq"], again["repeated"]) == (told["seq"], True)
+    shown = (await operator.ask("GET", "/instruments/BTCUSDT")).json()
+    assert shown["stages"] == told["stages"]
+    assert shown["auction"] == {"price": "20000.00000000", "quantity": "0.00003000", "surplus": "-0.00001000"}
+    for wrong in ({"haltSeconds": -1}, {"auctionSeconds": 604_801}, {"auctionSeconds": 1.5}, {"seconds": 1}):
+        await operator.ask("POST", path, wrong, status=400)
+    await operator.ask("DELETE", path, status=200)
+    assert (await operator.ask("GET", "/instruments/BTCUSDT")).json()["stages"] == []
+    await operator.ask("POST", "/instruments/XYZ/reopening", wish, status=404)
 
 
 async def test_bounds_are_moved_in_an_order_in_which_none_is_in_the_way(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.codes import InstrumentParameter, Limit, TradingMode
-from holdfast.config import NOTIONAL_MAX
+from holdfast.config import NOTIONAL_MAX, TRAILING_DELTA_BIPS_MAX
 from holdfast.instruments import Asset
 from holdfast.parameters import PARAMETERS, Grid, Unit, parse, show
 from holdfast.settings import DEFAULT_PATH, RateLimits, Retention, SettingsError, load
@@ -134,6 +134,8 @@ def test_every_parameter_is_read_back_as_it_is_shown(name: str, value: int) -> N
     parameter = PARAMETERS[name]
     if parameter.unit == Unit.SWITCH:
         value &= 1
+    if parameter.unit == Unit.BIPS:
+        value %= TRAILING_DELTA_BIPS_MAX + 1
     assert parse(parameter, show(parameter, value, GRID), GRID) == value
 
 

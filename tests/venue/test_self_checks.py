@@ -34,15 +34,39 @@ def assert_halted(rest: Rest, operator: Operator, why: str) -> None:
     assert rest.signed("DELETE", "/api/v3/order", symbol="BTCUSDT", origClientOrderId="resting")[0] == 200
 
 
-def test_audit_that_finds_a_mismatch_refuses_new_orders_and_says_why(inside: Inside) -> None:
+def add_a_coin(balances: Any, alice: int) -> None:
+    balances[alice]["free"] += 1
+
+
+def lock_more_than_orders_need(balances: Any, alice: int) -> None:
+    balances[alice]["free"] -= 1
+    balances[alice]["locked"] += 1
+
+
+@pytest.mark.parametrize(
+    ("corrupt", "differs"),
+    [
+        (add_a_coin, "sum of balances of asset {asset} is {sum} and should be {holdings}"),
+        (lock_more_than_orders_need, "locked of asset {asset} of account {account} is {locked} and should be {needed}"),
+    ],
+)
+def test_audit_that_finds_a_mismatch_refuses_new_orders_and_says_what_differs(
+    inside: Inside, corrupt: Callable[[Any, int], None], differs: str
+) -> None:
     with inside() as venue:
         key = venue.trader("alice", USDT="100000")
         with venue.rest(key) as rest, venue.operator() as operator:
             place(rest, "BUY", "39000", newClientOrderId="resting")
             wait_until(lambda: venue.venue._auditor.passes > 2)
             assert operator.call("GET", "/venue")[1]["refusal"] == ""
-            venue.do(lambda: add_a_coin(venue))
-            assert_halted(rest, operator, "The audit of balances found a mismatch")
+            asset_id = venue.venue._replica.reference.asset_by_code["USDT"].asset_id
+            balances, asset = memory(venue)["balances"], memory(venue)["assets"][asset_id]
+            (alice,) = ((balances["asset_id"] == asset_id) & (balances["locked"] > 0)).nonzero()[0]
+            needed = int(balances[alice]["locked"])
+            venue.do(lambda: corrupt(balances, alice))
+            wrong = {"sum": int(asset["holdings"]) + 1, "holdings": int(asset["holdings"]), "asset": asset_id}
+            wrong |= {"locked": needed + 1, "needed": needed, "account": int(balances[alice]["account_id"])}
+            assert_halted(rest, operator, f"found a mismatch; new orders are refused: {differs.format(**wrong)}")
             assert venue.venue._auditor.mismatches > 0
     with inside() as venue, venue.rest(key) as rest:  # The journal is right: what was planted is gone.
         place(rest, "BUY", "39000")
@@ -61,12 +85,6 @@ def test_snapshot_that_disagrees_refuses_new_orders_and_says_why(inside: Inside)
 
 def memory(venue: VenueInside) -> Any:
     return venue.venue._replica.engine._memory
-
-
-def add_a_coin(venue: VenueInside) -> None:
-    rows = memory(venue)["balances"]
-    held = rows["free"].nonzero()[0]
-    rows[held[0]]["free"] += 1
 
 
 def disturb_events_hash(venue: VenueInside) -> None:

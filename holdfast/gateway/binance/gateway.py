@@ -23,12 +23,13 @@ from holdfast.gateway.binance.pending import CallLater, Pending
 from holdfast.gateway.binance.queries import History, Queries
 from holdfast.gateway.binance.rate_limits import Limits, RateLimits
 from holdfast.gateway.binance.rest import RestAdapter
+from holdfast.gateway.binance.trading_status import TradingStatus
 from holdfast.gateway.binance.user_stream import AppliedBatch, UserStreams
 from holdfast.gateway.server.messages import Request, Response
 from holdfast.gateway.server.routes import Routes
 from holdfast.gateway.watches import Watches
 from holdfast.instruments import Reference
-from holdfast.views import Account, Balance, Order
+from holdfast.views import Account, Auction, Balance, Order
 
 # (method, path) → WebSocket API method.
 REST_ROUTES = {
@@ -93,6 +94,7 @@ class Venue(Protocol):
     def submit(self, records: bytes, done: Callable[[Any], None] | None = None) -> int: ...
     def submit_run(self, records: bytes, done: Callable[[Any, int], None] | None) -> int: ...
     def add_reader(self, reader: Callable[[Any], None]) -> None: ...
+    def auction(self, instrument_id: int) -> Auction: ...
     def account(self, account_id: int) -> Account | None: ...
     def balances(self, account_id: int) -> list[Balance]: ...
     def open_orders(self, account_id: int, instrument_id: int = 0) -> list[Order]: ...
@@ -125,7 +127,8 @@ class BinanceGateway:
             **Amendments(venue, self.pending, numbers).endpoints(),
             **Queries(venue, self.rate_limits).endpoints(),
         }
-        self.rest = RestAdapter(venue.directory, self.rate_limits)
+        self.status = TradingStatus(venue)
+        self.rest = RestAdapter(venue.directory, self.rate_limits, self.status.headers)
         self.user_streams = UserStreams(lambda: venue.reference, self.pending.cancel_id)
         self._sessions: dict[ws_api.Session, None] = {}
         self._shared = ws_api.Shared(
@@ -141,6 +144,7 @@ class BinanceGateway:
         venue.add_reader(self._credit_first_fills)
         venue.add_reader(self.user_streams.on_applied)
         self._add_rest()
+        self.add_public(self.status.endpoints(), {})
         routes.websocket("/ws-api/v3", self._open_session)
 
     def _add_rest(self) -> None:

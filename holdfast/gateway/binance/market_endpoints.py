@@ -58,6 +58,7 @@ STATUS_OF = {
     TradingMode.POST_ONLY: SymbolStatus.TRADING,
     TradingMode.LIMIT_ONLY: SymbolStatus.TRADING,
     TradingMode.TRADING: SymbolStatus.TRADING,
+    TradingMode.AUCTION: SymbolStatus.BREAK,
 }
 
 

@@ -22,6 +22,7 @@ from holdfast.gateway.server.routes import OutgoingSocket
 from holdfast.instruments import Instrument, Reference
 from holdfast.market_data.market_data import MarketData
 from holdfast.market_data.trades import public_trades, taker_rows
+from holdfast.views import Auction
 
 # Sends that wait when a tick makes nothing new, about as many as are made in 100 ms: a slow machine gets fewer images
 # with more in each, not a growing queue.
@@ -114,6 +115,7 @@ class MarketStreams:
         now_ns: Callable[[], int],
         broadcast: Broadcast,
         reference_price_ticks: Callable[[int], int],
+        auction: Callable[[Instrument], Auction],
     ) -> None:
         self.now_ns = now_ns
         self._reference_price_ticks = reference_price_ticks
@@ -121,6 +123,7 @@ class MarketStreams:
         self._market_data = market_data
         self._reference = reference
         self._broadcast = broadcast
+        self._auction = auction
         self._streams: dict[tuple[str, int], Stream] = {}
         self._hearing_images: Index = {}
         self._hearing_trades: Index = {}
@@ -177,7 +180,9 @@ class MarketStreams:
         if reference is not self._names_of:
             self._names_of = reference
             self._by_lower_symbol = {symbol.lower(): each for symbol, each in reference.by_symbol.items()}
-        source = Source(self._market_data, self._reference, unit_ns, self._reference_price_ticks)
+        source = Source(
+            self._market_data, self._reference, unit_ns, self._reference_price_ticks, self._auction
+        )
         return topic_of(name, source, self._by_lower_symbol)
 
     def _index(self, stream: Stream) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from holdfast.gateway.binance import market_messages as messages
 from holdfast.gateway.binance.market_rules import has_reference_price, reference_price_event
+from holdfast.gateway.binance.trading_status import status_event
 from holdfast.instruments import Instrument, Reference
 from holdfast.market_data.bars import Bar
 from holdfast.market_data.book import Book
@@ -21,6 +22,7 @@ from holdfast.market_data.intervals import INTERVALS, Interval
 from holdfast.market_data.market_data import Market, MarketData
 from holdfast.market_data.tickers import Ticker, average_price_ticks, ticker, window_start_s
 from holdfast.market_data.trades import PublicTrade, aggregate
+from holdfast.views import Auction
 
 KLINE_CLOSE_GRACE_NS = 200_000_000  # A trade stamped in a candle may be durable and applied this much after its end.
 _MISSED_CANDLES_MAX = 10
@@ -69,6 +71,7 @@ class Source(NamedTuple):
     reference: Callable[[], Reference]
     unit_ns: int
     reference_price_ticks: Callable[[int], int]  # By instrument; 0: none now.
+    auction: Callable[[Instrument], Auction]  # What it would come to if it ended now.
 
     def market(self, instrument: Instrument) -> Market:
         return self.market_data.market(instrument.instrument_id)
@@ -406,8 +409,8 @@ class ReferencePrice(Topic):
     period_s = 1
 
     def __init__(self, source: Source, instrument: Instrument) -> None:
-        self.instrument: Instrument = instrument
         self._source = source
+        self.instrument = instrument
 
     def initial(self, now_ns: int) -> str | None:
         return self.poll(now_ns)
@@ -417,6 +420,29 @@ class ReferencePrice(Topic):
             return None
         price_ticks = self._source.reference_price_ticks(self.instrument.instrument_id)
         return reference_price_event(self.instrument, price_ticks, now_ns, self._source.unit_ns)
+
+
+class TradingStatus(Topic):
+    """The mode, the modes to come and what an auction would come to, whenever one of them has changed."""
+
+    def __init__(self, source: Source, instrument: Instrument) -> None:
+        self.instrument: Instrument = instrument
+        self._source = source
+        self._sent: object = None
+
+    def initial(self, now_ns: int) -> str | None:
+        return status_event(*self._state(), now_ns, self._source.unit_ns)
+
+    def on_tick(self, now_ns: int) -> list[str]:
+        state = self._state()
+        if state == self._sent:
+            return []
+        self._sent = state
+        return [status_event(*state, now_ns, self._source.unit_ns)]
+
+    def _state(self) -> tuple[Instrument, Auction]:
+        instrument = self._source.reference().instruments[self.instrument.instrument_id]
+        return instrument, self._source.auction(instrument)
 
 
 # Names.
@@ -430,6 +456,7 @@ _PLAIN: dict[str, Callable[[Source, Instrument], Topic]] = {
     "bookTicker": BookTicker,
     "avgPrice": AveragePrice,
     "referencePrice": ReferencePrice,
+    "tradingStatus": TradingStatus,
 }
 
 

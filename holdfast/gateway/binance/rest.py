@@ -41,7 +41,9 @@ def time_unit_ns(name: str) -> int:
 class RestAdapter:
     """Makes an HTTP handler of each endpoint."""
 
-    def __init__(self, keys: KeyTable, rate_limits: RateLimits) -> None:
+    def __init__(self, keys: KeyTable, rate_limits: RateLimits, notices: Callable[[], Headers]) -> None:
+        """`notices` are the headers that every answer carries now, beside those of the limits."""
+        self.notices = notices
         self._keys = keys
         self._rate_limits = rate_limits
 
@@ -114,6 +116,7 @@ class RestAdapter:
             limits.charge_failed(call.peer_ip, 1, now_ns)
         used = limits.used(call.peer_ip, call.account_id, now_ns)
         headers = _order_headers(used) if endpoint.budget is Budget.ORDER and call.account_id else _weight_headers(used)
+        headers += self.notices()
         if error is not None and error.retry_at_ns:
             headers += (("Retry-After", str(max(-(-(error.retry_at_ns - now_ns) // 10**9), 1))),)
         return headers
@@ -160,7 +163,7 @@ class _AskedOrder:
         self._general(self._request, self._respond)
 
     def answer(self, written: list[bytes], used: Used) -> None:
-        self._respond(Response(200, written[0], _order_headers(used)))
+        self._respond(Response(200, written[0], _order_headers(used) + self._adapter.notices()))
 
     def call(self, request_id: bytes, received_ts_ns: int) -> Call:  # noqa: ARG002 - as above
         return self._adapter.call(self._endpoint, self._request, self._respond)

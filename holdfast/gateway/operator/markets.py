@@ -7,11 +7,13 @@ from holdfast.codes import CommandKind, TradingMode
 from holdfast.commands import Command
 from holdfast.gateway.operator import schemas
 from holdfast.gateway.operator.call import Call
-from holdfast.gateway.operator.commands import carry_out, done
+from holdfast.gateway.operator.commands import carry_out, done, is_repeated
 from holdfast.gateway.operator.problems import ProblemError
-from holdfast.gateway.operator.texts import amount_of, asset_of, instrument_of
+from holdfast.gateway.operator.services import Services
+from holdfast.gateway.operator.texts import amount_of, asset_of, instrument_of, time_text
 from holdfast.instruments import Asset, Instrument, format_decimal
 
+SECOND_NS = 10**9
 _PRICE = Asset(0, "a price", 8)
 
 
@@ -27,11 +29,11 @@ async def add_asset(call: Call) -> schemas.Asset:
 
 async def list_instruments(call: Call) -> schemas.Instruments:
     instruments = call.services.replica.reference.instruments.values()
-    return schemas.Instruments([_told(instrument) for instrument in instruments])
+    return schemas.Instruments([_told(call.services, instrument) for instrument in instruments])
 
 
 async def show_instrument(call: Call) -> schemas.Instrument:
-    return _told(instrument_of(call.services, call.path["symbol"]))
+    return _told(call.services, instrument_of(call.services, call.path["symbol"]))
 
 
 async def add_instrument(call: Call) -> schemas.Instrument:
@@ -47,7 +49,7 @@ async def add_instrument(call: Call) -> schemas.Instrument:
         qty_lots=amount_of(base, wanted.lot_size),
     )
     await carry_out(services.replica, command)
-    return _told(instrument_of(services, wanted.symbol))
+    return _told(services, instrument_of(services, wanted.symbol))
 
 
 async def set_parameters(call: Call) -> schemas.Instrument:
@@ -73,7 +75,7 @@ async def set_parameters(call: Call) -> schemas.Instrument:
             qty_lots=value,
         )
         await carry_out(services.replica, command)
-    return _told(instrument_of(services, instrument.symbol))
+    return _told(services, instrument_of(services, instrument.symbol))
 
 
 async def set_mode(call: Call) -> schemas.Done:
@@ -86,12 +88,44 @@ async def set_mode(call: Call) -> schemas.Done:
     return done(await carry_out(call.services.replica, command))
 
 
-def _told(instrument: Instrument) -> schemas.Instrument:
+async def schedule_reopening(call: Call) -> schemas.Reopening:
+    """HALT, CANCEL_ONLY and AUCTION for as long as each is to last, then TRADING."""
+    wanted, instrument = call.body, instrument_of(call.services, call.path["symbol"])
+    command = Command(
+        kind=CommandKind.SCHEDULE_REOPENING,
+        instrument_id=instrument.instrument_id,
+        price_ticks=wanted.halt_seconds * SECOND_NS,
+        qty_lots=wanted.cancel_only_seconds * SECOND_NS,
+        order_id=wanted.auction_seconds * SECOND_NS,
+        client_id=call.idempotency_key.encode(),
+    )
+    control = await carry_out(call.services.replica, command)
+    now = instrument_of(call.services, instrument.symbol)
+    seq = control.first_seq or control.seq
+    return schemas.Reopening(seq, is_repeated(control), now.mode.name, _stages(now))  # type: ignore[arg-type]
+
+
+async def cancel_reopening(call: Call) -> schemas.Done:
+    """The instrument stays in the mode that it is in."""
+    instrument = instrument_of(call.services, call.path["symbol"])
+    command = Command(kind=CommandKind.CANCEL_REOPENING, instrument_id=instrument.instrument_id)
+    return done(await carry_out(call.services.replica, command))
+
+
+def _stages(instrument: Instrument) -> list[schemas.Stage]:
+    return [
+        schemas.Stage(stage.mode.name, time_text(stage.begins_ts_ns))  # type: ignore[arg-type]
+        for stage in instrument.stages
+    ]
+
+
+def _told(services: Services, instrument: Instrument) -> schemas.Instrument:
     grid = parameters.Grid(instrument.base, instrument.quote, instrument.tick_e8, instrument.lot_units)
     values = {
         parameters.BY_CODE[code].name: parameters.show(parameters.BY_CODE[code], value, grid)
         for code, value in instrument.parameters.items()
     }
+    auction = services.replica.auction(instrument.instrument_id)
     return schemas.Instrument(
         instrument.instrument_id,
         instrument.symbol,
@@ -101,4 +135,10 @@ def _told(instrument: Instrument) -> schemas.Instrument:
         instrument.format_qty(1),
         instrument.mode.name,  # type: ignore[arg-type]
         schemas.Parameters(**values),  # type: ignore[arg-type]
+        _stages(instrument),
+        schemas.Auction(
+            instrument.format_price(auction.price_ticks),
+            instrument.format_qty(auction.lots),
+            instrument.format_qty(auction.surplus_lots),
+        ),
     )

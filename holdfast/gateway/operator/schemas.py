@@ -14,6 +14,8 @@ from holdfast.config import (
     ORDER_AMENDS_MAX,
     REFERENCE_BUCKET_MS_MAX,
     REFERENCE_BUCKETS_MAX,
+    STAGE_SECONDS_MAX,
+    TRAILING_DELTA_BIPS_MAX,
 )
 
 Amount = Annotated[str, Meta(pattern=r"^[0-9]{1,20}(\.[0-9]{1,8})?$", description="Decimal text, as 0.015")]
@@ -23,10 +25,11 @@ Time = Annotated[str, Meta(description="ISO 8601, UTC, nanoseconds, as 2026-01-3
 Name = Annotated[str, Meta(min_length=1, max_length=64, description="Printable text that is not a number")]
 AccountRef = Annotated[str, Meta(min_length=1, max_length=64, description="An account's name, or its id")]
 FeePpm = Annotated[int, Meta(ge=0, le=FEE_PPM_MAX, description="Millionths")]
+Bips = Annotated[int, Meta(ge=0, le=TRAILING_DELTA_BIPS_MAX, description="Ten-thousandths")]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Permission = Literal["read", "trade", "withdraw"]
 KeyTypeName = Literal["hmac", "ed25519", "rsa"]
-ModeName = Literal["HALT", "CANCEL_ONLY", "POST_ONLY", "LIMIT_ONLY", "TRADING"]
+ModeName = Literal["HALT", "CANCEL_ONLY", "POST_ONLY", "LIMIT_ONLY", "TRADING", "AUCTION"]
 StatusName = Literal["REQUESTED", "APPROVED", "SENT", "REFUSED"]
 LimitName = Literal[
     "orders_max",
@@ -241,6 +244,10 @@ class Parameters(Asked):
     maker_fee_ppm: FeePpm | UnsetType = UNSET
     taker_fee_ppm: FeePpm | UnsetType = UNSET
     order_amends_max: Annotated[int, Meta(ge=0, le=ORDER_AMENDS_MAX)] | UnsetType = UNSET
+    trailing_above_bips_min: Bips | UnsetType = UNSET
+    trailing_above_bips_max: Bips | UnsetType = UNSET
+    trailing_below_bips_min: Bips | UnsetType = UNSET
+    trailing_below_bips_max: Bips | UnsetType = UNSET
     iceberg_parts_max: Annotated[int, Meta(ge=0, le=ICEBERG_PARTS_MAX)] | UnsetType = UNSET
     iceberg_orders_max: Count | UnsetType = UNSET
     bid_limit_up: Amount | UnsetType = UNSET
@@ -250,6 +257,8 @@ class Parameters(Asked):
     reference_buckets: Annotated[int, Meta(ge=0, le=REFERENCE_BUCKETS_MAX)] | UnsetType = UNSET
     reference_bucket_ms: Annotated[int, Meta(ge=0, le=REFERENCE_BUCKET_MS_MAX)] | UnsetType = UNSET
     reference_price: Amount | UnsetType = UNSET
+    price_band: Amount | UnsetType = UNSET
+    price_band_auction_seconds: Annotated[int, Meta(ge=0, le=STAGE_SECONDS_MAX)] | UnsetType = UNSET
 
 
 class AddInstrument(Asked):
@@ -258,6 +267,19 @@ class AddInstrument(Asked):
     quote: AssetCode
     tick_size: Amount
     lot_size: Amount
+
+
+class Stage(Told):
+    mode: ModeName
+    at: Time
+
+
+class Auction(Told):
+    price: str
+    """0 when nothing would trade."""
+    quantity: str
+    surplus: str
+    """Wanted at that price and not served; of sellers it is negative."""
 
 
 class Instrument(Told):
@@ -269,6 +291,10 @@ class Instrument(Told):
     lot_size: str
     mode: ModeName
     parameters: Parameters
+    stages: list[Stage]
+    """The modes that it is going to by itself, the next one first."""
+    auction: Auction
+    """What an auction would come to if it ended now."""
 
 
 class Instruments(Told):
@@ -277,6 +303,25 @@ class Instruments(Told):
 
 class SetMode(Asked):
     mode: ModeName
+
+
+Seconds = Annotated[int, Meta(ge=0, le=STAGE_SECONDS_MAX)]
+
+
+class ScheduleReopening(Asked):
+    """How long each mode lasts before TRADING; 0: it is left out."""
+
+    halt_seconds: Seconds = 0
+    cancel_only_seconds: Seconds = 0
+    auction_seconds: Seconds = 0
+
+
+class Reopening(Told):
+    seq: int
+    """Of the command that scheduled it."""
+    repeated: bool
+    mode: ModeName
+    stages: list[Stage]
 
 
 # The venue.
