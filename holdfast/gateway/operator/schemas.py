@@ -41,6 +41,7 @@ LimitName = Literal[
     "accounts_max",
     "exchange_orders_max",
     "exchange_algo_orders_max",
+    "exchange_iceberg_orders_max",
     "countdowns_max",
 ]
 
