@@ -28,7 +28,8 @@ from holdfast.engine.jit import cold, hot
 from holdfast.engine.match import opposite_row, wanted_lots, worst_acceptable_key
 from holdfast.engine.operations import answer_known_key, done, is_key_room, reject
 from holdfast.engine.operator_keys import remember_operator_key
-from holdfast.engine.risk import is_instrument, parameter
+from holdfast.engine.parameter import parameter
+from holdfast.engine.risk import is_instrument
 from holdfast.engine.state import NIL, views
 
 _NONE = RejectReason.NONE.value

@@ -139,7 +139,7 @@ def _scale(unit_e8: int) -> tuple[int, int]:
 # The enumerations' names as JSON texts: one row each for the numbers 0..15 of each table, its length in the last place.
 
 _NUMBERS = 16
-_WORD_BYTES = 32
+_WORD_BYTES = 40
 _STATUS, _TIME_IN_FORCE, _TYPE, _SIDE, _PREVENTION, _EXPIRY = range(0, 6 * _NUMBERS, _NUMBERS)
 
 
