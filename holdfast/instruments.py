@@ -82,6 +82,12 @@ class Instrument(NamedTuple):
     parameters: Mapping[InstrumentParameter, int]
     stages: tuple[Stage, ...] = ()  # The modes that it is going to by itself, the next one first.
 
+    @property
+    def allows_trailing(self) -> bool:
+        """Whether TRAILING_DELTA lets any trailing stop in."""
+        maxima = (InstrumentParameter.TRAILING_ABOVE_BIPS_MAX, InstrumentParameter.TRAILING_BELOW_BIPS_MAX)
+        return any(self.parameters.get(which, 0) for which in maxima)
+
     def price_ticks(self, price_e8: int) -> int | None:
         """A price of `parse_decimal` in ticks, or None when it is not a whole number of ticks."""
         ticks, rest = divmod(price_e8, self.tick_e8)

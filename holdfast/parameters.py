@@ -10,7 +10,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from holdfast.codes import InstrumentParameter
-from holdfast.config import FEE_PPM_MAX, PPM
+from holdfast.config import FEE_PPM_MAX, PPM, TRAILING_DELTA_BIPS_MAX
 from holdfast.instruments import Asset, NotDecimalError, TooPreciseError, format_decimal, parse_decimal
 
 Written = str | int | bool  # How a value stands in a file or a request.
@@ -26,6 +26,7 @@ class Unit(Enum):
     MULTIPLIER = "decimal text, of the average or reference price"
     COUNT = "a whole number"
     FEE_PPM = f"a whole number of millionths, at most {FEE_PPM_MAX}"
+    BIPS = f"a whole number of ten-thousandths, at most {TRAILING_DELTA_BIPS_MAX}"
     SWITCH = "true or false"
 
 
@@ -56,6 +57,10 @@ _TABLE = [
     Parameter("maker_fee_ppm", InstrumentParameter.MAKER_FEE_PPM, Unit.FEE_PPM),
     Parameter("taker_fee_ppm", InstrumentParameter.TAKER_FEE_PPM, Unit.FEE_PPM),
     Parameter("order_amends_max", InstrumentParameter.ORDER_AMENDS_MAX, Unit.COUNT),
+    Parameter("trailing_above_bips_min", InstrumentParameter.TRAILING_ABOVE_BIPS_MIN, Unit.BIPS),
+    Parameter("trailing_above_bips_max", InstrumentParameter.TRAILING_ABOVE_BIPS_MAX, Unit.BIPS),
+    Parameter("trailing_below_bips_min", InstrumentParameter.TRAILING_BELOW_BIPS_MIN, Unit.BIPS),
+    Parameter("trailing_below_bips_max", InstrumentParameter.TRAILING_BELOW_BIPS_MAX, Unit.BIPS),
     Parameter("iceberg_parts_max", InstrumentParameter.ICEBERG_PARTS_MAX, Unit.COUNT),
     Parameter("iceberg_orders_max", InstrumentParameter.ICEBERG_ORDERS_MAX, Unit.COUNT),
     Parameter("bid_limit_up", InstrumentParameter.BID_LIMIT_UP_PPM, Unit.MULTIPLIER),
@@ -110,6 +115,8 @@ def parse(parameter: Parameter, written: Written, grid: Grid) -> int:
         raise ValueError("is out of range")
     if parameter.unit == Unit.FEE_PPM and value > FEE_PPM_MAX:
         raise ValueError(f"is more than {FEE_PPM_MAX} millionths")
+    if parameter.unit == Unit.BIPS and value > TRAILING_DELTA_BIPS_MAX:
+        raise ValueError(f"is more than {TRAILING_DELTA_BIPS_MAX} ten-thousandths")
     return value
 
 

@@ -226,6 +226,10 @@ class _Reader:
             "orders_max": 200,
             "algo_orders_max": 5,
             "order_amends_max": 10,
+            "trailing_above_bips_min": 10,
+            "trailing_above_bips_max": 2_000,
+            "trailing_below_bips_min": 10,
+            "trailing_below_bips_max": 2_000,
         }
         return {
             parameter.code: written.get(name, defaults.get(name, fees.get(parameter.code, 0)))

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 KERNELS = (
     *("acting", "administration", "apply", "average", "book", "cancel", "emit", "ids", "ladder", "ledger"),
     *("mass_cancel", "match", "operations", "operator_keys", "order_index", "place", "positions", "retire", "risk"),
-    *("settle", "slots", "trigger"),
+    *("settle", "slots", "stops", "trails", "trigger"),
 )
 # Quick ones first: most mutants die there.
 TESTS = (

@@ -17,7 +17,7 @@ from typing import TypeVar
 from holdfast.accounts.history import History
 from holdfast.accounts.movements import Deposit, Transfer
 from holdfast.accounts.selection import Window
-from holdfast.codes import OrderStatus, OrderType, Side, TimeInForce, WithdrawalStatus
+from holdfast.codes import OrderStatus, OrderType, PegPriceType, Side, TimeInForce, WithdrawalStatus
 from holdfast.instruments import Instrument, Reference
 from holdfast.views import Fill, Order, Withdrawal
 
@@ -36,7 +36,10 @@ ORDER_HEADER = (
     "time_in_force",
     "price",
     "stop_price",
+    "trailing_delta_bips",
+    "pegged_to",
     "quantity",
+    "iceberg_quantity",
     "quote_quantity",
     "executed",
     "executed_quote",
@@ -155,13 +158,24 @@ def _order_cells(instrument: Instrument, order: Order) -> Sequence[object]:
         TimeInForce(order.time_in_force).name if order.time_in_force else "",
         instrument.format_price(order.price_ticks),
         instrument.format_price(order.stop_price_ticks) if order.stop_price_ticks else "",
+        order.trailing_delta_bips or "",
+        _peg(order),
         instrument.format_qty(order.qty_lots),
+        instrument.format_qty(order.iceberg_lots) if order.iceberg_lots else "",
         instrument.quote.format(order.quote_units),
         instrument.format_qty(order.executed_lots),
         instrument.quote.format(order.executed_quote_units),
         OrderStatus(order.status).name,
         _time(order.updated_ts_ns),
     )
+
+
+def _peg(order: Order) -> str:
+    """What the price was taken from: "PRIMARY", or "PRIMARY 2" two levels deeper."""
+    if not order.peg_price_type:
+        return ""
+    name = PegPriceType(order.peg_price_type).name
+    return f"{name} {order.peg_offset_levels}" if order.peg_offset_levels else name
 
 
 def _fill_cells(instrument: Instrument, fill: Fill) -> Sequence[object]:

@@ -118,12 +118,15 @@ def _parameter(text: str) -> tuple[str, Written]:
     return first + "".join(word.title() for word in rest), _typed(name, parameter.unit, value)
 
 
+_WHOLE_NUMBERS = (Unit.COUNT, Unit.FEE_PPM, Unit.BIPS)
+
+
 def _typed(name: str, unit: Unit, value: str) -> Written:
     """A value as the interface takes it."""
     if unit == Unit.SWITCH and value in ("true", "false"):
         return value == "true"
-    if unit in (Unit.COUNT, Unit.FEE_PPM) and value.isascii() and value.isdigit():
+    if unit in _WHOLE_NUMBERS and value.isascii() and value.isdigit():
         return int(value)
-    if unit in (Unit.SWITCH, Unit.COUNT, Unit.FEE_PPM):
+    if unit == Unit.SWITCH or unit in _WHOLE_NUMBERS:
         fail(f"{name} is {unit.value}, not {value}.")
     return value

@@ -48,13 +48,14 @@ def new_order(
     client_id: str = "",
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE,
     stop_price: Number | None = None,
+    trailing_delta_bips: int = 0,
     iceberg_quantity: Number | None = None,
     peg: PegPriceType = PegPriceType.NONE,
     peg_offset_levels: int = 0,
     deadline_ts_ns: int = 0,
 ) -> bytes:
     """A new order: LIMIT with a price or a peg, MARKET without, unless `order_type` says another. Those that wait need
-    a `stop_price`.
+    a `stop_price`, a `trailing_delta_bips` (ten-thousandths), or both.
 
     With an `iceberg_quantity` the book shows so much of it at a time. A `peg` takes the price from the book instead of
     `price`: that of the best level of its own side (PRIMARY) or of the other (MARKET), or so many levels from it.
@@ -64,7 +65,8 @@ def new_order(
     return encode(
         _order(
             instrument, side, quantity, price, quote_quantity, order_type, time_in_force, client_id,
-            self_trade_prevention, stop_price, iceberg_quantity, peg, peg_offset_levels, deadline_ts_ns,
+            self_trade_prevention, stop_price, trailing_delta_bips, iceberg_quantity, peg, peg_offset_levels,
+            deadline_ts_ns,
         )
     )  # fmt: skip
 
@@ -108,6 +110,7 @@ def replace_order(
     client_id: str = "",
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE,
     stop_price: Number | None = None,
+    trailing_delta_bips: int = 0,
     iceberg_quantity: Number | None = None,
     peg: PegPriceType = PegPriceType.NONE,
     peg_offset_levels: int = 0,
@@ -116,7 +119,8 @@ def replace_order(
     """Cancel an order as `cancel_order` and place another as `new_order`, in one step."""
     order = _order(
         instrument, side, quantity, price, quote_quantity, order_type, time_in_force, client_id,
-        self_trade_prevention, stop_price, iceberg_quantity, peg, peg_offset_levels, deadline_ts_ns,
+        self_trade_prevention, stop_price, trailing_delta_bips, iceberg_quantity, peg, peg_offset_levels,
+        deadline_ts_ns,
     )  # fmt: skip
     return encode(
         order._replace(
@@ -176,6 +180,7 @@ def _order(
     client_id: str,
     self_trade_prevention: SelfTradePrevention,
     stop_price: Number | None,
+    trailing_delta_bips: int,
     iceberg_quantity: Number | None,
     peg: PegPriceType,
     peg_offset_levels: int,
@@ -205,6 +210,7 @@ def _order(
         client_id=(client_id or new_client_id()).encode("ascii"),
         deadline_ts_ns=deadline_ts_ns,
         stop_price_ticks=stop_price_ticks,
+        trailing_delta_bips=trailing_delta_bips,
         iceberg_lots=iceberg_lots,
         flags=_PEG_FLAGS[peg],
     )

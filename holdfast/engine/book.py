@@ -93,7 +93,6 @@ __all__ = [
     "requeue_order",
     "set_pages_max",
     "side_row",
-    "side_rows",
     "trigger_rows",
     "trigger_side",
     "used_rows",
@@ -493,13 +492,11 @@ def used_rows(memory: Memory, instruments: int) -> dict[str, int]:
 
 def trigger_rows(memory: Memory, instruments: int) -> dict[str, np.ndarray]:
     """The sides on which orders of so many instruments wait for a price: views, under names of their own."""
-    return side_rows(memory, "trigger", TRIGGER_SIDES_BEGIN, instruments)
-
-
-def side_rows(memory: Memory, name: str, begin: int, instruments: int) -> dict[str, np.ndarray]:
-    end = begin + instruments * SIDES_PER_INSTRUMENT
-    tops = memory["side_tops"][begin * TOPS_PER_SIDE : end * TOPS_PER_SIDE]
-    return {f"{name}_sides": memory["sides"][begin:end], f"{name}_side_tops": tops}
+    begin, end = TRIGGER_SIDES_BEGIN, TRIGGER_SIDES_BEGIN + instruments * SIDES_PER_INSTRUMENT
+    return {
+        "trigger_sides": memory["sides"][begin:end],
+        "trigger_side_tops": memory["side_tops"][begin * TOPS_PER_SIDE : end * TOPS_PER_SIDE],
+    }
 
 
 def _grow_pages(memory: Memory, pages: int) -> None:

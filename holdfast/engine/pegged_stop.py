@@ -27,13 +27,8 @@ _NONE = ExpiryReason.NONE.value
 def work_pegged(handle):
     """Begin to match the pegged order in hand, which was triggered; or let it expire."""
     state = views(handle)
-    order = state.taker[0]
-    reason = ExpiryReason.PEG_PRICE.value
-    if take_price(handle):
-        reason = judge_price(handle)
-        if reason != _NONE:
-            order["price_ticks"] = 0  # As if it had none: nothing is held at it.
-    emit_order(handle, order, OrderEventKind.ORDER_TRIGGERED.value, 0)
+    reason = take_price_late(handle)
+    emit_order(handle, state.taker[0], OrderEventKind.ORDER_TRIGGERED.value, 0)
     if reason == _NONE:
         work(handle)
         return
@@ -43,8 +38,23 @@ def work_pegged(handle):
 
 
 @cold
+def take_price_late(handle):
+    """Give the order in hand, which was accepted without one, its price; or say why it gets none."""
+    if not take_price(handle):
+        return ExpiryReason.PEG_PRICE.value
+    state = views(handle)
+    order = state.taker[0]
+    reason = judge_price(handle)
+    if reason != _NONE:
+        order["price_ticks"] = 0  # Nothing is held at it.
+    elif order["side"] == Side.BUY:
+        hold(state, order, leaves_of(order))
+    return reason
+
+
+@cold
 def judge_price(handle):
-    """Why the order in hand may not work at the price it took, or NONE: then a buy holds what it may need."""
+    """Why the order in hand may not work at the price it took, or NONE."""
     state = views(handle)
     order = state.taker[0]
     instrument_id = np.int64(order["instrument_id"])
@@ -56,9 +66,7 @@ def judge_price(handle):
     ):
         return ExpiryReason.PEG_PRICE.value
     if order["side"] == Side.BUY:
-        lots = leaves_of(order)
-        units = price_ticks * lots * state.instruments[instrument_id]["units_per_tick_lot"]
+        units = price_ticks * leaves_of(order) * state.instruments[instrument_id]["units_per_tick_lot"]
         if units > free_of(state, state.positions[order["position"]]["quote_row"]):
             return ExpiryReason.FUNDS_EXHAUSTED.value
-        hold(state, order, lots)
     return _NONE

@@ -45,19 +45,10 @@ from holdfast.engine.pegged import PEG_MASK, PEG_SHIFT, take_offset
 from holdfast.engine.positions import list_order, make_position
 from holdfast.engine.price_range import set_range, would_leave_range
 from holdfast.engine.reopening import interrupt, keep_in_band, would_leave_band
-from holdfast.engine.risk import (
-    has_place,
-    is_instrument,
-    is_stop,
-    judge_asker,
-    judge_order,
-    may_rest,
-    trails_at_once,
-    waiting_price,
-    waiting_side,
-)
+from holdfast.engine.risk import has_place, is_instrument, judge_asker, judge_order, may_rest
 from holdfast.engine.settle import hold, is_held, leaves_of, release
 from holdfast.engine.state import IDLE, MATCHING, views
+from holdfast.engine.stops import is_stop, trails_at_once, waiting_price, waiting_side
 from holdfast.engine.trails import begin_run
 
 _NONE = RejectReason.NONE.value

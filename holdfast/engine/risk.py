@@ -22,7 +22,7 @@ from holdfast.codes import (
     TimeInForce,
     TradingMode,
 )
-from holdfast.config import NOTIONAL_MAX, PPM, PRICE_TICKS_MAX, TRAILING_DELTA_BIPS_MAX
+from holdfast.config import NOTIONAL_MAX, PPM
 from holdfast.engine.book import (
     best_level,
     can_rest,
@@ -30,7 +30,6 @@ from holdfast.engine.book import (
     next_level,
     price_key,
     side_row,
-    trigger_side,
 )
 from holdfast.engine.emit import is_market
 from holdfast.engine.exchange_filters import judge_exchange_filters
@@ -43,7 +42,7 @@ from holdfast.engine.pegged import is_peg_well_formed, take_price
 from holdfast.engine.positions import find_position
 from holdfast.engine.reference_price import filter_price
 from holdfast.engine.state import NIL, views
-from holdfast.engine.trails import delta_price, start_side, trail_side
+from holdfast.engine.stops import has_trigger, is_stop, waiting_price, waiting_side, waits_for_rise, would_trigger
 
 _NONE = RejectReason.NONE.value
 _FACTOR_BITS = 31
@@ -172,15 +171,6 @@ def is_well_formed(order):
     return time_in_force >= TimeInForce.GTC and time_in_force <= TimeInForce.FOK
 
 
-@cold
-def has_trigger(order):
-    """Whether the stop price, the trailing delta or both say what the order waits for."""
-    stop, delta = order["stop_price_ticks"], order["trailing_delta_bips"]
-    if stop < 0 or stop > PRICE_TICKS_MAX or delta < 0 or delta > TRAILING_DELTA_BIPS_MAX:
-        return False
-    return stop != 0 or delta != 0
-
-
 @hot
 def judge_permission(state, order):
     """Kill switch, freeze, trading mode."""
@@ -214,8 +204,8 @@ def judge_filters(handle):
     has_price = price != 0
     if has_price and not is_price_allowed(state, instrument_id, price):
         return RejectReason.PRICE_FILTER.value
-    stop_price = order["stop_price_ticks"]
-    if is_stop(order) and stop_price != 0 and not is_price_allowed(state, instrument_id, stop_price):
+        return RejectReason.PRICE_FILTER.value
+    if is_stop(order) and not is_stop_price_allowed(state, order):
         return RejectReason.PRICE_FILTER.value
     if qty != 0:
         if qty < parameter(state, instrument_id, InstrumentParameter.QTY_LOTS_MIN):
@@ -253,6 +243,13 @@ def judge_filters(handle):
     if (venue["exchange_orders_max"] | venue["exchange_algo_orders_max"]) != 0 and (has_limit or is_stop(order)):
         return judge_exchange_filters(handle, is_stop(order))
     return _NONE
+
+
+@cold
+def is_stop_price_allowed(state, order):
+    """PRICE_FILTER, where there is a stop price."""
+    stop = order["stop_price_ticks"]
+    return stop == 0 or is_price_allowed(state, np.int64(order["instrument_id"]), stop)
 
 
 @cold
@@ -397,57 +394,6 @@ def may_rest(order):
     if order["order_type"] == OrderType.LIMIT_MAKER:
         return True
     return not is_market(order) and order["time_in_force"] == TimeInForce.GTC
-
-
-@hot
-def is_stop(order):
-    """Whether the type waits for its price: has a stop price, a trailing delta or both."""
-    return order["order_type"] >= OrderType.STOP_LOSS
-
-
-@hot
-def waits_for_rise(order):
-    """Whether the stop price is reached from below. A stop loss follows the market, a take profit turns against it."""
-    is_loss = order["order_type"] <= OrderType.STOP_LOSS_LIMIT
-    return is_loss == (order["side"] == Side.BUY)
-
-
-@hot
-def trails_at_once(state, order):
-    """Whether the order follows the price from the last one on: a trailing stop without a stop price."""
-    if order["trailing_delta_bips"] == 0 or order["stop_price_ticks"] != 0:
-        return False
-    return state.instruments[order["instrument_id"]]["last_price_ticks"] != 0
-
-
-@cold
-def waiting_side(state, order):
-    """The ladder on which an order of such a type waits first."""
-    instrument_id = np.int64(order["instrument_id"])
-    if order["trailing_delta_bips"] == 0:
-        return trigger_side(instrument_id, waits_for_rise(order))
-    if trails_at_once(state, order):
-        return trail_side(instrument_id, order["side"] == Side.BUY)
-    return start_side(instrument_id, waits_for_rise(order) or order["stop_price_ticks"] == 0)
-
-
-@cold
-def waiting_price(state, order):
-    """Its price there."""
-    if trails_at_once(state, order):
-        return delta_price(waiting_side(state, order), order["trailing_delta_bips"])
-    return order["stop_price_ticks"]
-
-
-@hot
-def would_trigger(state, order):
-    """Whether the last price is the stop price, or beyond it. Before the first trade nothing is."""
-    last = state.instruments[order["instrument_id"]]["last_price_ticks"]
-    if last == 0 or order["stop_price_ticks"] == 0:
-        return False
-    if waits_for_rise(order):
-        return last >= order["stop_price_ticks"]
-    return last <= order["stop_price_ticks"]
 
 
 @hot

@@ -42,10 +42,10 @@ from holdfast.engine.book import (
     best_level,
     key_price,
     next_level,
-    side_rows,
 )
 from holdfast.engine.handle import Memory
 from holdfast.engine.jit import cold, hot
+from holdfast.engine.ladder import TOPS_PER_SIDE
 from holdfast.engine.state import NIL
 
 START_SIDES_BEGIN = TRAILING_SIDES_BEGIN
@@ -212,5 +212,9 @@ def called_row(state, instrument_id):
 
 def saved_rows(memory: Memory, instruments: int) -> dict[str, np.ndarray]:
     """What a snapshot keeps of so many instruments: views, under names of their own; `trails` are the orders'."""
-    starts = side_rows(memory, "start", START_SIDES_BEGIN, instruments)
-    return starts | side_rows(memory, "trail", TRAIL_SIDES_BEGIN, instruments)
+    rows = {}
+    for name, begin in (("start", START_SIDES_BEGIN), ("trail", TRAIL_SIDES_BEGIN)):
+        end = begin + instruments * SIDES_PER_INSTRUMENT
+        rows[f"{name}_sides"] = memory["sides"][begin:end]
+        rows[f"{name}_side_tops"] = memory["side_tops"][begin * TOPS_PER_SIDE : end * TOPS_PER_SIDE]
+    return rows

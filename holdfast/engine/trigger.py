@@ -28,9 +28,9 @@ from holdfast.engine.jit import cold, hot
 from holdfast.engine.pegged_stop import work_pegged
 from holdfast.engine.place import expire, work
 from holdfast.engine.retire import unlist_row
-from holdfast.engine.risk import waits_for_rise
 from holdfast.engine.settle import leaves_of, release
 from holdfast.engine.state import IDLE, NIL, views
+from holdfast.engine.stops import waits_for_rise
 from holdfast.engine.trails import (
     CALLED,
     begin_run,

@@ -87,6 +87,16 @@ def test_open_orders_come_last_unless_they_closed_meanwhile(history, stream):
     assert (rows[-1]["order_id"], rows[-1]["status"]) == ("1000000", "NEW")
 
 
+def test_icebergs_and_pegs_have_columns_of_their_own(history, stream):
+    plain = stream.closed[0]._replace(account_id=1, status=1)
+    shapes = [{"order_id": 10**6}, {"order_id": 10**6 + 1, "iceberg_lots": 5, "peg_price_type": 1}]
+    shapes.append({"order_id": 10**6 + 2, "peg_price_type": 2, "peg_offset_levels": 3})
+    rows = parse(export.orders(history, REFERENCE, 1, open_orders=[plain._replace(**shape) for shape in shapes]))
+    part = _instruments[plain.instrument_id - 1].format_qty(5)
+    shown = [(row["iceberg_quantity"], row["pegged_to"]) for row in rows[-3:]]
+    assert shown == [("", ""), (part, "PRIMARY"), ("", "MARKET 3")]
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
 def test_text_of_clients_never_begins_a_formula(history, stream, text):
     order = Order._make([1, text, *stream.closed[0][2:]])._replace(order_id=10**6, account_id=1)

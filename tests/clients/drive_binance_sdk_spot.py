@@ -26,10 +26,10 @@ SYMBOL = "SOLUSDT"
 SECONDS_MAX = 20
 LIMIT_SELL = {"symbol": SYMBOL, "side": "SELL", "type": "LIMIT", "time_in_force": "GTC"}
 LIMIT_BUY = {**LIMIT_SELL, "side": "BUY"}
-# Every reply of the WebSocket API has "rateLimits", those to stop orders "stopPrice", to icebergs and pegged orders the
-# others, as Binance documents it, though some of the models leave them out.
+# Every reply of the WebSocket API has "rateLimits", those to stop orders "stopPrice", to trailing ones, icebergs and
+# pegged orders the others, as Binance documents it, though some of the models leave them out.
 LEFT_OUT = {
-    *("rateLimits", "stopPrice", "icebergQty"),
+    *("rateLimits", "stopPrice", "trailingDelta", "trailingTime", "icebergQty"),
     *("pegPriceType", "pegOffsetType", "pegOffsetValue", "peggedPrice"),
 }
 warnings: list[str] = []
@@ -159,6 +159,7 @@ def trade() -> None:
     assert maker.klines(symbol=SYMBOL, interval="1m").data()[-1][4] == "150.50000000"
     assert maker.ui_klines(symbol=SYMBOL, interval="1m").data()[-1][4] == "150.50000000"
     stop_out(maker, taker)
+    trail(maker, taker)
     show_parts(maker, taker)
     peg(maker, taker)
 
@@ -201,6 +202,25 @@ def stop_out(maker: Any, taker: Any) -> None:
     state = read(maker.get_order(symbol=SYMBOL, order_id=waiting.order_id))
     assert (state.is_working, state.status) == (True, "NEW"), state
     assert read(maker.delete_order(symbol=SYMBOL, order_id=waiting.order_id)).status == "CANCELED"
+
+
+def trail(maker: Any, taker: Any) -> None:
+    """A trailing stop is read, canceled, and another one called: a tenth behind the highest price, from 149 to 160."""
+    stop = {"symbol": SYMBOL, "side": "SELL", "type": "STOP_LOSS_LIMIT", "time_in_force": "GTC", "quantity": 1}
+    trailing = {**stop, "price": 140, "trailing_delta": 1000}
+    before = read(maker.new_order(**trailing, stop_price=145, new_order_resp_type="RESULT"))
+    assert before.additional_properties.items() >= {"trailingDelta": 1000, "trailingTime": -1}.items(), before
+    canceled = read(maker.delete_order(symbol=SYMBOL, order_id=before.order_id))
+    assert (canceled.status, canceled.trailing_delta) == ("CANCELED", 1000), canceled
+    following = read(maker.new_order(**trailing, new_order_resp_type="FULL"))
+    assert following.additional_properties["trailingTime"] == following.transact_time, following
+    for price in (160, 144):
+        read(taker.new_order(**LIMIT_BUY, quantity=1, price=price))
+        read(maker.new_order(**LIMIT_SELL, quantity=1, price=price))
+    state = read(maker.get_order(symbol=SYMBOL, order_id=following.order_id))
+    assert (state.is_working, state.status, state.trailing_delta) == (True, "NEW", 1000), state
+    assert state.trailing_time == following.transact_time
+    assert read(maker.delete_order(symbol=SYMBOL, order_id=state.order_id)).status == "CANCELED"
 
 
 class Stream:
@@ -315,6 +335,13 @@ async def session(key: dict) -> None:
         report = await user.expect(reported(pegged.order_id, "NEW", "NEW"))
         told = report.to_dict()
         assert (told["p"], told["gP"], told["gp"]) == ("0.00000000", "PRIMARY_PEG", "163.00000000"), told
+        stop = {"symbol": SYMBOL, "side": "BUY", "type": "TAKE_PROFIT", "quantity": 1, "trailing_delta": 25}
+        trailing = read(await api.order_place(**stop, new_order_resp_type="RESULT")).result
+        assert (trailing.trailing_delta, trailing.trailing_time) == (25, trailing.transact_time), trailing
+        report = await user.expect(reported(trailing.order_id, "NEW", "NEW"))
+        assert (report.d, report.D) == (25, trailing.trailing_time), report
+        assert read(await api.order_status(symbol=SYMBOL, order_id=trailing.order_id)).result.trailing_delta == 25
+        read(await api.order_place(**LIMIT_SELL, quantity=1, price=163))
         read(await api.open_orders_cancel_all(symbol=SYMBOL))
         for call in (
             api.ping(),

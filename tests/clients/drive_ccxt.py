@@ -106,6 +106,7 @@ def trade() -> None:
     assert maker.fetch_ohlcv(SYMBOL, "1m")[-1][4] == 50_001
     assert is_soon(lambda: maker.fetch_order_book(SYMBOL)["asks"] == [])
     stop_out(maker, taker)
+    trail(maker, taker)
 
 
 def stop_out(maker: ccxt.binance, taker: ccxt.binance) -> None:
@@ -126,6 +127,29 @@ def stop_out(maker: ccxt.binance, taker: ccxt.binance) -> None:
     for order in (market, limit):
         filled = taker.fetch_order(order["id"], SYMBOL)
         assert (filled["status"], filled["filled"], filled["average"]) == ("closed", 0.001, 49_900), filled
+    assert maker.fetch_open_orders(SYMBOL) == []
+
+
+def trail(maker: ccxt.binance, taker: ccxt.binance) -> None:
+    """One per cent behind the highest price: 50,500 comes, and so 49,995 is far enough back."""
+    how = {"trailingPercent": 1, "stopLossOrTakeProfit": "stopLoss"}
+    order = taker.create_order(SYMBOL, "market", "sell", 0.001, None, how)
+    later = taker.create_order(SYMBOL, "limit", "sell", 0.001, 49_000, {**how, "trailingTriggerPrice": 49_500})
+    shown = [taker.fetch_order(each["id"], SYMBOL)["info"] for each in (order, later)]
+    assert [(each["type"], int(each["trailingDelta"])) for each in shown] == [
+        ("STOP_LOSS", 100),
+        ("STOP_LOSS_LIMIT", 100),
+    ]
+    assert [int(each["trailingTime"]) > 0 for each in shown] == [True, False], shown
+    too_far = {**how, "trailingPercent": 50}
+    refuse(ccxt.BadRequest, lambda: taker.create_order(SYMBOL, "market", "sell", 1, None, too_far))
+    maker.create_order(SYMBOL, "limit", "sell", 0.001, 50_500)
+    assert taker.create_order(SYMBOL, "market", "buy", 0.001)["average"] == 50_500
+    maker.create_order(SYMBOL, "limit", "buy", 0.002, 49_995)
+    assert taker.create_order(SYMBOL, "limit", "sell", 0.001, 49_995)["status"] == "closed"
+    filled = taker.fetch_order(order["id"], SYMBOL)
+    assert (filled["status"], filled["filled"], filled["average"]) == ("closed", 0.001, 49_995), filled
+    assert taker.cancel_order(later["id"], SYMBOL)["status"] == "canceled"
     assert maker.fetch_open_orders(SYMBOL) == []
 
 

@@ -75,11 +75,12 @@ def trade() -> None:
     prevent(maker)
     read(maker)
     stop_out(maker, taker)
+    trail(maker, taker)
     show_parts(maker, taker)
 
 
 def show_parts(maker: Client, taker: Client) -> None:
-    """An iceberg in the client's own words, and a pegged order: the book shows a part of one, the other joins it."""
+    """The book shows a part of an iceberg, and a pegged order joins it."""
     iceberg = maker.order_limit_sell(symbol=SYMBOL, quantity="3", price="3300", icebergQty="0.5")
     assert iceberg["icebergQty"] == "0.50000000"
     assert is_soon(lambda: maker.get_order_book(symbol=SYMBOL)["asks"] == [["3300.00000000", "0.50000000"]])
@@ -112,6 +113,26 @@ def stop_out(maker: Client, taker: Client) -> None:
     done = taker.get_order(symbol=SYMBOL, orderId=waiting["orderId"])
     assert (done["status"], done["isWorking"], done["cummulativeQuoteQty"]) == ("FILLED", True, "306.00000000")
     assert done["workingTime"] > done["time"]
+
+
+def trail(maker: Client, taker: Client) -> None:
+    """Two per cent behind the highest price once that is 3,080: it is 3,100 then, and 3,038 is far enough back."""
+    following = maker.create_order(
+        symbol=SYMBOL, side="SELL", type="TAKE_PROFIT_LIMIT", timeInForce="GTC", quantity="0.1", price="3000",
+        stopPrice="3080", trailingDelta=200, newOrderRespType="RESULT",
+    )  # fmt: skip
+    assert (following["trailingDelta"], following["trailingTime"]) == (200, -1), following
+    maker.order_limit_sell(symbol=SYMBOL, quantity="0.1", price="3090")
+    maker.order_limit_sell(symbol=SYMBOL, quantity="0.1", price="3100")
+    assert taker.order_limit_buy(symbol=SYMBOL, quantity="0.2", price="3100")["status"] == "FILLED"
+    now = maker.get_order(symbol=SYMBOL, orderId=following["orderId"])
+    assert (now["isWorking"], now["trailingTime"] > now["time"]) == (False, True), now
+    taker.order_limit_buy(symbol=SYMBOL, quantity="0.2", price="3038")
+    assert maker.order_limit_sell(symbol=SYMBOL, quantity="0.1", price="3038")["status"] == "FILLED"
+    done = maker.get_order(symbol=SYMBOL, orderId=following["orderId"])
+    assert (done["status"], done["isWorking"], done["cummulativeQuoteQty"]) == ("FILLED", True, "303.80000000")
+    info = maker.get_symbol_info(SYMBOL)
+    assert info["allowTrailingStop"], info
 
 
 def prevent(client: Client) -> None:

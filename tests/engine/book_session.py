@@ -11,7 +11,7 @@ from holdfast.engine.book_invariants import check_book
 from holdfast.engine.handle import Memory
 from holdfast.engine.jit import entry
 
-APPEND, REDUCE, REMOVE, FIND, CAN_REST, PAGES_NEEDED, HAS_ROOM = range(7)
+APPEND, REDUCE, REMOVE, MOVE, FIND, CAN_REST, PAGES_NEEDED, HAS_ROOM = range(8)
 
 DEPTH_MAX = 200
 
@@ -30,6 +30,8 @@ def _operate(
         books.reduce_order(book, books.find_order(book, order_id), lots)
     elif operation == REMOVE:
         books.remove_order(book, books.find_order(book, order_id))
+    elif operation == MOVE:
+        books.move_order(book, books.find_order(book, order_id), side_row, price_ticks)
     elif operation == FIND:
         return books.find_order(book, order_id)
     elif operation == CAN_REST:
@@ -61,16 +63,23 @@ class Session:
         self.growths = 0
 
     def append(self, instrument_id: int, side: int, price_ticks: int, order_id: int, lots: int) -> int:
+        self._make_room()
+        return self._operate(APPEND, instrument_id, side, price_ticks, order_id, lots)
+
+    def _make_room(self) -> None:
         while not self._operate(HAS_ROOM):
             books.grow(self.memory)
             self.growths += 1
-        return self._operate(APPEND, instrument_id, side, price_ticks, order_id, lots)
 
     def reduce(self, order_id: int, lots: int) -> None:
         self._operate(REDUCE, order_id=order_id, lots=lots)
 
     def remove(self, order_id: int) -> None:
         self._operate(REMOVE, order_id=order_id)
+
+    def move(self, order_id: int, instrument_id: int, side: int, price_ticks: int) -> None:
+        self._make_room()
+        self._operate(MOVE, instrument_id, side, price_ticks, order_id)
 
     def find(self, order_id: int) -> int:
         return self._operate(FIND, order_id=order_id)
@@ -138,6 +147,11 @@ class NaiveBook:
     def remove(self, order_id: int) -> None:
         for side in self.waiting.values():
             side[:] = [order for order in side if order.order_id != order_id]
+
+    def move(self, order_id: int, instrument_id: int, side: int, price_ticks: int) -> None:
+        (order,) = (order for order in self.orders() if order.order_id == order_id)
+        self.remove(order_id)
+        self.append(instrument_id, side, price_ticks, order_id, order.lots)
 
     def orders(self) -> list[Waiting]:
         return [order for side in self.waiting.values() for order in side]

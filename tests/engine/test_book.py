@@ -25,7 +25,8 @@ PRICES = [1, 2, 3, 63, 64, 65, 4095, 4096, 4097, 8191, 2**24 - 1, 2**24, 2**29, 
 appends = st.tuples(st.just("append"), st.sampled_from(SIDES), st.sampled_from(PRICES), st.integers(1, 100))
 reduces = st.tuples(st.just("reduce"), st.integers(0), st.integers(1, 100))
 removes = st.tuples(st.just("remove"), st.integers(0))
-operations = st.lists(st.one_of(appends, appends, reduces, removes), max_size=60)
+moves = st.tuples(st.just("move"), st.integers(0), st.sampled_from(SIDES), st.sampled_from(PRICES))
+operations = st.lists(st.one_of(appends, appends, reduces, removes, moves), max_size=60)
 
 
 @given(operations, st.integers(3, 20))
@@ -57,6 +58,13 @@ def _apply(session: Session, naive: NaiveBook, order_id: int, operation: tuple[A
             if lots < order.lots:
                 session.reduce(order.order_id, lots)
                 naive.reduce(order.order_id, lots)
+        case "move", pick, (instrument_id, side), price_ticks if waiting:
+            order_id = waiting[pick % len(waiting)].order_id
+            if session.can_rest(instrument_id, side, price_ticks):
+                row = session.find(order_id)
+                session.move(order_id, instrument_id, side, price_ticks)
+                naive.move(order_id, instrument_id, side, price_ticks)
+                assert session.find(order_id) == row
         case "remove", pick if waiting:
             order = waiting[pick % len(waiting)]
             session.remove(order.order_id)

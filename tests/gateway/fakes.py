@@ -547,6 +547,7 @@ class FakeReplica:
             "qty_lots": command.qty_lots,
             "quote_units": command.quote_units,
             "stop_price_ticks": command.stop_price_ticks,
+            "trailing_delta_bips": command.trailing_delta_bips,
             "created_ts_ns": command.ts_ns,
             "client_id": client_id,
             "key_id": command.key_id,
@@ -711,5 +712,5 @@ def signature(payload: str, secret: str = SECRET) -> str:
 def working(event: OrderEvent) -> OrderEvent:
     """The event as the engine tells whether its order is on the book."""
     is_live = event.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
-    is_waiting = event.stop_price_ticks and not event.working_ts_ns
+    is_waiting = event.order_type >= OrderType.STOP_LOSS and not event.working_ts_ns
     return event._replace(is_working=int(is_live and event.order_type & OrderType.LIMIT != 0 and not is_waiting))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.codes import InstrumentParameter, Limit, TradingMode
-from holdfast.config import NOTIONAL_MAX
+from holdfast.config import NOTIONAL_MAX, TRAILING_DELTA_BIPS_MAX
 from holdfast.instruments import Asset
 from holdfast.parameters import PARAMETERS, Grid, Unit, parse, show
 from holdfast.settings import DEFAULT_PATH, RateLimits, Retention, SettingsError, load
@@ -91,6 +91,8 @@ def test_default_file_has_the_four_markets() -> None:
         ('price_max = "1000000"', 'price_max = "ten"', r'line 13: .*price_max "ten" is not a decimal number'),
         ('price_max = "1000000"', 'price_max = "100000000"', r"line 13: .*price_max is more than 1000000000 ticks"),
         ('qty_max = "9000"', 'qty_max = "90000000000000"', r"line 14: .*qty_max times price_max is more than"),
+        ('qty_max = "9000"', 'qty_max = "9000"\niceberg_parts_max = 101', r"line 15: .*parts_max is more than 100"),
+        ('qty_max = "9000"', 'qty_max = "9000"\norder_amends_max = 101', r"line 15: .*amends_max is more than 100"),
         ('qty_max = "9000"', 'qty_max = "9000"\nqty_min = "9001"', r"line 14: .*qty_max is less than qty_min"),
         ("taker_fee_ppm = 750", "taker_fee_ppm = 750.0", r"line 15: .*taker_fee_ppm is not a whole number"),
         ("taker_fee_ppm = 750", "taker_fee_ppm = 100001", r"line 15: .*is more than 100000 millionths"),
@@ -132,6 +134,8 @@ def test_every_parameter_is_read_back_as_it_is_shown(name: str, value: int) -> N
     parameter = PARAMETERS[name]
     if parameter.unit == Unit.SWITCH:
         value &= 1
+    if parameter.unit == Unit.BIPS:
+        value %= TRAILING_DELTA_BIPS_MAX + 1
     assert parse(parameter, show(parameter, value, GRID), GRID) == value
 
 

@@ -176,6 +176,7 @@ class Cancels:
             quote_units=order.quote_units,
             stop_price_ticks=order.stop_price_ticks,
             iceberg_lots=order.iceberg_lots,
+            trailing_delta_bips=order.trailing_delta_bips,
             client_id=order.client_id.encode(),
             order_id=order_id,
             target_client_id=client_id,

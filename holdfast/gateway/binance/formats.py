@@ -55,7 +55,8 @@ REJECT_REASONS: dict[int, str] = {
     RejectReason.WOULD_TAKE: "WOULD_MATCH_IMMEDIATELY",
     RejectReason.WOULD_TRIGGER: "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY",
 }
-NOT_WORKING = -1  # The working time of an order that waits for its stop price.
+NOT_WORKING = -1  # The working time of an order that waits for its price.
+NOT_TRAILING = -1  # The trailing time of a trailing stop that does not follow the price yet.
 
 
 def rate(ppm: int) -> str:
@@ -68,11 +69,19 @@ def ordered_qty(instrument: Instrument, order: Order | OrderEvent) -> str:
     return instrument.format_qty(order.qty_lots or order.executed_lots)
 
 
-def conditional(instrument: Instrument, order: Order | OrderEvent, prevented_match_id: int = 0) -> Shown:
+def has_to_wait(order: Order | OrderEvent) -> bool:
+    """Whether the order's type waits for its price."""
+    return order.order_type >= OrderType.STOP_LOSS
+
+
+def conditional(instrument: Instrument, order: Order | OrderEvent, unit_ns: int, prevented_match_id: int = 0) -> Shown:
     """Fields that an order has only in some states; `prevented_match_id` is that of its newest one, if it is known."""
     shown: Shown = {}
-    if order.stop_price_ticks and isinstance(order, OrderEvent):  # Queries show it of each order.
+    if has_to_wait(order) and isinstance(order, OrderEvent):  # Queries show it of each order.
         shown["stopPrice"] = instrument.format_price(order.stop_price_ticks)
+    if order.trailing_delta_bips:
+        shown["trailingDelta"] = order.trailing_delta_bips
+        shown["trailingTime"] = order.trailing_ts_ns // unit_ns if order.trailing_ts_ns else NOT_TRAILING
     if order.iceberg_lots or order.peg_price_type:
         shown.update(shape_of_reply(instrument, order))
     if prevented_match_id:
@@ -86,7 +95,7 @@ def conditional(instrument: Instrument, order: Order | OrderEvent, prevented_mat
 
 def working_time(order: Order | OrderEvent, unit_ns: int) -> int:
     """Since when the order is, or was, on the book or matched."""
-    if order.stop_price_ticks:
+    if has_to_wait(order):
         return order.working_ts_ns // unit_ns if order.working_ts_ns else NOT_WORKING
     return order.created_ts_ns // unit_ns
 
@@ -153,10 +162,10 @@ def order_placed(
         if prevented:
             shown["preventedMatches"] = prevented_matches_of_reply(instrument, prevented)
     shown["selfTradePreventionMode"] = PREVENTIONS[last.self_trade_prevention]
-    is_special = last.stop_price_ticks or last.iceberg_lots or last.peg_price_type
+    is_special = has_to_wait(last) or last.iceberg_lots or last.peg_price_type
     if is_special or last.prevented_lots or last.status == OrderStatus.EXPIRED:
         ids = [event.trade_id for event in prevented if not event.is_maker]
-        shown.update(conditional(instrument, last, ids[-1] if ids else 0))
+        shown.update(conditional(instrument, last, unit_ns, ids[-1] if ids else 0))
     return shown
 
 
@@ -209,7 +218,7 @@ def order_canceled(instrument: Instrument, event: OrderEvent, cancel_id: str, un
         "side": SIDES[event.side],
         "selfTradePreventionMode": PREVENTIONS[event.self_trade_prevention],
     }
-    shown.update(conditional(instrument, event))
+    shown.update(conditional(instrument, event, unit_ns))
     return shown
 
 
@@ -236,7 +245,7 @@ def order_amended(instrument: Instrument, event: OrderEvent, client_id: str, uni
             "side": SIDES[event.side],
             "workingTime": working_time(event, unit_ns),
             "selfTradePreventionMode": PREVENTIONS[event.self_trade_prevention],
-            **conditional(instrument, event),
+            **conditional(instrument, event, unit_ns),
         },
     }
 
@@ -264,12 +273,12 @@ def order_shown(instrument: Instrument, order: Order, unit_ns: int, prevented_ma
         "icebergQty": instrument.format_qty(order.iceberg_lots),
         "time": created,
         "updateTime": order.updated_ts_ns // unit_ns,
-        "isWorking": not order.stop_price_ticks or order.working_ts_ns != 0,  # Binance's word for "was triggered".
+        "isWorking": not has_to_wait(order) or order.working_ts_ns != 0,  # Binance's word for "was triggered".
         "workingTime": working_time(order, unit_ns),
         "origQuoteOrderQty": instrument.quote.format(order.quote_units),
         "selfTradePreventionMode": PREVENTIONS[order.self_trade_prevention],
     }
-    shown.update(conditional(instrument, order, prevented_match_id))
+    shown.update(conditional(instrument, order, unit_ns, prevented_match_id))
     return shown
 
 
@@ -405,6 +414,10 @@ def execution_report(instrument: Instrument, event: OrderEvent, new_id: str, uni
     }
     if shown["W"] == NOT_WORKING:
         del shown["W"]
+    if event.trailing_delta_bips:
+        shown["d"] = event.trailing_delta_bips
+        if event.trailing_ts_ns:
+            shown["D"] = event.trailing_ts_ns // unit_ns
     if is_prevented:
         shown["v"] = event.trade_id
     if event.prevented_lots:

@@ -239,7 +239,7 @@ def instrument_shown(instrument: Instrument) -> dict[str, Any]:
         "otoAllowed": False,
         "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
-        "allowTrailingStop": False,
+        "allowTrailingStop": instrument.allows_trailing,
         "cancelReplaceAllowed": True,
         "amendAllowed": True,
         "pegInstructionsAllowed": True,
@@ -306,6 +306,16 @@ def filters(instrument: Instrument) -> list[dict[str, Any]]:
         shown.append({"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": get(P.ALGO_ORDERS_MAX, 0)})
     if get(P.ICEBERG_ORDERS_MAX, 0):
         shown.append({"filterType": "MAX_NUM_ICEBERG_ORDERS", "maxNumIcebergOrders": get(P.ICEBERG_ORDERS_MAX, 0)})
+    if instrument.allows_trailing:
+        shown.append(
+            {
+                "filterType": "TRAILING_DELTA",
+                "minTrailingAboveDelta": get(P.TRAILING_ABOVE_BIPS_MIN, 0),
+                "maxTrailingAboveDelta": get(P.TRAILING_ABOVE_BIPS_MAX, 0),
+                "minTrailingBelowDelta": get(P.TRAILING_BELOW_BIPS_MIN, 0),
+                "maxTrailingBelowDelta": get(P.TRAILING_BELOW_BIPS_MAX, 0),
+            }
+        )
     if get(P.POSITION_MAX, 0):
         shown.append({"filterType": "MAX_POSITION", "maxPosition": instrument.base.format(get(P.POSITION_MAX, 0))})
     return shown

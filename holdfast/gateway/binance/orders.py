@@ -28,6 +28,7 @@ from holdfast.codes import (
     TradingMode,
 )
 from holdfast.commands import Command, encode
+from holdfast.config import TRAILING_DELTA_BIPS_MAX
 from holdfast.events import OrderEvent
 from holdfast.gateway.binance import errors, formats
 from holdfast.gateway.binance.endpoints import Budget, Call, Endpoint
@@ -74,19 +75,16 @@ NEW_ORDER = (
     Parameter("newClientOrderId", client_id),
     Parameter("newOrderRespType", choice(_RESPONSES)),
     Parameter("selfTradePreventionMode", choice(_PREVENTIONS, None, _PREVENTIONS_MISSING)),
+    Parameter("trailingDelta", long),
     *SHAPE,
     # Known to Binance and not to this venue: read, and then refused by name.
-    Parameter("trailingDelta", long),
     Parameter("strategyId", long),
     Parameter("strategyType", long),
 )
 
-_UNSUPPORTED = {
-    "trailingDelta": "Trailing stop orders are not supported for this symbol.",
-}
 _NOT_REQUIRED = ("strategyId", "strategyType")
-_REFUSED = frozenset(_UNSUPPORTED) | frozenset(_NOT_REQUIRED)
 STRATEGY_TYPE_MIN = 1_000_000
+_NO_TRAILING = "Trailing stop orders are not supported for this symbol."
 
 # Which parameters each type must have, and which it must not.
 _REQUIRED = {
@@ -99,9 +97,9 @@ _REQUIRED = {
     OrderType.TAKE_PROFIT_LIMIT: ("timeInForce", "quantity", "price"),
 }
 _FORBIDDEN = {
-    OrderType.LIMIT: frozenset({"quoteOrderQty", "stopPrice"}),
-    OrderType.LIMIT_MAKER: frozenset({"quoteOrderQty", "stopPrice"}),
-    OrderType.MARKET: frozenset({"price", "stopPrice"}),
+    OrderType.LIMIT: frozenset({"quoteOrderQty", "stopPrice", "trailingDelta"}),
+    OrderType.LIMIT_MAKER: frozenset({"quoteOrderQty", "stopPrice", "trailingDelta"}),
+    OrderType.MARKET: frozenset({"price", "stopPrice", "trailingDelta"}),
     OrderType.STOP_LOSS: frozenset({"price", "quoteOrderQty"}),
     OrderType.STOP_LOSS_LIMIT: frozenset({"quoteOrderQty"}),
     OrderType.TAKE_PROFIT: frozenset({"price", "quoteOrderQty"}),
@@ -138,6 +136,7 @@ class NewOrder(NamedTuple):
     iceberg_lots: int = 0
     peg_price_type: int = PegPriceType.NONE
     peg_offset_levels: int = 0
+    trailing_delta_bips: int = 0
 
     @property
     def peg_flags(self) -> int:
@@ -161,8 +160,10 @@ def new_order(reference: Reference, values: Values) -> NewOrder:
     """The order that `values` of the NEW_ORDER table describe; raises ApiError where they do not go together."""
     instrument = find_instrument(reference, values)
     order_type = values["type"]
-    if not _REFUSED.isdisjoint(values):
+    if not values.keys().isdisjoint(_NOT_REQUIRED):
         raise _unsupported(values)
+    if "trailingDelta" in values and not instrument.allows_trailing:
+        raise ApiError(errors.INVALID_MESSAGE, _NO_TRAILING)
     for name in _REQUIRED[order_type]:
         if name not in values and not (name == "price" and "pegPriceType" in values):
             raise ApiError(errors.MANDATORY_PARAMETER, name)
@@ -178,9 +179,10 @@ def new_order(reference: Reference, values: Values) -> NewOrder:
     if "price" in values:
         price_ticks = _price_ticks(instrument, values["price"])
     if order_type in _WITH_STOP:
-        if "stopPrice" not in values:
+        if "stopPrice" not in values and "trailingDelta" not in values:
             raise ApiError(errors.EITHER_PARAMETER, "stopPrice", "trailingDelta")
-        stop_price_ticks = _price_ticks(instrument, values["stopPrice"])
+        if "stopPrice" in values:
+            stop_price_ticks = _price_ticks(instrument, values["stopPrice"])
     if "quantity" in values:
         qty_lots = _qty_lots(instrument, values["quantity"])
     else:
@@ -200,6 +202,7 @@ def new_order(reference: Reference, values: Values) -> NewOrder:
         iceberg_lots(instrument, values, time_in_force, qty_lots),
         peg_price_type,
         peg_offset_levels,
+        _trailing_delta_bips(values),
     )
 
 
@@ -218,9 +221,6 @@ def new_client_id() -> str:
 def _unsupported(values: Values) -> ApiError:
     if values.get("strategyType", STRATEGY_TYPE_MIN) < STRATEGY_TYPE_MIN:
         return ApiError(errors.BAD_STRATEGY_TYPE)
-    for name, text in _UNSUPPORTED.items():
-        if name in values:
-            return ApiError(errors.INVALID_MESSAGE, text)
     return ApiError(errors.PARAMETER_NOT_REQUIRED, next(name for name in _NOT_REQUIRED if name in values))
 
 
@@ -236,6 +236,16 @@ def _price_ticks(instrument: Instrument, price_e8: int) -> int:
     if not ticks:
         raise ApiError(errors.FILTER_FAILURE, "PRICE_FILTER")
     return ticks
+
+
+def _trailing_delta_bips(values: Values) -> int:
+    """0: the order does not trail. One that no market allows is outside of the filter."""
+    if "trailingDelta" not in values:
+        return 0
+    if not 1 <= values["trailingDelta"] <= TRAILING_DELTA_BIPS_MAX:
+        raise ApiError(errors.FILTER_FAILURE, "TRAILING_DELTA")
+    delta_bips: int = values["trailingDelta"]
+    return delta_bips
 
 
 def _qty_lots(instrument: Instrument, qty_e8: int) -> int:
@@ -344,6 +354,7 @@ class Orders:
                 quote_units=order.quote_units,
                 stop_price_ticks=order.stop_price_ticks,
                 iceberg_lots=order.iceberg_lots,
+                trailing_delta_bips=order.trailing_delta_bips,
                 client_id=order.client_id.encode(),
             )
         )
@@ -401,6 +412,12 @@ def check_static_filters(order: NewOrder) -> None:
         _check_bounds(bounds, notional, "NOTIONAL", "NOTIONAL_MIN", "NOTIONAL_MAX")
     if order.iceberg_lots:
         check_parts(order.instrument, order.iceberg_lots, order.qty_lots)
+    if order.trailing_delta_bips:
+        is_loss = order.order_type in (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT)
+        way = "ABOVE" if is_loss == (order.side == Side.BUY) else "BELOW"
+        low, high = (bounds.get(InstrumentParameter[f"TRAILING_{way}_BIPS_{end}"], 0) for end in ("MIN", "MAX"))
+        if not low <= order.trailing_delta_bips <= high:
+            raise ApiError(errors.FILTER_FAILURE, "TRAILING_DELTA")
 
 
 def _check_bounds(bounds: Mapping[InstrumentParameter, int], value: int, filter_name: str, low: str, high: str) -> None:

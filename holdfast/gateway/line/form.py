@@ -33,11 +33,8 @@ KINDS = (
 )
 NEW_ORDER_KINDS = (CommandKind.PLACE_ORDER, CommandKind.REPLACE_ORDER)
 
-# Fields that the journal or this gateway fills, and that of orders that are not placed over the line.
-_NOT_THE_CLIENTS = (
-    *("seq", "ts_ns", "clock_ts_ns", "received_ts_ns", "gateway_id", "account_id", "key_id"),
-    "trailing_delta_bips",
-)
+# Fields that the journal or this gateway fills.
+_NOT_THE_CLIENTS = ("seq", "ts_ns", "clock_ts_ns", "received_ts_ns", "gateway_id", "account_id", "key_id")
 _LAST_OF_ENUM = {
     "side": int(max(Side)),
     "order_type": int(max(OrderType)),
@@ -47,8 +44,8 @@ _LAST_OF_ENUM = {
 }
 _FLAGS = int(CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS | CommandFlag.PEG_PRIMARY | CommandFlag.PEG_MARKET)
 _NOT_NEGATIVE = (
-    *("deadline_ts_ns", "price_ticks", "qty_lots", "quote_units", "order_id", "stop_price_ticks"),
-    "iceberg_lots",
+    *("deadline_ts_ns", "trailing_delta_bips", "price_ticks", "qty_lots", "quote_units", "order_id"),
+    *("stop_price_ticks", "iceberg_lots"),
 )
 
 

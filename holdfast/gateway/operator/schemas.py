@@ -15,6 +15,7 @@ from holdfast.config import (
     REFERENCE_BUCKET_MS_MAX,
     REFERENCE_BUCKETS_MAX,
     STAGE_SECONDS_MAX,
+    TRAILING_DELTA_BIPS_MAX,
 )
 
 Amount = Annotated[str, Meta(pattern=r"^[0-9]{1,20}(\.[0-9]{1,8})?$", description="Decimal text, as 0.015")]
@@ -24,6 +25,7 @@ Time = Annotated[str, Meta(description="ISO 8601, UTC, nanoseconds, as 2026-01-3
 Name = Annotated[str, Meta(min_length=1, max_length=64, description="Printable text that is not a number")]
 AccountRef = Annotated[str, Meta(min_length=1, max_length=64, description="An account's name, or its id")]
 FeePpm = Annotated[int, Meta(ge=0, le=FEE_PPM_MAX, description="Millionths")]
+Bips = Annotated[int, Meta(ge=0, le=TRAILING_DELTA_BIPS_MAX, description="Ten-thousandths")]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Permission = Literal["read", "trade", "withdraw"]
 KeyTypeName = Literal["hmac", "ed25519", "rsa"]
@@ -241,6 +243,10 @@ class Parameters(Asked):
     maker_fee_ppm: FeePpm | UnsetType = UNSET
     taker_fee_ppm: FeePpm | UnsetType = UNSET
     order_amends_max: Annotated[int, Meta(ge=0, le=ORDER_AMENDS_MAX)] | UnsetType = UNSET
+    trailing_above_bips_min: Bips | UnsetType = UNSET
+    trailing_above_bips_max: Bips | UnsetType = UNSET
+    trailing_below_bips_min: Bips | UnsetType = UNSET
+    trailing_below_bips_max: Bips | UnsetType = UNSET
     iceberg_parts_max: Annotated[int, Meta(ge=0, le=ICEBERG_PARTS_MAX)] | UnsetType = UNSET
     iceberg_orders_max: Count | UnsetType = UNSET
     bid_limit_up: Amount | UnsetType = UNSET

@@ -219,7 +219,7 @@ class Draw:
             created_ts_ns=self._random.randint(0, INT64_MAX),
             status=self._choice([*OrderStatus]),
             side=self._choice([*Side]),
-            order_type=self._choice([*OrderType]),
+            order_type=self._choice([kind for kind in OrderType if kind < OrderType.STOP_LOSS]),
             time_in_force=self._choice([*TimeInForce]),
             self_trade_prevention=self._choice([*SelfTradePrevention]),
             fee_is_base=self._choice([0, 1]),
