@@ -340,7 +340,7 @@ class JoinedGateway:
         return GatewayHealth(
             not refusal,
             refusal,
-            self._replica.gateway_id if self._link.is_open else 0,
+            self._replica.gateway_id,
             self._welcome.url,
             self._replica.applied_seq,
             behind_seq,

@@ -62,13 +62,14 @@ class JoinedReplica(Replica):
         """`on_news`: there may be more to read; it leads to `on_committed`. `on_outcast`: the venue will not have this
         process any more."""
         super().__init__(journal, engine, directory, history, clock, rebuild)
-        self.gateway_id = 0  # Until it has joined.
+        self.gateway_id = 0  # While it has not joined.
         self._joined = journal
         self._on_news = on_news
         self._on_outcast = on_outcast
         self._sent: dict[_Name, _Sent] = {}  # In the order of sending.
         self._uncertain: dict[_Name, _Sent] = {}  # The same, by connections that have ended.
         self._uncertain_upto: int | None = None  # What of those is not in the journal up to here never will be.
+        self._is_cut_off = True  # There may be commands in the venue's hands, or in its files, that show only later.
         self._commands_on_their_way = 0
 
     def submit_run(
@@ -90,9 +91,14 @@ class JoinedReplica(Replica):
     def on_committed(self) -> None:
         super().on_committed()
         if self._uncertain_upto is not None and self.applied_seq >= self._uncertain_upto:
+            self._is_cut_off = False
             lost, self._uncertain, self._uncertain_upto = self._uncertain, {}, None
             for sent in lost.values():
                 self._refuse(sent, NEVER_TAKEN)
+
+    def is_pending(self, account_id: int, client_id: str) -> bool:
+        """See `Replica.is_pending`. Who cannot know yet what others have placed does not say that it is not there."""
+        return self._is_cut_off or not self._joined.is_current or super().is_pending(account_id, client_id)
 
     def _on_their_way(self) -> Iterable[bytes]:
         return (sent.records for group in (self._sent, self._uncertain) for sent in group.values())
@@ -144,6 +150,7 @@ class JoinedReplica(Replica):
     def on_parted(self, last_seq: int | None) -> None:
         self._uncertain |= self._sent
         self._sent = {}
+        self._is_cut_off, self.gateway_id = True, 0
         self._uncertain_upto = last_seq
         self._on_news()
 

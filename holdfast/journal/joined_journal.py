@@ -8,6 +8,7 @@ venue is away, and what it made durable before it was killed is found whether or
 Invariant: it never writes to the data directory.
 """
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from holdfast.journal.reader import RECORDS_MAX, JournalReader
 from holdfast.journal.writer_link import AWAY, WriterLink
 
 BEHIND_NS_MAX = 1_000_000_000
+MOMENT_SECONDS = 0.1
 CATCHING_UP = "This gateway is catching up with the journal; new orders are taken again when it has."
 CLOSED = "This gateway is stopping; new orders are not taken any more."
 
@@ -36,12 +38,15 @@ class JoinedJournal:
         link: WriterLink,
         on_more: Callable[[], None],
         soon: Callable[[Callable[[], None]], object],
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._reader = JournalReader(directory, from_seq, after_hash=after_hash)
         self._link = link
         self._on_more = on_more
         self._soon = soon
         self._durable = self._unread = (from_seq - 1, 0)  # Seq and clock: the newest told, and the oldest not yet read.
+        self._monotonic_s = monotonic_s
+        self._drained_s = monotonic_s()  # When there was nothing left to read.
         self._is_closed = False
         self._pieces = 0
 
@@ -57,13 +62,16 @@ class JoinedJournal:
         if self._is_closed:
             return []
         piece = self._reader.read(RECORDS_MAX)
+        has_more = piece is not None and len(piece.records) >= RECORDS_MAX
+        if has_more:
+            self._soon(self._on_more)
+        else:
+            self._drained_s = self._monotonic_s()
         if piece is None:
             return []
         self._pieces += 1
         if self._unread[0] < self._reader.next_seq:
             self._unread = self._durable
-        if len(piece.records) >= RECORDS_MAX:
-            self._soon(self._on_more)
         return [piece]
 
     def on_durable(self, seq: int, clock_ns: int) -> None:
@@ -71,6 +79,12 @@ class JoinedJournal:
         self._durable = (seq, clock_ns)
         if self._unread[0] < self._reader.next_seq:
             self._unread = self._durable
+
+    @property
+    def is_current(self) -> bool:
+        """Whether all was handed out that was durable a moment ago; also right when this process was held itself."""
+        is_recent = self._monotonic_s() - self._drained_s < MOMENT_SECONDS
+        return is_recent or self._reader.committed_seq() == self.read_seq
 
     @property
     def read_seq(self) -> int:

@@ -29,10 +29,13 @@ class World:
             refusal="", is_open=True, send=self.sent.append, venue_now_ns=lambda: self.now_ns
         )
         self.later: list[Callable[[], None]] = []
+        self.monotonic_s = 0.0
         self.journal = self.follow()
 
     def follow(self, from_seq: int = 1, after_hash: bytes = b"") -> JoinedJournal:
-        return JoinedJournal(self.directory, from_seq, after_hash, self.link, lambda: None, self.later.append)
+        return JoinedJournal(
+            self.directory, from_seq, after_hash, self.link, lambda: None, self.later.append, lambda: self.monotonic_s
+        )
 
     def write(self, *names: str) -> None:
         for name in names:
@@ -95,6 +98,17 @@ def test_it_says_how_far_behind_it_is_and_refuses_when_that_is_much(world: World
     assert world.journal.refusal == ""
     world.journal.on_durable(3, world.now_ns)
     assert world.journal.behind() == (0, 0), "told before it is there: nothing to read yet"
+
+
+def test_it_is_current_unless_something_has_been_durable_for_a_moment(world: World) -> None:
+    world.write("a")
+    assert world.journal.is_current, "a moment is given"
+    world.monotonic_s += 10  # As if this process had been held.
+    assert not world.journal.is_current
+    assert world.taken() == ["a"]
+    assert world.journal.is_current
+    world.monotonic_s += 10
+    assert world.journal.is_current, "nothing has happened"
 
 
 def test_appending_goes_to_the_venue_and_nowhere_else(world: World) -> None:

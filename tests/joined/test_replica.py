@@ -23,6 +23,7 @@ class FakeJournal:
         self.sent: list[bytes] = []
         self.laid: list[Committed] = []
         self.refusal = ""
+        self.is_current = True
 
     def append(self, records: bytes) -> int:
         if self.refusal:
@@ -134,6 +135,21 @@ def test_after_the_venue_was_killed_what_is_in_the_journal_is_done_and_the_rest_
     assert not world.replica.is_pending(1, "c3")
     world.lay(command(4))
     assert world.told[-1] == ("done", 4, 4)
+
+
+def test_who_cannot_know_what_others_placed_says_that_it_is_pending(world: World) -> None:
+    assert not world.replica.is_pending(1, "of-another-gateway")
+    world.journal.is_current = False  # It was held for a while.
+    assert world.replica.is_pending(1, "of-another-gateway")
+    world.journal.is_current = True
+    world.replica.on_parted(None)
+    assert world.replica.is_pending(1, "of-another-gateway")
+    world.join(17, last_seq=1)
+    assert world.replica.is_pending(1, "of-another-gateway"), "what the venue found in its files is not applied here"
+    world.lay(command(1, gateway_id=3))
+    assert not world.replica.is_pending(1, "of-another-gateway")
+    world.replica.on_parted(1)
+    assert not world.replica.is_pending(1, "of-another-gateway"), "it stopped in good order, and this was all"
 
 
 def test_venue_that_stops_in_good_order_decides_at_once(world: World) -> None:
