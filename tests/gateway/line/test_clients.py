@@ -120,7 +120,7 @@ def test_orders_of_each_kind_with_decimal_text(venue: VenueProcess, key: Key) ->
         assert line.place("BTCUSDT", Side.SELL, "0.01", **of).order is not None
         too_far = line.place("BTCUSDT", Side.SELL, "0.01", **(of | {"trailing_delta_bips": 2_001}))
         assert too_far.reject_reason == RejectReason.TRAILING_DELTA
-        assert line.cancel_all("BTCUSDT").reports[-1].qty_lots == 3
+        assert line.cancel_all("BTCUSDT").reports[-1].qty_lots == 4
         assert line.cancel("BTCUSDT", order_id=ask.order.order_id).reject_reason == RejectReason.ORDER_UNKNOWN
         assert len(line.read()) > 8
 
