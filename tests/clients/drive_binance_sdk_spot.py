@@ -57,8 +57,8 @@ def fitting(data: object) -> Any:
 
 
 def check_fields(model: BaseModel) -> None:
-    # Every reply of the WebSocket API has "rateLimits", and those to stop orders "stopPrice", those to trailing ones two
-    # more, as Binance documents it, though some of the models leave them out.
+    # Every reply of the WebSocket API has "rateLimits", those to stop orders "stopPrice", those to trailing ones two
+    # fields more, as Binance documents it, though some of the models leave them out.
     left_out = {"rateLimits", "stopPrice", "trailingDelta", "trailingTime"}
     unknown = getattr(model, "additional_properties", {}).keys() - left_out
     assert unknown == set(), f"{type(model).__name__} does not know {unknown}"
