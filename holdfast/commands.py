@@ -30,7 +30,8 @@ A record's bytes, little-endian. Offsets never change.
        104    36  client_id          the id of the new order, or that an amended one is to have; the cancel's own; or an
                                      operator's idempotency key; ASCII
        140    36  target_client_id   the order to cancel, replace or amend, when it is named by its client id
-       176     8  stop_price_ticks   STOP_LOSS and TAKE_PROFIT: the last price at which the order begins to work
+       176     8  stop_price_ticks   STOP_LOSS and TAKE_PROFIT: the last price at which the order begins to work, or a
+                                     trailing one to follow the price
        184     8  iceberg_lots       how much of the order is shown at a time; 0: all of it
 
 What the generic fields carry for the kinds that are not orders:

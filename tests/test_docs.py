@@ -130,7 +130,7 @@ def test_the_order_types_and_their_times_in_force_are_listed() -> None:
 
 def test_what_is_refused_by_name_is_listed() -> None:
     documented = {name for row in table("| Parameter or value | Answer |") for name in in_ticks(row[0])}
-    assert documented >= {*orders._PREVENTIONS_MISSING, *orders._REFUSED}
+    assert documented >= {*orders._PREVENTIONS_MISSING, *orders._NOT_REQUIRED}
 
 
 def test_the_trading_modes_and_their_status_are_listed() -> None:

@@ -311,7 +311,11 @@ def wait(handle):
     state = views(handle)
     order = state.taker[0]
     row = list_in_hand(handle, waiting_side(state, order), waiting_price(state, order))
-    if order["trailing_ts_ns"] != 0:
-        begin_run(state, row, state.instruments[order["instrument_id"]]["last_price_ticks"])
+    if order["trailing_delta_bips"] != 0:
+        last_ticks = state.instruments[order["instrument_id"]]["last_price_ticks"]
+        state.step[0]["run_price_ticks"] = 0  # It hears of no trade before it came.
+        state.step[0]["first_ticks"] = last_ticks
+        if order["trailing_ts_ns"] != 0:
+            begin_run(state, row, last_ticks)
     state.venue[0]["waiting_count"] += 1
     state.positions[order["position"]]["waiting_count"] += 1

@@ -140,7 +140,6 @@ def starting_row(state, instrument_id):
             is_met = price <= max(first_ticks, last_ticks) if is_rise else price >= min(first_ticks, last_ticks)
             if is_met:
                 return np.int64(state.book.levels[level]["first"])
-    state.step[0]["first_ticks"] = last_ticks  # Who comes from now on has not met the way there.
     return np.int64(NIL)
 
 

@@ -1,4 +1,4 @@
-"""Trailing stops on a real venue: what replies, lists, reports and the history say of one.
+"""Trailing stops on a real venue: what replies, lists, reports and the history say of one that follows and works.
 
 In between the venue is killed: what the order has seen of the price counts afterwards.
 """
