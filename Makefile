@@ -46,8 +46,8 @@ check: $(TOOLS)  ## Lint, types and the fast tests.
 bench: $(TOOLS)  ## Print the tables of all benchmarks.
 	@$(BIN)/python -m bench
 
-crash: $(TOOLS)  ## Kill the venue at random moments, 300 times (KILLS=300 SEED=...).
-	@$(BIN)/python -m tests.crash.harness --kills $(or $(KILLS),300) $(if $(SEED),--seed $(SEED))
+crash: $(TOOLS)  ## Kill the venue and its gateways at random moments, 300 times (KILLS=300 GATEWAYS=2 SEED=...).
+	@$(BIN)/python -m tests.crash.harness --kills $(or $(KILLS),300) --gateways $(or $(GATEWAYS),2) $(if $(SEED),--seed $(SEED))
 
 clean:  ## Remove the virtual environments.
 	rm -rf $(VENV) .venvs

@@ -17,6 +17,8 @@ from bench.load import ROOT
 class Bench(NamedTuple):
     about: str
     quick: tuple[str, ...] = ("--quick",)
+    module: str = ""  # Where it has not the bench's name.
+    options: tuple[str, ...] = ()
 
 
 BENCHES = {
@@ -31,6 +33,11 @@ BENCHES = {
     "poison": Bench("how long a command on which the engine fails stops the others", ("--behind", "50000")),
     "journal": Bench("durable appends and reading, beside the bare system calls", ()),
     "rest": Bench("orders over REST, beside an empty route"),
+    "rest_gateways": Bench(
+        "the same through gateways in processes of their own, beside the venue alone",
+        module="rest",
+        options=("--gateways", "2"),
+    ),
     "ws_api": Bench("orders over the WebSocket API, beside an empty echo"),
     "line": Bench("orders over the binary line, beside an echo and a sync of the disk"),
     "ws_echo": Bench("our WebSocket machinery, beside picows alone", ()),
@@ -61,9 +68,8 @@ def run(name: str, is_quick: bool) -> bool:
     sys.stdout.write(f"\n{name}: {bench.about}\n")
     sys.stdout.flush()
     started = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", f"bench.{name}", *(bench.quick if is_quick else ())], cwd=ROOT, check=False
-    )
+    words = ["-m", f"bench.{bench.module or name}", *bench.options, *(bench.quick if is_quick else ())]
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, check=False)
     sys.stdout.write(f"{time.monotonic() - started:.0f} s\n")
     return done.returncode == 0
 

@@ -1,5 +1,7 @@
 """Orders over REST, beside what the disk and an empty route take:  python -m bench.rest [--quick] [--directory DIR]
 
+With --gateways N: how that grows with N gateways in processes of their own; see `bench.rest_gateways`.
+
 A whole venue (`holdfast run`: signatures, limits, durable journal, history) is sent LIMIT orders that were signed
 before, and answers each when it is durable and applied. Beside it an empty route of Starlette under uvicorn, and for
 the record an empty route of our own server. Three flows: orders that rest, orders of which every second fills the one
@@ -18,6 +20,7 @@ from typing import NamedTuple
 
 import uvloop
 
+from bench import rest_gateways
 from bench.disk import sync_us
 from bench.load import PEERS, LoadResult, Measured, get_request, peers_python, run_load, serving, take_turns
 from bench.machine import show, verdict
@@ -46,8 +49,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="smaller and shorter")
     parser.add_argument("--directory", type=Path, default=Path.cwd(), help="where the venue keeps its data")
+    parser.add_argument("--gateways", type=int, default=0, metavar="N", help="how it grows with N joined gateways")
     options = parser.parse_args()
     size = QUICK if options.quick else FULL
+    if options.gateways:
+        with tempfile.TemporaryDirectory(prefix="bench-rest-", dir=options.directory) as made:
+            rest_gateways.measure(Path(made), options.gateways, size.orders, size.rounds)
+        return
     with (
         tempfile.TemporaryDirectory(prefix="bench-rest-", dir=options.directory) as made,
         running(Path(made)) as venue,

@@ -88,20 +88,27 @@ def running(directory: Path, *options: str) -> Iterator[Venue]:
         f"[instruments.{SYMBOL}]", f"[instruments.{SYMBOL}]\norders_max = 10000000"
     )
     config.write_text(f"[rate_limits]\n{limits}\n{markets}", "utf-8")
-    command = [str(Path(sys.executable).with_name("holdfast")), "run", "--data", str(data), "--port", "0"]
+    with _started(directory, "run", "--data", str(data), "--config", str(config), *options) as (process, ports):
+        yield Venue(Served(ports[0], process.pid), data, ports[1])
+
+
+@contextmanager
+def joined(directory: Path) -> Iterator[Served]:
+    """The same for one more gateway beside the venue of `running`."""
+    with _started(directory, "gateway", "--join", str(directory / "data")) as (process, ports):
+        yield Served(ports[0], process.pid)
+
+
+@contextmanager
+def _started(directory: Path, *words: str) -> Iterator[tuple["subprocess.Popen[str]", tuple[int, int]]]:
+    """`holdfast WORDS` on a free port, and its ports."""
+    command = [str(Path(sys.executable).with_name("holdfast")), *words, "--port", "0"]
     environment = {**os.environ, "HOLDFAST_MASTER_KEY_FILE": str(directory / "master.key"), "PYTHONUNBUFFERED": "1"}
     with (directory / "output").open("a") as output:
-        process = subprocess.Popen(
-            [*command, "--config", str(config), *options],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=output,
-            text=True,
-        )
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=output, text=True)
     assert process.stdout is not None
     try:
-        port, line_port = _ports(process, directory / "output")
-        yield Venue(Served(port, process.pid), data, line_port)
+        yield process, _ports(process, directory / "output")
     finally:
         process.terminate()
         process.communicate()

@@ -220,6 +220,7 @@ class Limit(IntEnum):
     ACCOUNTS_MAX = 7
     EXCHANGE_ORDERS_MAX = 9  # Open orders of an account, in all instruments together; 0: no limit.
     EXCHANGE_ALGO_ORDERS_MAX = 10  # Those of them that wait for their stop price; 0: no limit.
+    EXCHANGE_ICEBERG_ORDERS_MAX = 11  # And icebergs; 0: no limit.
     COUNTDOWNS_MAX = 13  # Dead man's timers that run.
 
 
@@ -278,6 +279,7 @@ class RejectReason(IntEnum):
     TRAILING_DELTA = 41
     ICEBERG_PARTS = 42
     MAX_NUM_ICEBERG_ORDERS = 43
+    EXCHANGE_MAX_NUM_ICEBERG_ORDERS = 54
     # Funds and the book.
     INSUFFICIENT_BALANCE = 48
     WOULD_TAKE = 49  # A LIMIT_MAKER that would trade at once.

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, in the data directory, without secrets.
+"""Structured logs: one JSON object a line, in the data directory (of a joined gateway: on stderr), without secrets.
 
 What a person should see at the terminal is printed by `holdfast.progress`; the log is for machines and for afterwards.
 Keys whose names speak of secrets are blanked whatever they hold.
@@ -19,6 +19,16 @@ _SECRET_WORDS = ("secret", "token", "signature", "password", "master", "private"
 
 def configure(data: Path) -> None:
     """Log into DIR/venue.log from now on; before the directory exists, to nowhere."""
+    handler = RotatingFileHandler(data / LOG_FILE, maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES_KEPT, delay=True)
+    _configure(handler)
+
+
+def configure_stderr() -> None:
+    """Log to stderr from now on: a joined gateway writes nothing into the venue's directory."""
+    _configure(logging.StreamHandler())
+
+
+def _configure(handler: logging.Handler) -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -31,7 +41,6 @@ def configure(data: Path) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = RotatingFileHandler(data / LOG_FILE, maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES_KEPT, delay=True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

@@ -15,7 +15,7 @@ same journal meets the same failure and decides the same.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -161,17 +161,28 @@ class Replica:
 
     # Write side.
 
-    def submit(self, records: bytes, done: Callable[[Outcome], None] | None = None) -> int:
+    def submit(
+        self,
+        records: bytes,
+        done: Callable[[Outcome], None] | None = None,
+        refused: Callable[[str], None] | None = None,
+    ) -> int:
         """Append one atomic group (192 x n bytes) and return the seq of its first record.
 
         `done` is called when the group is durable, applied, and seen by every reader. Raises JournalUnavailableError at
-        once, with the reason for people, when the journal cannot take it; then nothing was or will be done.
+        once, with the reason for people, when the journal cannot take it; then nothing was or will be done. Where that
+        shows only later, in a joined gateway, `refused` is called with the reason instead, and the seq returned is 0.
         """
         if done is None:
-            return self.submit_run(records, None)
-        return self.submit_run(records, lambda applied, seq: done(applied.outcome(seq)))
+            return self.submit_run(records, None, refused)
+        return self.submit_run(records, lambda applied, seq: done(applied.outcome(seq)), refused)
 
-    def submit_run(self, records: bytes, done: Callable[[Applied, int], None] | None) -> int:
+    def submit_run(
+        self,
+        records: bytes,
+        done: Callable[[Applied, int], None] | None,
+        refused: Callable[[str], None] | None = None,  # noqa: ARG002 - for those whose journal is elsewhere
+    ) -> int:
         """The same for commands that have nothing to do with each other: `done(applied, first_seq)` finds them all in
         one applied run."""
         assert len(records) % COMMAND_BYTES == 0
@@ -199,9 +210,9 @@ class Replica:
         return any(
             record[_ACCOUNT_ID_OFFSET : _ACCOUNT_ID_OFFSET + 4] == account
             and record[_CLIENT_ID_OFFSET : _CLIENT_ID_OFFSET + CLIENT_ID_BYTES] == key
-            for waiting in self._waiting
-            if key in waiting.records
-            for record in _split(waiting.records)
+            for records in self._on_their_way()
+            if key in records
+            for record in _split(records)
         )
 
     @property
@@ -212,7 +223,11 @@ class Replica:
     @property
     def pending_count(self) -> int:
         """Commands submitted and not yet answered."""
-        return sum(len(waiting.records) for waiting in self._waiting) // COMMAND_BYTES
+        return sum(map(len, self._on_their_way())) // COMMAND_BYTES
+
+    def _on_their_way(self) -> Iterable[bytes]:
+        """The groups that were submitted and are not yet decided."""
+        return (waiting.records for waiting in self._waiting)
 
     # What the journal hands back.
 
@@ -250,13 +265,16 @@ class Replica:
         waiting = self._waiting
         while waiting and waiting[0].seq <= applied.last_seq:
             seq, _, done = waiting.popleft()
-            if done is None:
-                continue
-            try:
-                done(applied, seq)
-            except Exception:
-                # The command is durable and applied; a fault in telling one client must not stop the others.
-                log.exception("a reply failed", seq=seq)
+            if done is not None:
+                self._tell(done, applied, seq)
+
+    @staticmethod
+    def _tell(done: Callable[["Applied", int], None], applied: "Applied", seq: int) -> None:
+        try:
+            done(applied, seq)
+        except Exception:
+            # The command is durable and applied; a fault in telling one client must not stop the others.
+            log.exception("a reply failed", seq=seq)
 
     # Reads: from the engine's own state, which holds everything that was answered.
 

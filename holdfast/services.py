@@ -21,6 +21,7 @@ from holdfast.gateway.operator.metrics import AppliedCounts, Metrics, Value
 from holdfast.gateway.server.counters import Counters
 from holdfast.gateway.server.server import Server
 from holdfast.journal import snapshots
+from holdfast.journal.append_server import AppendServer
 from holdfast.replica import Replica
 from holdfast.snapshotting import SnapshotWriter
 
@@ -39,6 +40,7 @@ class VenueServices:
         snapshot_writer: SnapshotWriter,
         auditor: Auditor,
         streams: MarketStreams,
+        appends: AppendServer,
         operator_token: str,
         allow_remote_operator: bool,
         certificate_expires_ts_s: int,
@@ -55,6 +57,7 @@ class VenueServices:
         self._snapshots = snapshot_writer
         self._auditor = auditor
         self._streams = streams
+        self._appends = appends
         self._certificate_expires_ts_s = certificate_expires_ts_s
         self._started_ts_ns = replica.clock.now_ns()
         self._counts = AppliedCounts()
@@ -112,6 +115,10 @@ class VenueServices:
                     "history", history.lag_events, history.lag_events_max, history.is_behind, history.failure
                 )
             ],
+            gateways=[
+                schemas.GatewayState(each.gateway_id, each.pid, each.url, each.applied_seq)
+                for each in self._appends.gateways()
+            ],
             snapshots=[_snapshot_state(snapshot.path, snapshot.seq) for snapshot in found if snapshot.is_valid],
             pools={name: schemas.PoolState(used, limit) for name, (used, limit) in engine.used().items()},
             limits={limit.name.lower(): value for limit, value in engine.limits().items()},
@@ -152,11 +159,12 @@ class VenueServices:
         if self._certificate_expires_ts_s:
             values["certificate_expiry_timestamp_seconds"] = self._certificate_expires_ts_s
         if self.server is not None:
-            values |= _server_metrics(self.server, self.line)
+            values |= server_metrics(self.server, self.line)
         return values
 
 
-def _server_metrics(server: Server, line: LineServer | None) -> dict[str, Value]:
+def server_metrics(server: Server, line: LineServer | None) -> dict[str, Value]:
+    """What a front door counts; without a line its figures are 0."""
     counters = server.counters
     lines = Counters() if line is None else line.counters
     return {

@@ -106,6 +106,17 @@ class RunOptions(NamedTuple):
     line_socket: bool = False  # The line on a Unix socket within the data directory.
 
 
+class JoinOptions(NamedTuple):
+    """How a person started a gateway: `holdfast gateway`."""
+
+    data: Path  # Of the venue to join.
+    port: int
+    host: str = "127.0.0.1"
+    tls: bool = False
+    tls_certificate: Path | None = None  # Without it, `tls` makes a certificate for development.
+    tls_key: Path | None = None
+
+
 def load(path: Path | None = None) -> Settings:
     """Read a file, or the venue's defaults. Raises SettingsError."""
     path = path or DEFAULT_PATH

@@ -1,6 +1,6 @@
 """A running venue, put together: everything that `holdfast run` starts, and how it stops.
 
-    lock → kernels → journal → recovery → replica and its readers → settings → front door → (demo)
+    lock → kernels → journal → recovery → replica and its readers → settings → front door, door for gateways → (demo)
 
 Start: each step says what it does; what cannot start says why in one sentence and touches nothing. Stop (SIGTERM,
 SIGINT): announce, refuse new orders, finish what is in hand, make it durable, leave.
@@ -8,11 +8,9 @@ SIGINT): announce, refuse new orders, finish what is in hand, make it durable, l
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import ssl
-import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -20,7 +18,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from holdfast import logs
+from holdfast import __version__, logs
 from holdfast.accounts.history import History
 from holdfast.accounts.schema import HistoryError
 from holdfast.auditing import Auditor
@@ -32,28 +30,29 @@ from holdfast.directory.people import People
 from holdfast.engine.engine import Engine
 from holdfast.errors import StartError
 from holdfast.gateway.binance.gateway import BinanceGateway
-from holdfast.gateway.binance.lane import replies, requests
 from holdfast.gateway.binance.market_endpoints import MarketEndpoints
 from holdfast.gateway.binance.market_install import install_market
 from holdfast.gateway.binance.market_rules import RuleEndpoints
 from holdfast.gateway.binance.market_streams import MarketStreams
+from holdfast.gateway.binance.orders_elsewhere import OrdersElsewhere
 from holdfast.gateway.binance.rate_limits import Limits
 from holdfast.gateway.line.server import LineServer, check_socket_path
 from holdfast.gateway.operator.app import MOUNTS, create_app
 from holdfast.gateway.operator.token import new_token
 from holdfast.gateway.server.broadcast import Broadcaster
-from holdfast.gateway.server.certificates import development_certificate, expires_ts_s
 from holdfast.gateway.server.routes import Routes
 from holdfast.gateway.server.server import Server, ServerStartError, check_address
-from holdfast.gateway.server.tls import server_context
 from holdfast.gateway.watches import LOOK_SECONDS
 from holdfast.journal import retention
+from holdfast.journal.append_server import AppendServer, Identity, is_of_a_joined_gateway
 from holdfast.journal.batch_writer import JournalSettings
 from holdfast.journal.data_directory import LINE_SOCKET, DataDirectory
 from holdfast.journal.file_journal import FileJournal
 from holdfast.journal.interface import JournalError
+from holdfast.journal.joining import STATE_SECONDS
 from holdfast.line_past import Past
 from holdfast.participants.demo import STEP_INTERVAL_S
+from holdfast.process import HOUSEKEEPING_SECONDS, IMAGE_SECONDS, STOP_SECONDS_MAX, settle, tls_of, warm_up
 from holdfast.progress import Progress
 from holdfast.reconcile import changes, remarks
 from holdfast.recovery import Journaled, State, recover
@@ -65,11 +64,6 @@ from holdfast.ticking import TICK_SECONDS, Ticker
 
 log = structlog.get_logger()
 
-IMAGE_SECONDS = 0.1  # Depth images, candles and tickers on streams.
-HOUSEKEEPING_SECONDS = 0.05
-STOP_SECONDS_MAX = 1.5  # For clients who do not answer a close; what is in hand takes milliseconds.
-SWITCH_SECONDS = 0.0005  # The longest that the journal's thread waits for Python's lock.
-GC_THRESHOLDS = (20_000, 20, 50)
 STOPPING = "The venue is stopping; no new orders are taken."
 
 
@@ -104,19 +98,26 @@ async def _run(options: RunOptions, settings: Settings, data: DataDirectory, pro
     return 0
 
 
-def _warm_up() -> None:
-    """Compile every kernel, or load it from the cache."""
-    Engine.warm_up()
-    requests.warm_up()
-    replies.warm_up()
+class _Appending:
+    """What joined gateways get of the venue: their commands go the way of its own."""
 
+    def __init__(self, replica: Replica, journal: FileJournal) -> None:
+        self._replica = replica
+        self._journal = journal
 
-def _settle() -> None:
-    """Tune Python for what follows, now that everything is loaded; see docs/performance.md."""
-    sys.setswitchinterval(SWITCH_SECONDS)
-    gc.collect()
-    gc.freeze()  # The compiler and the libraries: every full collection would visit all of it.
-    gc.set_threshold(*GC_THRESHOLDS)
+    @property
+    def refusal(self) -> str:
+        return self._replica.refusal
+
+    @property
+    def appended_seq(self) -> int:
+        return self._journal.appended_seq
+
+    def now_ns(self) -> int:
+        return self._replica.clock.now_ns()
+
+    def append(self, group: bytes) -> None:
+        self._replica.submit_run(group, None)
 
 
 class Venue:
@@ -160,7 +161,7 @@ class Venue:
         except ServerStartError as error:
             raise StartError(str(error)) from error
         progress.step("Compiling the engine (the first time a minute or two)")
-        await asyncio.to_thread(_warm_up)
+        await asyncio.to_thread(warm_up)
         progress.step("Reading the journal")
         # First of all: opening it makes its end whole, and only then does reading it show all that will ever count.
         journal = self._open_journal()
@@ -173,6 +174,7 @@ class Venue:
         await self._reconcile(progress)
         progress.step("Opening the front door")
         await self._open_front_door(state, history)
+        await self._open_to_gateways()
         if self._options.demo:
             progress.step("Letting the simulated traders in")
             self._demo = Demo(
@@ -190,11 +192,12 @@ class Venue:
     async def serve(self) -> None:
         """Go on until `end`."""
         self._is_serving = True
-        _settle()
+        settle()
         self._every(IMAGE_SECONDS, self._show)
         self._every(HOUSEKEEPING_SECONDS, self._keep_house)
         self._every(TICK_SECONDS, Ticker(self._replica).look)
         self._every(LOOK_SECONDS, self._gateway.watches.look)
+        self._every(STATE_SECONDS, lambda: self._appends.tell_state(is_due=True))
         if self._demo is not None:
             self._every(STEP_INTERVAL_S, self._demo.tick)
         await self._ended.wait()
@@ -207,6 +210,8 @@ class Venue:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if hasattr(self, "_appends"):
+            await self._appends.stop()
         if hasattr(self, "_line"):
             await self._line.stop(STOP_SECONDS_MAX)
         if hasattr(self, "_server"):
@@ -244,6 +249,7 @@ class Venue:
             soon=loop.call_soon,
         )
         self._closing.append(journal.close)
+        self._journal = journal
         return journal
 
     def _on_committed(self) -> None:
@@ -251,6 +257,7 @@ class Venue:
         if self._failed.done():
             return
         try:
+            self._appends.on_durable(self._journal.committed_seq)  # First: gateways then work at the same time.
             self._replica.on_committed()
         except Exception as failure:
             self._fail(failure)
@@ -274,6 +281,9 @@ class Venue:
         )
         self._replica.add_reader(self._remember_hash)
         self._auditor = Auditor(lambda: self._replica.engine)
+        limits = self._settings.rate_limits._asdict()
+        identity = Identity(str(self._data.venue_id), __version__, Engine.RULES_VERSION, limits)
+        self._appends = AppendServer(_Appending(self._replica, journal), identity)
 
     def _remember_hash(self, applied: Applied) -> None:
         self._snapshots.on_applied(applied.last_seq, self._replica.engine.events_hash)
@@ -300,6 +310,8 @@ class Venue:
         loop = asyncio.get_running_loop()
         limits = Limits(**self._settings.rate_limits._asdict())
         self._gateway = BinanceGateway(routes, self._replica, limits, loop.call_later, loop.call_soon)
+        elsewhere = OrdersElsewhere(self._gateway.rate_limits, is_of_a_joined_gateway, self._clock.now_ns)
+        self._replica.add_reader(elsewhere.on_applied)
         market = MarketEndpoints(state.market_data, self._replica, history, self._clock.now_ns)
         rules = RuleEndpoints(self._replica, self._clock.now_ns)
         self._gateway.add_public(market.rest, market.methods)
@@ -307,7 +319,7 @@ class Venue:
         self._streams: MarketStreams = install_market(
             routes, self._replica, state.market_data, broadcaster, self._clock.now_ns, self._gateway.status.auction
         )
-        tls, expires = self._tls()
+        tls, expires = tls_of(options, str(self._data.venue_id))
         services = VenueServices(
             venue_id=str(self._data.venue_id),
             data=self._data.path,
@@ -317,6 +329,7 @@ class Venue:
             snapshot_writer=self._snapshots,
             auditor=self._auditor,
             streams=self._streams,
+            appends=self._appends,
             operator_token=new_token(self._data.path),
             allow_remote_operator=options.allow_remote_operator,
             certificate_expires_ts_s=expires,
@@ -347,27 +360,18 @@ class Venue:
         if options.line_socket:
             await self._line.listen_unix(self._data.path / LINE_SOCKET)
 
+    async def _open_to_gateways(self) -> None:
+        """Let gateways of other processes in; see `holdfast.journal.append_server`."""
+        self._appends.url = self._server.url
+        try:
+            await self._appends.start(self._data.path)
+        except OSError as error:
+            raise StartError(f"Gateways cannot join {self._data.path}: {error.strerror}.") from error
+
     def _line_addresses(self) -> list[str]:
         options = self._options
         addresses = [] if options.line_port is None else [f"{options.host} port {self._line.port}"]
         return addresses + ([str(self._data.path / LINE_SOCKET)] if options.line_socket else [])
-
-    def _tls(self) -> tuple[ssl.SSLContext | None, int]:
-        """The server's context and when its certificate ends, in seconds since 1970."""
-        options = self._options
-        if not options.tls:
-            return None, 0
-        certificate, key = options.tls_certificate, options.tls_key
-        if certificate is None or key is None:
-            made = development_certificate(
-                master_key_path(str(self._data.venue_id)).parent / "tls", [options.host], time.time()
-            )
-            certificate, key = made.certificate, made.key
-            log.info("development certificate", authority=str(made.authority))
-        try:
-            return server_context(certificate, key), expires_ts_s(certificate)
-        except (OSError, ValueError) as error:
-            raise StartError(f"The TLS certificate {certificate} cannot be used: {error}.") from error
 
     # What goes on beside the requests.
 
@@ -393,6 +397,7 @@ class Venue:
         self._auditor.tick()
         self._snapshots.tick(self._replica.engine.last_seq, time.monotonic())
         self._replica.halted = self._auditor.finding or self._snapshots.mismatch
+        self._appends.tell_state(is_due=False)
 
     def _retain(self, history: History) -> None:
         kept = self._settings.retention

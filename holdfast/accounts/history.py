@@ -19,10 +19,16 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from holdfast.accounts.follower import Follower
 from holdfast.accounts.movements import Deposit, Movement, Transfer, WithdrawalStep, movements
 from holdfast.accounts.order_changes import order_changes
 from holdfast.accounts.queries import Queries
-from holdfast.accounts.schema import HistoryDamagedError, HistoryUnavailableError, open_for_writing
+from holdfast.accounts.schema import (
+    SCHEMA_VERSION,
+    HistoryDamagedError,
+    HistoryUnavailableError,
+    open_for_writing,
+)
 from holdfast.accounts.selection import LIMIT_MAX, Window, order_id_of
 from holdfast.accounts.tail import Backlog
 from holdfast.accounts.writer import Writer
@@ -62,14 +68,21 @@ class History:
 
     Raises HistoryDamagedError when the file is no history of this version, HistoryUnavailableError when it cannot be
     opened. All methods belong to one thread, the loop's. With `writes_by_itself` False there is no writer thread and
-    `write_waiting` is called instead; tests do.
+    `write_waiting` is called instead; tests do. A guest reads a file that another process writes.
     """
 
-    def __init__(self, path: Path, lag_events_max: int = LAG_EVENTS_MAX, writes_by_itself: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        lag_events_max: int = LAG_EVENTS_MAX,
+        writes_by_itself: bool = True,
+        is_guest: bool = False,
+    ) -> None:
         self._lag_events_max = lag_events_max
         try:
-            connection = open_for_writing(path)
-            self._queries = Queries(path)
+            connection = None if is_guest else open_for_writing(path)
+            self._queries = Queries(path, is_guest)
+            version = self._queries.schema_version()
             self.begin_seq, cursor_seq = self._queries.progress()
         except sqlite3.OperationalError as error:
             raise HistoryUnavailableError(f"The account history {path} cannot be opened: {error}.") from error
@@ -77,9 +90,12 @@ class History:
             raise HistoryDamagedError(
                 f"{path} is not an account history ({error}); delete it, it is written anew from the journal."
             ) from error
-        self._connection = connection
+        if version != SCHEMA_VERSION:
+            raise HistoryDamagedError(f"{path} has schema {version}, and this release reads {SCHEMA_VERSION}.")
         self._backlog = Backlog(cursor_seq, lag_events_max)
-        self._writer = Writer(path, connection, self._backlog)
+        self._writer: Writer | Follower = (
+            Follower(path, self._backlog) if connection is None else Writer(path, connection, self._backlog)
+        )
         if writes_by_itself:
             self._writer.start()
 

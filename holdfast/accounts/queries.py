@@ -29,9 +29,9 @@ class Queries:
     Each raises HistoryUnavailableError or HistoryDamagedError when the file cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, is_guest: bool = False) -> None:
         self._path = path
-        self._connection = open_for_reading(path)
+        self._connection = open_for_reading(path, is_guest)
 
     def close(self) -> None:
         self._connection.close()
@@ -40,6 +40,10 @@ class Queries:
         """(begin_seq, cursor_seq): the file holds what happened after the one, up to the other."""
         begin_seq, cursor_seq = self._rows("SELECT begin_seq, cursor_seq FROM progress WHERE id = 1", ())[0]
         return begin_seq, cursor_seq
+
+    def schema_version(self) -> int:
+        """Of the release that wrote the file."""
+        return int(self._rows("SELECT schema_version FROM progress WHERE id = 1", ())[0][0])
 
     def order(self, account_id: int, order_id: int) -> Order | None:
         sql = f"{_order_select} FROM orders WHERE order_id = ? AND account_id = ?"

@@ -118,8 +118,13 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_for_reading(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write; it hardly waits, since the loop thread reads through it."""
-    connection = sqlite3.connect(path, timeout=0.02, isolation_level=None, check_same_thread=False)
+def open_for_reading(path: Path, is_guest: bool = False) -> sqlite3.Connection:
+    """A connection that cannot write; it hardly waits, since the loop thread reads through it.
+
+    A guest, in another process than the writer's, neither makes the file nor tidies up after the last writer.
+    """
+    mode = "ro" if is_guest else "rw"
+    name = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(name, uri=True, timeout=0.02, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA query_only=ON")
     return connection

@@ -1,7 +1,7 @@
 """The command line. `holdfast --help` is its manual.
 
-    run, verify, backup, restore    work on a data directory
-    everything else                 asks the venue that runs on a data directory, through the operators' interface
+    run, gateway, verify, backup, restore    work on a data directory
+    everything else                          asks the venue that runs on one, through the operators' interface
 
 Answers are JSON on stdout, for scripts; what goes wrong is one sentence on stderr and exit code 1. What a command does
 not need is not imported: asking a running venue starts no compiler and no NumPy.
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(local.run)
+app.command("gateway")(local.gateway)
 app.command("status")(venue.status)
 app.add_typer(accounts.app, name="account")
 app.add_typer(keys.app, name="key")

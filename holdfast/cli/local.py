@@ -1,4 +1,4 @@
-"""`holdfast run`, `verify`, `backup` and `restore`: what works on a data directory itself."""
+"""`holdfast run`, `gateway`, `verify`, `backup` and `restore`: what works on a data directory itself."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +71,34 @@ def run(
     except StartError as error:
         fail(str(error))
     raise typer.Exit(code or 0)
+
+
+def gateway(
+    join: Annotated[Path, typer.Option("--join", metavar="DIR", help="The data directory of a running venue.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="For REST and WebSocket; 0: any that is free.")] = 0,
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0: all of this machine's.")] = "127.0.0.1",
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Speak TLS; without a certificate one for development is made.")
+    ] = False,
+    tls_certificate: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM, with its chain.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM, of the certificate.")] = None,
+) -> None:
+    """Run one more gateway beside a running venue. Example: [bold]holdfast gateway --join data --port 8001[/bold]
+
+    It speaks REST and WebSocket as the venue does, follows its journal, and appends through the venue's process. It may
+    be stopped or killed at any time. While the venue is away it answers reads and refuses orders. It logs to stderr.
+    """
+    if (tls_certificate is None) != (tls_key is None):
+        fail("A TLS certificate and its key are given together: --tls-certificate FILE --tls-key FILE.")
+    from holdfast import joined_gateway
+    from holdfast.settings import JoinOptions
+
+    is_encrypted = tls or tls_certificate is not None
+    try:
+        code = joined_gateway.run(JoinOptions(join, port, host, is_encrypted, tls_certificate, tls_key))
+    except StartError as error:
+        fail(str(error))
+    raise typer.Exit(code)
 
 
 def verify(

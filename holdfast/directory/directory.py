@@ -188,7 +188,7 @@ class Directory:
     def _add_key(self, row: KeyRow) -> None:
         self._rows[row.key_id] = row
         self._key_ids.setdefault(row.account_id, []).append(row.key_id)
-        if self._master is not None and not self._open(row):
+        if self._master is not None and not self._open_new(row, self._master):
             log.error("a key does not open under the master key and cannot be used", key_id=row.key_id)
 
     def _revoke(self, key_id: int) -> None:
@@ -214,7 +214,14 @@ class Directory:
         Completes a rotation of the master key that a crash left with nothing more to seal. Raises MasterKeyError when
         the keys were sealed under another master key.
         """
-        self._master, self._people = master, people
+        self._people = people
+        self.open_keys(master)
+        if not self.stale_key_ids():
+            master.finish_rotation()
+
+    def open_keys(self, master: MasterKeys) -> None:
+        """The half of `unlock` that a joined gateway needs, which knows no names and leaves the file alone."""
+        self._master = master
         foreign = [row for row in self._rows.values() if not self._open(row)]
         if foreign:
             needed = ", ".join(sorted({sealed_under(row.sealed).hex() for row in foreign}))
@@ -222,8 +229,6 @@ class Directory:
                 f"{master.path} is not the master key of this venue: {len(foreign)} of {len(self._rows)} API keys are "
                 f"sealed under another one (fingerprint {needed})."
             )
-        if not self.stale_key_ids():
-            master.finish_rotation()
 
     def stale_key_ids(self) -> list[int]:
         """The keys that are not sealed under the newest master key."""
@@ -248,6 +253,10 @@ class Directory:
         plaintext = self.master.unseal(row.sealed, row.context())
         assert plaintext is not None, "every key was opened at unlock or is refused there"
         return _Rewrapped(key_id, self.master.seal(plaintext, row.context()))
+
+    def _open_new(self, row: KeyRow, master: MasterKeys) -> bool:
+        """A key that came while this runs, perhaps sealed under a master key that the venue made meanwhile."""
+        return self._open(row) or (master.read_again() and self._open(row))
 
     def _open(self, row: KeyRow) -> bool:
         document = self._open_document(row)

@@ -62,8 +62,7 @@ class MasterKeys:
     def __init__(self, path: Path, keys: list[bytes]) -> None:
         assert keys
         self.path = path
-        self._keys = keys
-        self._ciphers = {fingerprint(key): AESGCM(key) for key in keys}
+        self._hold(keys)
 
     @classmethod
     def open(cls, path: Path, data_directory: Path) -> "MasterKeys":
@@ -94,6 +93,16 @@ class MasterKeys:
             except OSError as error:
                 raise MasterKeyError(f"The master key file {path} cannot be made: {error.strerror}.") from error
         return cls.open(path, data_directory)
+
+    def read_again(self) -> bool:
+        """Take in what another process has done to the file; False when it cannot be read or holds nothing new."""
+        try:
+            keys = _parse(self.path.read_text("ascii"), self.path)
+        except (OSError, UnicodeDecodeError, MasterKeyError):
+            return False
+        is_new = keys != self._keys
+        self._hold(keys)
+        return is_new
 
     @property
     def current(self) -> bytes:
@@ -136,6 +145,9 @@ class MasterKeys:
 
     def _replace(self, keys: list[bytes]) -> None:
         _write(self.path, keys)
+        self._hold(keys)
+
+    def _hold(self, keys: list[bytes]) -> None:
         self._keys = keys
         self._ciphers = {fingerprint(key): AESGCM(key) for key in keys}
 

@@ -349,6 +349,8 @@ def set_limit(handle, command_row):
         venue["exchange_orders_max"] = value
     elif which == Limit.EXCHANGE_ALGO_ORDERS_MAX:
         venue["exchange_algo_orders_max"] = value
+    elif which == Limit.EXCHANGE_ICEBERG_ORDERS_MAX:
+        venue["exchange_iceberg_orders_max"] = value
     elif which == Limit.COUNTDOWNS_MAX:
         venue["countdowns_max"] = value
     else:

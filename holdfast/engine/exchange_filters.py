@@ -34,3 +34,18 @@ def judge_exchange_filters(handle, is_algo):
     if is_algo and algo_orders_max != 0 and waiting_count >= algo_orders_max:
         return RejectReason.EXCHANGE_MAX_NUM_ALGO_ORDERS.value
     return RejectReason.NONE.value
+
+
+@cold
+def judge_exchange_icebergs(handle):
+    """Whether the account of the order in hand may have another iceberg open."""
+    state = views(handle)
+    orders_max = state.venue[0]["exchange_iceberg_orders_max"]
+    if orders_max == 0:
+        return RejectReason.NONE.value
+    count = np.int64(0)
+    row = state.accounts[state.taker[0]["account_id"]]["first_position"]
+    while row != NIL:
+        count += state.positions[row]["iceberg_count"]
+        row = state.positions[row]["next"]
+    return RejectReason.EXCHANGE_MAX_NUM_ICEBERG_ORDERS.value if count >= orders_max else RejectReason.NONE.value

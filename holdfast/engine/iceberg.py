@@ -17,12 +17,11 @@ import numpy as np
 from holdfast.codes import InstrumentParameter, OrderType, RejectReason, TimeInForce
 from holdfast.config import ICEBERG_PARTS_MAX
 from holdfast.engine.book import requeue_order
+from holdfast.engine.exchange_filters import judge_exchange_icebergs
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.parameter import parameter
 from holdfast.engine.settle import leaves_of
 from holdfast.engine.state import NIL, views
-
-_NONE = RejectReason.NONE.value
 
 
 @cold
@@ -36,7 +35,7 @@ def is_iceberg_well_formed(order):
 @cold
 def judge_iceberg(handle, instrument_id):
     """The filters of the order in hand that are for icebergs: LOT_SIZE of a part, ICEBERG_PARTS,
-    MAX_NUM_ICEBERG_ORDERS."""
+    MAX_NUM_ICEBERG_ORDERS, EXCHANGE_MAX_NUM_ICEBERG_ORDERS."""
     state = views(handle)
     order = state.taker[0]
     part_lots = order["iceberg_lots"]
@@ -50,7 +49,7 @@ def judge_iceberg(handle, instrument_id):
     orders_max = parameter(state, instrument_id, InstrumentParameter.ICEBERG_ORDERS_MAX)
     if orders_max != 0 and state.positions[order["position"]]["iceberg_count"] >= orders_max:
         return RejectReason.MAX_NUM_ICEBERG_ORDERS.value
-    return _NONE
+    return judge_exchange_icebergs(handle)
 
 
 @hot

@@ -204,7 +204,6 @@ def judge_filters(handle):
     has_price = price != 0
     if has_price and not is_price_allowed(state, instrument_id, price):
         return RejectReason.PRICE_FILTER.value
-        return RejectReason.PRICE_FILTER.value
     if is_stop(order) and not is_stop_price_allowed(state, order):
         return RejectReason.PRICE_FILTER.value
     if qty != 0:

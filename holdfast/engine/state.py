@@ -81,6 +81,7 @@ venue_dtype = np.dtype(
         ("countdowns_max", np.int64),
         ("exchange_orders_max", np.int64),  # Open orders of an account, and those of them that wait; 0: no limit.
         ("exchange_algo_orders_max", np.int64),
+        ("exchange_iceberg_orders_max", np.int64),  # And icebergs.
     ]
 )
 

@@ -4,6 +4,7 @@
     DIR/lock          held while a venue runs; tells its process and, when it is ready, its address
     DIR/journal/      DIR/snapshots/
     DIR/line.sock     where a running venue listens for the binary line, when it was asked to
+    DIR/append.sock   where gateways of other processes join a running venue
 
 A directory that is not Holdfast's, or is of a later version, or in use, is refused with one sentence, and nothing in it
 is touched.

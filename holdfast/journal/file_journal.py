@@ -104,6 +104,16 @@ class FileJournal:
         return taken
 
     @property
+    def appended_seq(self) -> int:
+        """The last number that was given."""
+        return self._next_seq - 1
+
+    @property
+    def committed_seq(self) -> int:
+        """Everything up to it is durable."""
+        return self._committed_seq
+
+    @property
     def refusal(self) -> str:
         """See `Journal.refusal`."""
         is_full = self._next_seq - 1 - self._taken_seq >= self._pending_records_max

@@ -29,6 +29,10 @@ class CorruptJournalError(JournalError):
         self.problem = problem
 
 
+class JournalGoneError(JournalError):
+    """What is to be read was removed by retention; a newer snapshot holds what it led to."""
+
+
 class NewerFormatError(JournalError):
     """A later version of the program wrote this."""
 
@@ -70,7 +74,7 @@ class Journal(Protocol):
         """Why nothing can be appended now, as a sentence; empty when it can. `status` says the same and more."""
 
     def append(self, records: bytes) -> int:
-        """Hand over one atomic group of n x 192 bytes; returns the first seq it gets, at once.
+        """Hand over one atomic group of n x 192 bytes; returns the first seq it gets, at once (0: that shows later).
 
         Raises JournalUnavailableError at once when it cannot be taken; then nothing of it was.
         """

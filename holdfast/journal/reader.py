@@ -16,7 +16,7 @@ import numpy as np
 
 from holdfast.commands import COMMAND_BYTES, command_dtype
 from holdfast.journal.file_operations import REAL_DISK, FileOperations
-from holdfast.journal.interface import Committed, CorruptJournalError, JournalError
+from holdfast.journal.interface import Committed, CorruptJournalError, JournalError, JournalGoneError
 from holdfast.journal.segments import Segment, SegmentWalk, list_segments
 from holdfast.journal.watermark import Mark, Watermark
 
@@ -172,8 +172,8 @@ class JournalReader:
         except FileNotFoundError:
             raise self._gone() from None
 
-    def _gone(self) -> JournalError:
-        return JournalError(f"Seq {self.next_seq} is not in the journal in {self._directory} any more.")
+    def _gone(self) -> JournalGoneError:
+        return JournalGoneError(f"Seq {self.next_seq} is not in the journal in {self._directory} any more.")
 
     def _enter(self, following: Segment, done: SegmentWalk) -> None:
         self._walk = self._walk_through(following)

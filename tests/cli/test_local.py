@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from holdfast.cli import app
 from holdfast.errors import StartError
-from holdfast.settings import RunOptions
+from holdfast.settings import JoinOptions, RunOptions
 
 
 def type_(*words: str) -> Result:
@@ -55,6 +55,20 @@ def test_venue_that_cannot_start_is_one_sentence_and_exit_1(venue: ModuleType) -
     venue.run = run  # type: ignore[attr-defined]
     result = type_("run", "--data", "d", "--port", "8000")
     assert (result.exit_code, result.stderr) == (1, "Another venue is running on d.\n")
+
+
+def test_gateway_hands_its_options_over_and_ends_with_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, seen = ModuleType("holdfast.joined_gateway"), []
+    module.run = lambda options: seen.append(options) or 0  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "holdfast.joined_gateway", module)
+    import holdfast
+
+    monkeypatch.setattr(holdfast, "joined_gateway", module, raising=False)
+    assert type_("gateway", "--join", "d", "--port", "8001", "--tls").exit_code == 0
+    assert type_("gateway", "--join", "d").exit_code == 0
+    assert seen == [JoinOptions(data=Path("d"), port=8001, tls=True), JoinOptions(data=Path("d"), port=0)]
+    refused = type_("gateway", "--join", "d", "--tls-key", "k")
+    assert (refused.exit_code, "given together" in refused.stderr) == (1, True)
 
 
 def test_certificate_without_its_key_is_refused(venue: ModuleType) -> None:

@@ -41,10 +41,31 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VenueProcess]:
 def test_an_unmodified_client_trades(
     venue: VenueProcess, tmp_path: Path, client: str, script: str, symbol: str, base: str, quote: str
 ) -> None:
+    check_client(venue, venue.port, tmp_path, client, script, {symbol: (base, quote)})
+
+
+@pytest.mark.parametrize(
+    ("client", "script", "symbol", "base"),
+    [
+        pytest.param("ccxt", "drive_ccxt.py", "BTCUSDT", "BTC", id="ccxt"),
+        pytest.param("binance-sdk-spot", "drive_binance_sdk_spot.py", "SOLUSDT", "SOL", id="binance-sdk-spot"),
+    ],
+)
+def test_an_unmodified_client_trades_through_a_joined_gateway(
+    tmp_path: Path, client: str, script: str, symbol: str, base: str
+) -> None:
+    with VenueProcess(tmp_path) as venue, venue.gateway() as gateway:
+        check_client(venue, gateway.port, tmp_path, client, script, {symbol: (base, "USDT")})
+
+
+def check_client(
+    venue: VenueProcess, port: int, tmp_path: Path, client: str, script: str, symbols: dict[str, tuple[str, str]]
+) -> None:
+    """Let a client's script trade at `port`, and ask the venue what it holds."""
     maker, taker = (new_trader(venue, f"{client}-{role}", **AMOUNTS) for role in ("maker", "taker"))
     keys = [maker.key, taker.key, add_ed25519_key(venue, maker, tmp_path / "maker.pem")]
     done = subprocess.run(
-        [str(python_of(client)), str(HERE / script), str(venue.port), *map(json.dumps, keys)],
+        [str(python_of(client)), str(HERE / script), str(port), *map(json.dumps, keys)],
         capture_output=True,
         text=True,
         timeout=SCRIPT_SECONDS_MAX,
@@ -52,5 +73,5 @@ def test_an_unmodified_client_trades(
     )
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-4_000:]
     assert done.stdout.splitlines()[-1] == "ok"
-    trades = [check_settled(venue, trader, {symbol: (base, quote)}) for trader in (maker, taker)]
+    trades = [check_settled(venue, trader, symbols) for trader in (maker, taker)]
     assert trades[0] == trades[1] >= 3

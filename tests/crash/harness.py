@@ -1,9 +1,11 @@
-"""Kill the venue at random moments under load, start it again, and hold it to what it had told its clients.
+"""Kill the venue and its gateways at random moments under load, start them again, and hold them to what they had told.
 
-    python -m tests.crash.harness --kills 300 [--seed N]
+    python -m tests.crash.harness --kills 300 [--gateways 2] [--seed N]
 
-Load: orders, cancels and replacements over REST and WebSocket, deposits and withdrawals, with snapshots and
-rotations of the journal every few hundred commands. After each kill, from outside, through clients' interfaces:
+Load: orders, cancels and replacements over REST and WebSocket, at the venue and at joined gateways, deposits and
+withdrawals, with snapshots and rotations of the journal every few hundred commands. Of two kills one is of the venue,
+the other of a gateway or of several at once, or of a gateway and the venue. After each kill, from outside, through
+clients' interfaces, each account at a process that is drawn:
 
 * every acknowledged order, cancel, deposit and withdrawal is there, with what was told of it;
 * nothing that was refused exists, nothing exists twice; whatever was in the air is decided, this way or that, for good;
@@ -31,10 +33,12 @@ from tests.crash.traders import Banker, Record, RestTrader, Trader, WebSocketTra
 from tests.support.operator import Operator
 from tests.support.rest import Rest
 from tests.support.venue import VenueProcess
+from tests.support.waiting import wait_until
 
 ACCOUNTS = 4
 START = {"BTC": Decimal(50), "USDT": Decimal(2_000_000)}
 CONFIG = Path(__file__).with_name("venue.toml")
+GATEWAYS = 2
 STOPPED_SECONDS = 3.0
 STOP_EVERY_KILLS = 25  # One round of so many also holds the process for a while (SIGSTOP, SIGCONT).
 FRESH_RECORDS = 60  # A segment with fewer was begun a moment before.
@@ -42,8 +46,9 @@ JOIN_SECONDS_MAX = 60.0
 
 
 class Harness:
-    def __init__(self, directory: Path, seed: int) -> None:
+    def __init__(self, directory: Path, seed: int, gateways: int = 0) -> None:
         self.venue = VenueProcess(directory, "--config", str(CONFIG))
+        self.gateways = [self.venue.gateway() for _ in range(gateways)]
         self.counts: Counter[str] = Counter()
         self.restart_seconds: list[float] = []
         self._accounts: list[AccountOracle] = []
@@ -53,6 +58,8 @@ class Harness:
     def prepare(self) -> None:
         """Accounts, keys and money."""
         self.venue.start()
+        for gateway in self.gateways:
+            gateway.start()
         for _ in range(ACCOUNTS):
             self.fresh_account()
 
@@ -66,6 +73,7 @@ class Harness:
 
     def round(self) -> None:
         """Load, a kill at a random moment, a start, and the checks."""
+        self._meet()
         stop = threading.Event()
         clients = self._clients(stop)
         for client in clients:
@@ -74,7 +82,9 @@ class Harness:
             self._hold()
         time.sleep(self._random.uniform(0.05, 1.0))  # The moment of the kill is what is drawn here.
         is_writing_snapshot = bool(_children(self.venue.pid))
-        self.venue.kill()
+        victims = self._victims()
+        for victim in victims:
+            victim.kill()
         stop.set()
         for client in clients:
             client.join(JOIN_SECONDS_MAX)
@@ -82,14 +92,49 @@ class Harness:
             if client.failure is not None:
                 raise client.failure
             self.counts["acknowledged"] += client.acknowledged
-        newest_first_seq = max(int(path.stem.partition("-")[2]) for path in (self.venue.data / "journal").glob("*.seg"))
+        if self.venue in victims:
+            self._start_venue()
+        for gateway in self.gateways:
+            if gateway in victims:
+                gateway.start()
+        self._meet()
+        newest_first_seq = self._newest_first_seq()
+        applied_seq = self.check()
+        self.counts["kills"] += 1
+        self.counts["kills of the venue"] += self.venue in victims
+        self.counts["kills of gateways"] += sum(gateway in victims for gateway in self.gateways)
+        self.counts["kills while a snapshot was written"] += is_writing_snapshot and self.venue in victims
+        self.counts["kills right after a rotation"] += applied_seq - newest_first_seq < FRESH_RECORDS
+
+    def _victims(self) -> list[VenueProcess]:
+        """Who is killed this time."""
+        if not self.gateways or self._random.random() < 0.5:
+            return [self.venue]
+        some = self._random.sample(self.gateways, self._random.randint(1, len(self.gateways)))
+        return [*some, self.venue] if self._random.random() < 0.3 else [*some]
+
+    def _newest_first_seq(self) -> int:
+        return max(int(path.stem.partition("-")[2]) for path in (self.venue.data / "journal").glob("*.seg"))
+
+    def _start_venue(self) -> None:
         begun = time.monotonic()
         self.venue.start()
         self.restart_seconds.append(time.monotonic() - begun)
-        applied_seq = self.check()
-        self.counts["kills"] += 1
-        self.counts["kills while a snapshot was written"] += is_writing_snapshot
-        self.counts["kills right after a rotation"] += applied_seq - newest_first_seq < FRESH_RECORDS
+
+    def _meet(self) -> None:
+        """Wait until all gateways have joined, those that were killed have left, and all have applied the same."""
+        if not self.gateways:
+            return
+        with Operator(self.venue.port, self.venue.data) as operator:
+
+            def is_settled() -> bool:
+                state = operator.call("GET", "/venue")[1]
+                known = {row["pid"] for row in state["gateways"]}
+                if known != {gateway.pid for gateway in self.gateways} or state["journal"]["pendingRecords"]:
+                    return False
+                return all(_applied_seq(gateway) == state["appliedSeq"] for gateway in self.gateways)
+
+            wait_until(is_settled, 60, "the gateways have joined and followed")
 
     def _hold(self) -> None:
         os.kill(self.venue.pid, signal.SIGSTOP)
@@ -101,7 +146,8 @@ class Harness:
         clients: list[Trader | Banker] = []
         for number, account in enumerate(self._accounts):
             kind = WebSocketTrader if number % 2 else RestTrader
-            clients.append(kind(account.record, self.venue.port, self._random.getrandbits(48), stop))
+            port = self._random.choice([self.venue, *self.gateways]).port
+            clients.append(kind(account.record, port, self._random.getrandbits(48), stop))
         operator = Operator(self.venue.port, self.venue.data)
         clients.append(Banker(self._accounts[0].record, operator, self._random.getrandbits(48), stop))
         return clients
@@ -114,7 +160,8 @@ class Harness:
             assert state["isAccepting"], state["refusal"]
             assert not state["skippedSeqs"], state
             for account in self._accounts:
-                with Rest(self.venue.port, account.record.key) as rest:
+                port = self._random.choice([self.venue, *self.gateways]).port
+                with Rest(port, account.record.key) as rest:
                     account.check(rest, operator)
             self._trades.check()
             fees = {row["asset"]: Decimal(row["collected"]) for row in operator.call("GET", "/fees")[1]["fees"]}
@@ -136,7 +183,8 @@ class Harness:
                 account.everything(rest)
             self.counts.update(account.counts)
         self.counts["trades"] = self._trades.count
-        assert self.venue.terminate() == 0
+        for process in (*self.gateways, self.venue):
+            assert process.terminate() == 0
         self.venue.command("verify", str(self.venue.data))
 
 
@@ -145,9 +193,16 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def run(kills: int, seed: int, directory: Path) -> Harness:
+def _applied_seq(gateway: VenueProcess) -> int:
+    """Up to where a gateway is; -1 while it takes no orders."""
+    with Rest(gateway.port) as rest:
+        status, health = rest.call("GET", "/readyz")
+    return int(health["appliedSeq"]) if status == 200 else -1
+
+
+def run(kills: int, seed: int, directory: Path, gateways: int = 0) -> Harness:
     """So many rounds, then the verification. Raises AssertionError with what was wrong."""
-    harness = Harness(directory, seed)
+    harness = Harness(directory, seed, gateways)
     try:
         harness.prepare()
         for number in range(1, kills + 1):
@@ -156,7 +211,8 @@ def run(kills: int, seed: int, directory: Path) -> Harness:
                 print(f"kill {number}: {_told(harness.counts)}", flush=True)  # noqa: T201
         harness.finish()
     finally:
-        harness.venue.kill()
+        for process in (*harness.gateways, harness.venue):
+            process.kill()
     return harness
 
 
@@ -167,12 +223,14 @@ def _told(counts: Counter[str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--gateways", type=int, default=GATEWAYS)
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))
     options = parser.parse_args()
-    print(f"make crash KILLS={options.kills} SEED={options.seed}", flush=True)  # noqa: T201
+    told = f"make crash KILLS={options.kills} GATEWAYS={options.gateways} SEED={options.seed}"
+    print(told, flush=True)  # noqa: T201
     with tempfile.TemporaryDirectory(prefix="holdfast-crash-") as directory:
         begun = time.monotonic()
-        harness = run(options.kills, options.seed, Path(directory))
+        harness = run(options.kills, options.seed, Path(directory), options.gateways)
         seconds = time.monotonic() - begun
     restarts = harness.restart_seconds
     print(  # noqa: T201

@@ -13,3 +13,10 @@ def test_nothing_acknowledged_is_lost_or_doubled_when_the_venue_is_killed(tmp_pa
     harness = run(12, 20261123, tmp_path)
     assert harness.counts["kills"] == 12
     assert harness.counts["acknowledged"] > 100
+
+
+def test_nothing_is_lost_or_doubled_when_some_of_the_venue_and_its_gateways_are_killed(tmp_path: Path) -> None:
+    harness = run(12, 20261124, tmp_path, gateways=2)
+    assert harness.counts["kills of the venue"] > 2
+    assert harness.counts["kills of gateways"] > 2
+    assert harness.counts["acknowledged"] > 100

@@ -22,6 +22,7 @@ from tests.support.rest import Rest, UnansweredError
 
 SYMBOL = "BTCUSDT"
 UNDECIDED = -1007
+UNAVAILABLE = -1008  # What a gateway says while the venue is away: nothing of the request was or will be done.
 PRICES = [Decimal(40_000) + Decimal(step) / 100 for step in range(-20, 21)]
 
 
@@ -135,6 +136,8 @@ class Trader(threading.Thread):
         sent = self.record.orders[client_id] = Sent(client_id, terms)
         status, reply = self.call("place", **terms, newClientOrderId=client_id)
         self._take(sent, status, reply)
+        if status >= 500 and reply["code"] == UNAVAILABLE:
+            raise UnansweredError(reply["msg"])  # There is nothing more to send to.
 
     def _cancel(self, target: str) -> None:
         status, reply = self.call("cancel", symbol=SYMBOL, origClientOrderId=target)
@@ -164,7 +167,7 @@ class Trader(threading.Thread):
             sent.reply = reply
             self.acknowledged += 1
         elif reply["code"] != UNDECIDED:
-            assert status < 500, reply
+            assert status < 500 or reply["code"] == UNAVAILABLE, reply
             sent.refused = True
 
     def _canceled(self, target: str, reply: Any) -> None:

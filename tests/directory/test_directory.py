@@ -235,3 +235,20 @@ def test_garbage_in_place_of_the_table_of_people_is_refused(tmp_path: Path) -> N
     (tmp_path / "people.sqlite").write_bytes(b"garbage" * 1000)
     with pytest.raises(StartError, match="cannot be used"):
         People(tmp_path / "people.sqlite")
+
+
+def test_joined_gateway_opens_keys_that_come_under_a_master_key_made_meanwhile(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    account_id = world.create_account("alice")
+    old = world.create_key(account_id)
+    gateway = world.replayed()
+    gateway.open_keys(MasterKeys.open(world.master_path, world.data))
+    world.directory.master.begin_rotation()
+    before = world.master_path.read_bytes()
+    new = world.create_key(account_id)
+    apply_group(gateway, world.journal[-1], len(world.journal))
+    for key in (old, new):
+        known = gateway.key(key.api_key)
+        assert known is not None
+        assert known.key_id == key.key_id
+    assert world.master_path.read_bytes() == before, "the rotation is the venue's to finish"

@@ -135,6 +135,8 @@ def recorded_stream(has_stops: bool) -> list[Command]:
     stream = stream._replace(commands=stream.commands[:COMMANDS])
     while len(stream.commands) < COMMANDS + COMMANDS_THAT_AMEND:
         amend(stream) if stream.random.chance(400) else place(stream, CommandKind.PLACE_ORDER)
+        if len(stream.commands) % 100 == 0:
+            keep_time(stream)
     return stream.commands
 
 
@@ -260,6 +262,14 @@ def amend(stream: Stream) -> None:
     fields = {"account_id": aim.account_id, "instrument_id": aim.instrument_id, "client_id": name}
     qty_lots = aim.qty_lots - random.below(20) + 1
     stream.add(CommandKind.AMEND_ORDER, qty_lots=qty_lots, target_client_id=aim.client_id, **fields)
+
+
+def keep_time(stream: Stream) -> None:
+    """A dead man's timer, sometimes stopped, and what is due."""
+    random = stream.random
+    fields = {"account_id": 1 + random.below(ACCOUNTS), "instrument_id": random.below(3)}
+    stream.add(CommandKind.SET_COUNTDOWN, qty_lots=random.below(4) * 100, **fields)
+    stream.add(CommandKind.TICK)
 
 
 def move_money(stream: Stream) -> None:

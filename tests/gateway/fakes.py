@@ -278,6 +278,7 @@ class FakeReplica:
         self.history = FakeHistory()
         self.refusal = ""
         self.unavailable = ""
+        self.refused: Callable[[str], None] | None = None  # Of the newest submission, to be called by a test.
         self.refuse_next: RejectReason | None = None
         self.refuse_cancel_next: RejectReason | None = None
         self.set_limits: dict[Limit, int] = {}
@@ -301,10 +302,22 @@ class FakeReplica:
     def accepting(self) -> bool:
         return not self.refusal
 
-    def submit(self, records: bytes, done: Callable[[Outcome], None] | None = None) -> int:
-        return self.submit_run(records, None if done is None else lambda applied, seq: done(applied.outcome(seq)))
+    def submit(
+        self,
+        records: bytes,
+        done: Callable[[Outcome], None] | None = None,
+        refused: Callable[[str], None] | None = None,
+    ) -> int:
+        run_done = None if done is None else lambda applied, seq: done(applied.outcome(seq))
+        return self.submit_run(records, run_done, refused)
 
-    def submit_run(self, records: bytes, done: Callable[[Applied, int], None] | None) -> int:
+    def submit_run(
+        self,
+        records: bytes,
+        done: Callable[[Applied, int], None] | None,
+        refused: Callable[[str], None] | None = None,
+    ) -> int:
+        self.refused = refused
         if self.unavailable:
             raise JournalUnavailableError(self.unavailable)
         first_seq = self._seq + 1

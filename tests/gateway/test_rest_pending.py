@@ -1,5 +1,7 @@
 """Commands on their way: a client is never left without an answer, and never told what may turn out false."""
 
+import pytest
+
 from holdfast.codes import CommandKind
 from tests.gateway.fakes import Answer, World, limit_order
 
@@ -106,3 +108,27 @@ def test_fault_of_ours_is_answered_and_not_raised(world: World) -> None:
     world.replica.balances = broken  # type: ignore[assignment,method-assign]
     answer = world.signed("GET", "/api/v3/account")
     assert (answer.status, answer.code) == (500, -1000)
+
+
+@pytest.mark.parametrize("way", ["lane", "general"])
+def test_order_that_the_venue_refuses_later_is_answered_with_its_reason(world: World, way: str) -> None:
+    answers = send_order(world, **({} if way == "lane" else {"recvWindow": "05000"}))
+    assert world.replica.refused is not None
+    world.replica.refused("The journal's disk is full.")
+    (answer,) = answers
+    assert (answer.status, answer.code, answer.json["msg"]) == (503, -1008, "The journal's disk is full.")
+    assert len(world.gateway.pending) == 0
+    world.clock.advance(1)
+    world.timers.run()
+    assert len(answers) == 1
+
+
+@pytest.mark.parametrize("way", ["lane", "general"])
+def test_refusal_after_the_pending_answer_is_not_answered_again(world: World, way: str) -> None:
+    answers = send_order(world, **({} if way == "lane" else {"recvWindow": "05000"}))
+    world.clock.advance(1)
+    world.timers.run()
+    assert [answer.code for answer in answers] == [-1007]
+    assert world.replica.refused is not None
+    world.replica.refused("The venue went away before it took this.")
+    assert len(answers) == 1

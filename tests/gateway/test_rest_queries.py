@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.codes import InstrumentParameter, Limit
+from holdfast.codes import InstrumentParameter, Limit, OrderStatus
 from holdfast.instruments import Reference
 from holdfast.views import Account, Balance
 from tests.gateway.fakes import ACCOUNT_ID, BTC, START_NS, USDT, World, instrument
@@ -230,11 +230,13 @@ def test_exchange_filters_are_shown_where_they_are_set(world: World) -> None:
     world.replica.set_limits = {
         Limit.EXCHANGE_ORDERS_MAX: 1000,
         Limit.EXCHANGE_ALGO_ORDERS_MAX: 200,
+        Limit.EXCHANGE_ICEBERG_ORDERS_MAX: 300,
         Limit.PAGES_MAX: 9,
     }
     assert world.get("/api/v3/exchangeInfo").json["exchangeFilters"] == [
         {"filterType": "EXCHANGE_MAX_NUM_ORDERS", "maxNumOrders": 1000},
         {"filterType": "EXCHANGE_MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": 200},
+        {"filterType": "EXCHANGE_MAX_NUM_ICEBERG_ORDERS", "maxNumIcebergOrders": 300},
     ]
 
 
@@ -317,3 +319,14 @@ def test_signed_shims(world: World) -> None:
     assert coins[0]["free"] == "10.00000000"
     assert coins[0]["networkList"] == []
     assert world.get("/sapi/v1/spot/delist-schedule").status == 401
+
+
+def test_order_that_is_closed_in_the_file_and_still_open_here_is_shown_once(busy: World) -> None:
+    """A joined gateway may apply a command a moment after the venue has written what it led to."""
+    closed = busy.replica.history.closed
+    ahead = busy.replica.open_orders(ACCOUNT_ID)[0]._replace(status=OrderStatus.CANCELED)
+    closed.append(ahead)
+    closed.sort(key=lambda order: order.order_id)
+    shown = busy.signed("GET", "/api/v3/allOrders", symbol="BTCUSDT").json
+    assert len(set(ids(shown))) == len(ids(shown))
+    assert [order["status"] for order in shown if order["orderId"] == ahead.order_id] == ["CANCELED"]

@@ -255,7 +255,7 @@ limits = _simple(
     None,
     None,
     _mostly([3, 8, 1, 0, 2, 5, 60 * SECOND_NS, HORIZON_NS], [-1], 15),
-    st.sampled_from([*range(15), 9, 10, 10]),
+    st.sampled_from([*range(15), 9, 10, 10, 11, 11]),
 )
 names = st.tuples(
     st.just("name"),

@@ -298,7 +298,11 @@ class Admission(State):
             return RejectReason.ICEBERG_PARTS
         icebergs = [one for one in self.open_orders(order.account_id, order.instrument_id) if one.iceberg_lots]
         most = value(InstrumentParameter.ICEBERG_ORDERS_MAX)
-        return RejectReason.MAX_NUM_ICEBERG_ORDERS if most and len(icebergs) >= most else 0
+        if most and len(icebergs) >= most:
+            return RejectReason.MAX_NUM_ICEBERG_ORDERS
+        everywhere = [one for one in self.open if one.account_id == order.account_id and one.iceberg_lots]
+        most = self.limits[Limit.EXCHANGE_ICEBERG_ORDERS_MAX]
+        return RejectReason.EXCHANGE_MAX_NUM_ICEBERG_ORDERS if most and len(everywhere) >= most else 0
 
     def is_between(self, instrument: Instrument, minimum: InstrumentParameter, value: int) -> bool:
         """The maximum's parameter follows the minimum's; 0 is none."""

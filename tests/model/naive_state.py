@@ -209,6 +209,7 @@ class State:
             Limit.ACCOUNTS_MAX: config.ACCOUNTS_MAX,
             Limit.EXCHANGE_ORDERS_MAX: 0,
             Limit.EXCHANGE_ALGO_ORDERS_MAX: 0,
+            Limit.EXCHANGE_ICEBERG_ORDERS_MAX: 0,
             Limit.COUNTDOWNS_MAX: config.COUNTDOWNS_MAX,
         }
 

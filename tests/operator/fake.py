@@ -274,7 +274,7 @@ class FakeServices:
     def venue_state(self) -> VenueState:
         return VenueState(
             "0" * 32, "0", 1, "", "", not self.replica.refusal, self.replica.refusal, False, len(self.replica.commands),
-            JournalState(True, "", 0, 0, 0, 0, 0), [], [], {}, {}, [],
+            JournalState(True, "", 0, 0, 0, 0, 0), [], [], [], {}, {}, [],
         )  # fmt: skip
 
     async def take_snapshot(self) -> SnapshotState:

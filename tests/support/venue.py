@@ -66,9 +66,8 @@ class VenueProcess:
 
     def spawn(self) -> "subprocess.Popen[str]":
         """Start it and do not wait; what it prints is in `log`."""
-        command = [HOLDFAST, "run", "--data", self.data, "--port", str(self.port), *self.options]
         self._process = subprocess.Popen(
-            [str(word) for word in command],
+            [str(HOLDFAST), *self.words()],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -79,6 +78,14 @@ class VenueProcess:
         self._listening = threading.Event()
         threading.Thread(target=self._read, args=(self._process, self._listening), daemon=True).start()
         return self._process
+
+    def words(self) -> list[str]:
+        """What to say to `holdfast`."""
+        return ["run", "--data", str(self.data), "--port", str(self.port), *self.options]
+
+    def gateway(self) -> "GatewayProcess":
+        """A gateway that is to join it; not started."""
+        return GatewayProcess(self.directory, environment=self.environment)
 
     def _read(self, process: subprocess.Popen[str], listening: threading.Event) -> None:
         assert process.stdout is not None
@@ -124,3 +131,10 @@ class VenueProcess:
             self.json("deposit", name, asset, amount, "--reference", f"{name}-{asset}")
         key: dict[str, str] = self.json("key", "create", name, "--type", "hmac", "--permissions", "read,trade")
         return key
+
+
+class GatewayProcess(VenueProcess):
+    """`holdfast gateway` beside a venue, on its data directory."""
+
+    def words(self) -> list[str]:
+        return ["gateway", "--join", str(self.data), "--port", str(self.port), *self.options]

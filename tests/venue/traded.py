@@ -25,7 +25,7 @@ class Traded(NamedTuple):
 
     def copy(self, target: Path) -> VenueProcess:
         """The directory again, and a venue for it that was not started."""
-        shutil.copytree(self.directory, target)
+        shutil.copytree(self.directory, target, ignore=shutil.ignore_patterns("*.sock"))  # A killed venue left it.
         return VenueProcess(target, "--config", str(CONFIG))
 
 

@@ -109,11 +109,14 @@ def is_prevention(event: OrderEvent) -> bool:
 
 # Why orders of status EXPIRED did; Binance has no other names.
 EXPIRY_REASONS: dict[int, str] = {
+    ExpiryReason.NONE: "NONE",
     ExpiryReason.IMMEDIATE_OR_CANCEL: "UNFILLED_IOC_QUANTITY_EXPIRED",
     ExpiryReason.FILL_OR_KILL: "UNFILLED_FOK_ORDER_EXPIRED",
     ExpiryReason.NO_LIQUIDITY: "INSUFFICIENT_LIQUIDITY",
     ExpiryReason.FUNDS_EXHAUSTED: "INSUFFICIENT_LIQUIDITY",
     ExpiryReason.PAGES_FULL: "INSUFFICIENT_LIQUIDITY",
+    ExpiryReason.PEG_PRICE: "INSUFFICIENT_LIQUIDITY",
+    ExpiryReason.PRICE_BAND: "EXECUTION_RULE_PRICE_RANGE_EXCEEDED",
     ExpiryReason.PRICE_RANGE: "EXECUTION_RULE_PRICE_RANGE_EXCEEDED",
     ExpiryReason.PRICE_BAND: "EXECUTION_RULE_PRICE_RANGE_EXCEEDED",
 }

@@ -205,6 +205,7 @@ def _includes_spot(values: Values) -> bool:
 _EXCHANGE_FILTERS = {
     Limit.EXCHANGE_ORDERS_MAX: ("EXCHANGE_MAX_NUM_ORDERS", "maxNumOrders"),
     Limit.EXCHANGE_ALGO_ORDERS_MAX: ("EXCHANGE_MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders"),
+    Limit.EXCHANGE_ICEBERG_ORDERS_MAX: ("EXCHANGE_MAX_NUM_ICEBERG_ORDERS", "maxNumIcebergOrders"),
 }
 
 

@@ -409,8 +409,8 @@ class ReferencePrice(Topic):
     period_s = 1
 
     def __init__(self, source: Source, instrument: Instrument) -> None:
+        self.instrument: Instrument = instrument
         self._source = source
-        self.instrument = instrument
 
     def initial(self, now_ns: int) -> str | None:
         return self.poll(now_ns)

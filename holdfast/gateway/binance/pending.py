@@ -21,12 +21,19 @@ ANSWER_WITHIN_NS = 780_000_000  # Of the 800 ms promised, the rest is for the ti
 TIMER_SLACK_NS = 1_000_000
 
 CallLater = Callable[[float, Callable[[], None]], Any]
+RequestName = tuple[int, int]  # Of one command of this gateway: its account and its request number.
+_REQUEST_NUMBER = slice(40, 48)  # Of a command's record.
 
 
 class CommandSink(Protocol):
     """Where commands go."""
 
-    def submit(self, records: bytes, done: Callable[[Any], None] | None = None) -> int: ...
+    def submit(
+        self,
+        records: bytes,
+        done: Callable[[Any], None] | None = None,
+        refused: Callable[[str], None] | None = None,
+    ) -> int: ...
 
 
 class Waiter(Protocol):
@@ -41,17 +48,19 @@ class Waiter(Protocol):
 class Waiting:
     """One command on its way."""
 
-    __slots__ = ("_pending", "_reply", "call", "client_id", "deadline_ts_ns", "due_ts_ns")
+    __slots__ = ("_pending", "_reply", "call", "client_id", "deadline_ts_ns", "due_ts_ns", "name")
 
     def __init__(
         self,
         pending: "Pending",
         call: Call,
+        name: RequestName,
         client_id: str,
         deadline_ts_ns: int,
         reply: Callable[[Any], bytes],
     ) -> None:
         self._pending = pending
+        self.name = name
         self._reply = reply
         self.call = call
         self.client_id = client_id
@@ -61,9 +70,16 @@ class Waiting:
     def done(self, outcome: Any) -> None:
         """The command is durable and applied."""
         self._pending.end(self)
-        self._pending.forget_cancel_id(outcome.seq)
+        self._pending.forget_cancel_id(self.name)
         if not self.call.is_answered:  # As pending, a while ago.
             self.call.attempt(lambda _: self._reply(outcome))
+
+    def refused(self, reason: str) -> None:
+        """Nothing of the command was or will be done."""
+        self._pending.end(self)
+        self._pending.forget_cancel_id(self.name)
+        if not self.call.is_answered:
+            self.call.fail(ApiError(errors.UNAVAILABLE, reason))
 
     def time_out(self) -> None:
         tell_pending(self.call, self.client_id, self.deadline_ts_ns)
@@ -83,15 +99,15 @@ class Pending:
         self._clock = clock
         self._call_later = call_later
         self._waiting: dict[Waiter, None] = {}  # Oldest first.
-        self._cancel_ids: dict[int, str] = {}  # By seq.
+        self._cancel_ids: dict[RequestName, str] = {}
         self._timer_runs = False
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def cancel_id(self, seq: int) -> str:
+    def cancel_id(self, account_id: int, request_number: int) -> str:
         """The client id of the cancel within a replacement, for which the journal has no place; "" if not known."""
-        return self._cancel_ids.get(seq, "")
+        return self._cancel_ids.get((account_id, request_number), "")
 
     def submit(
         self,
@@ -107,17 +123,18 @@ class Pending:
         Raises ApiError at once when the journal cannot take it.
         """
         call.authorization.check_time(self._clock.now_ns())
-        waiting = Waiting(self, call, client_id, deadline_ts_ns, reply)
+        name = (call.account_id, int.from_bytes(record[_REQUEST_NUMBER], "little"))
+        waiting = Waiting(self, call, name, client_id, deadline_ts_ns, reply)
         try:
-            seq = self._sink.submit(record, waiting.done)
+            self._sink.submit(record, waiting.done, waiting.refused)
         except JournalUnavailableError as error:
             raise ApiError(errors.UNAVAILABLE, error.reason) from error
         if cancel_id:
-            self._cancel_ids[seq] = cancel_id
+            self._cancel_ids[name] = cancel_id
         self.begin(waiting)
 
-    def forget_cancel_id(self, seq: int) -> None:
-        self._cancel_ids.pop(seq, None)
+    def forget_cancel_id(self, name: RequestName) -> None:
+        self._cancel_ids.pop(name, None)
 
     def begin(self, waiter: Waiter) -> None:
         """Let it be timed out when it is due, unless `end` comes first."""

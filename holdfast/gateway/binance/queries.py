@@ -192,7 +192,9 @@ class Queries:
             for order in self._venue.open_orders(call.account_id, instrument.instrument_id)
             if order.order_id >= from_id and start_ns <= order.created_ts_ns <= (end_ns or order.created_ts_ns)
         ]
-        orders = sorted([*closed, *open_orders], key=_order_id)
+        # A joined gateway's engine may be a moment behind the venue's file: what is closed there is shown so, and once.
+        by_id = {order.order_id: order for order in (*open_orders, *closed)}
+        orders = sorted(by_id.values(), key=_order_id)
         chosen = orders[:limit] if from_id or start_ns else orders[-limit:]
         return msgspec.json.encode(self._shown(chosen, call.time_unit_ns))
 

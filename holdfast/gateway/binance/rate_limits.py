@@ -196,6 +196,11 @@ class RateLimits:
             window, interval = (short, "10 SECOND") if is_too_many else (day, "1 DAY")
             raise ApiError(errors.TOO_MANY_ORDERS, window.limit, interval, retry_at_ns=window.end_ns(now_ns))
 
+    def count_orders(self, account_id: int, count: int, now_ns: int) -> None:
+        """Count orders of the account that were taken elsewhere already."""
+        self.orders_10s.add(account_id, count, now_ns)
+        self.orders_1d.add(account_id, count, now_ns)
+
     def charge_orders(self, counts: Mapping[Sender, int], now_ns: int) -> set[Sender]:
         """Count orders, given by address and account, as `charge` (of weight 0) and `charge_order` count each.
 
@@ -229,8 +234,7 @@ class RateLimits:
         """Count as many new orders of the account, of `wanted`, as it may place now; returns how many."""
         count = max(0, min(wanted, self._room_for_orders(account_id, now_ns)))
         if count:
-            self.orders_10s.add(account_id, count, now_ns)
-            self.orders_1d.add(account_id, count, now_ns)
+            self.count_orders(account_id, count, now_ns)
         return count
 
     def charge_some_cancels(self, address: str, wanted: int, now_ns: int) -> int:

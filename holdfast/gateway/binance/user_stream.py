@@ -55,8 +55,9 @@ class _Step(NamedTuple):
 class UserStreams:
     """All subscriptions of this gateway."""
 
-    def __init__(self, reference: Callable[[], Reference], replace_cancel_id: Callable[[int], str]) -> None:
-        """`replace_cancel_id(seq)`: the id that the cancel within a replacement was given, "" if it is not known."""
+    def __init__(self, reference: Callable[[], Reference], replace_cancel_id: Callable[[int, int], str]) -> None:
+        """`replace_cancel_id(account_id, request_number)`: the id that the cancel within a replacement was given, "" if
+        it is not known."""
         self._reference = reference
         self._replace_cancel_id = replace_cancel_id
         self._subscriptions: dict[int, list[Subscription]] = {}  # By account.
@@ -139,7 +140,9 @@ class UserStreams:
         kind, seq = int(command["kind"]), int(command["seq"])
         if kind in (CommandKind.CANCEL_ORDER, CommandKind.CANCEL_ALL, CommandKind.AMEND_ORDER):
             return str(command["client_id"].decode())
-        return (kind == CommandKind.REPLACE_ORDER and self._replace_cancel_id(seq)) or f"cancel-{seq}"
+        if kind != CommandKind.REPLACE_ORDER:
+            return f"cancel-{seq}"
+        return self._replace_cancel_id(int(command["account_id"]), int(command["request_number"])) or f"cancel-{seq}"
 
 
 def frame(subscription_id: int, event: bytes) -> bytes:

@@ -31,6 +31,7 @@ from holdfast.gateway.operator.services import Services
 log = structlog.get_logger()
 
 BODY_BYTES_MAX = 64 * 1024
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MOUNTS = ("/healthz", "/readyz", "/metrics", PREFIX)  # Where the front door hands requests over to this application.
 _idempotency_key = re.compile(openapi.IDEMPOTENCY_PATTERN, re.ASCII)
 
@@ -61,7 +62,7 @@ def create_app(services: Services) -> Starlette:
         return json_response({"ready": not refusal, "reason": refusal}, 503 if refusal else 200)
 
     async def metrics(_request: Request) -> Response:
-        return Response(services.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(services.metrics(), media_type=METRICS_TYPE)
 
     return Starlette(
         routes=[

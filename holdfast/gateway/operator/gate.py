@@ -41,7 +41,7 @@ class Gate:
         path = scope["path"]
         if path in FOR_EVERYBODY:
             return
-        is_local = _is_loopback((scope.get("client") or ("",))[0])
+        is_local = is_loopback((scope.get("client") or ("",))[0])
         if not is_local and not self._services.allow_remote_operator:
             raise ProblemError(
                 403,
@@ -59,7 +59,7 @@ class Gate:
             )
 
 
-def _is_loopback(peer_ip: str) -> bool:
+def is_loopback(peer_ip: str) -> bool:
     try:
         address = ip_address(peer_ip)
     except ValueError:

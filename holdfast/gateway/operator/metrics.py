@@ -65,6 +65,8 @@ METRICS = [
     Definition("journal_write_seconds_last", "gauge", (), "The same of the newest batch."),
     Definition("journal_write_seconds_max", "gauge", (), "The same of the slowest batch since the start."),
     Definition("reader_lag_events", "gauge", ("reader",), "Events that a reader has not processed yet."),
+    Definition("behind_commands", "gauge", (), "Of a joined gateway: durable commands that are not applied here yet."),
+    Definition("behind_seconds", "gauge", (), "Of a joined gateway: how long the first of them has been durable."),
     Definition("snapshot_seq", "gauge", (), "The newest snapshot."),
     Definition("pool_used", "gauge", ("pool",), "Rows in use of a table of the engine."),
     Definition("pool_limit", "gauge", ("pool",), "Rows that it may have."),

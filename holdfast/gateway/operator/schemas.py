@@ -41,6 +41,7 @@ LimitName = Literal[
     "accounts_max",
     "exchange_orders_max",
     "exchange_algo_orders_max",
+    "exchange_iceberg_orders_max",
     "countdowns_max",
 ]
 
@@ -344,6 +345,16 @@ class ReaderState(Told):
     failure: str
 
 
+class GatewayState(Told):
+    """A gateway in a process of its own that has joined."""
+
+    gateway_id: int
+    pid: int
+    url: str
+    applied_seq: int
+    """Up to where it had applied the journal, at most a second ago."""
+
+
 class SnapshotState(Told):
     seq: int
     bytes: int
@@ -368,6 +379,7 @@ class VenueState(Told):
     """Empty when it is too dear to compute now."""
     journal: JournalState
     readers: list[ReaderState]
+    gateways: list[GatewayState]
     snapshots: list[SnapshotState]
     pools: dict[str, PoolState]
     limits: dict[str, int]

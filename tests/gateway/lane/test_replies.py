@@ -205,6 +205,7 @@ class Draw:
     def _later(self, accepted: OrderEvent) -> OrderEvent:
         """An event of the same command: of the accepted order, or of another."""
         event = self._state(accepted.seq, accepted.instrument_id)._replace(kind=self._choice(AFTER_ACCEPTANCE))
+        event = event._replace(reason=int(self._choice([*formats.EXPIRY_REASONS])))
         if self._random.random() < 0.6:
             return event._replace(order_id=accepted.order_id, client_id=accepted.client_id)
         return event
@@ -349,17 +350,21 @@ def test_an_order_by_quote_quantity_shows_what_it_executed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("time_in_force", "reason"),
+    ("reason", "shown"),
     [
-        (TimeInForce.IOC, "UNFILLED_IOC_QUANTITY_EXPIRED"),
-        (TimeInForce.FOK, "UNFILLED_FOK_ORDER_EXPIRED"),
-        (TimeInForce.NONE, "INSUFFICIENT_LIQUIDITY"),
+        (ExpiryReason.IMMEDIATE_OR_CANCEL, "UNFILLED_IOC_QUANTITY_EXPIRED"),
+        (ExpiryReason.FILL_OR_KILL, "UNFILLED_FOK_ORDER_EXPIRED"),
+        (ExpiryReason.NO_LIQUIDITY, "INSUFFICIENT_LIQUIDITY"),
+        (ExpiryReason.FUNDS_EXHAUSTED, "INSUFFICIENT_LIQUIDITY"),
+        (ExpiryReason.PAGES_FULL, "INSUFFICIENT_LIQUIDITY"),
+        (ExpiryReason.PRICE_RANGE, "EXECUTION_RULE_PRICE_RANGE_EXCEEDED"),
     ],
 )
-def test_an_expired_order_says_why(time_in_force: TimeInForce, reason: str) -> None:
-    accepted = RESTING._replace(time_in_force=time_in_force)
-    expired = accepted._replace(index=1, kind=OrderEventKind.ORDER_EXPIRED, status=OrderStatus.EXPIRED)
-    assert body(accepted, expired)["expiryReason"] == reason
+def test_an_expired_order_says_why(reason: ExpiryReason, shown: str) -> None:
+    expired = RESTING._replace(
+        index=1, kind=OrderEventKind.ORDER_EXPIRED, status=OrderStatus.EXPIRED, reason=int(reason)
+    )
+    assert body(RESTING, expired)["expiryReason"] == shown
 
 
 @pytest.mark.parametrize(
@@ -387,6 +392,7 @@ def test_the_longest_numbers_fit() -> None:
     longest = FILLED._replace(
         **extreme,
         status=OrderStatus.EXPIRED,
+        reason=ExpiryReason.PRICE_RANGE,
         order_type=OrderType.LIMIT_MAKER,
         time_in_force=TimeInForce.IOC,
         self_trade_prevention=SelfTradePrevention.EXPIRE_TAKER,

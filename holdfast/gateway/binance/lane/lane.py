@@ -88,7 +88,12 @@ class Venue(Protocol):
     def reference(self) -> Reference: ...
     @property
     def accepting(self) -> bool: ...
-    def submit_run(self, records: bytes, done: Callable[[Any, int], None] | None) -> int: ...
+    def submit_run(
+        self,
+        records: bytes,
+        done: Callable[[Any, int], None] | None,
+        refused: Callable[[str], None] | None = None,
+    ) -> int: ...
 
 
 class Lane:
@@ -203,7 +208,7 @@ class Lane:
 
     def _hand_over(self, run: "_Run") -> None:
         try:
-            self._venue.submit_run(run.records, run.done)
+            self._venue.submit_run(run.records, run.done, run.refused)
         except JournalUnavailableError as error:
             run.fail(ApiError(errors.UNAVAILABLE, error.reason))
         else:
@@ -299,6 +304,12 @@ class _Run:
         self._is_answered = True
         for i in range(len(self._asked)):
             _by_itself(self._tell_pending, i)
+
+    def refused(self, reason: str) -> None:
+        """Nothing of them was or will be done."""
+        self._lane.pending.end(self)
+        if not self._is_answered:
+            self.fail(ApiError(errors.UNAVAILABLE, reason))
 
     def done(self, applied: Applied, first_seq: int) -> None:
         """All are durable and applied."""

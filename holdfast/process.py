@@ -1,0 +1,71 @@
+"""What every process that serves does alike: compile, tune Python, encrypt.
+
+venue, joined gateway → PROCESS
+"""
+
+import gc
+import ssl
+import sys
+import time
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from holdfast.directory.master_key import master_key_path
+from holdfast.engine.engine import Engine
+from holdfast.errors import StartError
+from holdfast.gateway.binance.lane import replies, requests
+from holdfast.gateway.server.certificates import development_certificate, expires_ts_s
+from holdfast.gateway.server.tls import server_context
+
+log = structlog.get_logger()
+
+IMAGE_SECONDS = 0.1  # Depth images, candles and tickers on streams.
+HOUSEKEEPING_SECONDS = 0.05
+STOP_SECONDS_MAX = 1.5  # For clients who do not answer a close; what is in hand takes milliseconds.
+SWITCH_SECONDS = 0.0005  # The longest that another thread waits for Python's lock.
+GC_THRESHOLDS = (20_000, 20, 50)
+
+
+class Encryption(Protocol):
+    """What a person said about TLS."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def tls(self) -> bool: ...
+    @property
+    def tls_certificate(self) -> Path | None: ...
+    @property
+    def tls_key(self) -> Path | None: ...
+
+
+def warm_up() -> None:
+    """Compile every kernel, or load it from the cache."""
+    Engine.warm_up()
+    requests.warm_up()
+    replies.warm_up()
+
+
+def settle() -> None:
+    """Tune Python for what follows, now that everything is loaded; see docs/performance.md."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()  # The compiler and the libraries: every full collection would visit all of it.
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+def tls_of(options: Encryption, venue_id: str) -> tuple[ssl.SSLContext | None, int]:
+    """The server's context and when its certificate ends, in seconds since 1970. Raises StartError."""
+    if not options.tls:
+        return None, 0
+    certificate, key = options.tls_certificate, options.tls_key
+    if certificate is None or key is None:
+        made = development_certificate(master_key_path(venue_id).parent / "tls", [options.host], time.time())
+        certificate, key = made.certificate, made.key
+        log.info("development certificate", authority=str(made.authority))
+    try:
+        return server_context(certificate, key), expires_ts_s(certificate)
+    except (OSError, ValueError) as error:
+        raise StartError(f"The TLS certificate {certificate} cannot be used: {error}.") from error
