@@ -59,6 +59,7 @@ log = structlog.get_logger()
 
 FOLLOW_SECONDS = 0.02  # While the venue is away: what it could not tell any more may still be in the files.
 HERE_SECONDS = 1.0
+RECOVERIES_MAX = 5
 CLOCK_JUMP_NS_MAX = 1_000_000_000
 STOPPING = "This gateway is stopping; no new orders are taken."
 
@@ -141,9 +142,8 @@ class JoinedGateway:
         progress.step("Compiling the engine (the first time a minute or two)")
         await asyncio.to_thread(warm_up)
         progress.step("Reading the journal")
-        history = History(self._data / "history.sqlite", is_guest=True)
+        history, state = await asyncio.to_thread(self._recover, progress)
         self._closing.append(history.close)
-        state = await asyncio.to_thread(self._recover, history, progress)
         state.directory.open_keys(MasterKeys.open(master_key_path(venue_id), self._data))
         self._follow(state, history)
         progress.step("Opening the front door")
@@ -178,13 +178,19 @@ class JoinedGateway:
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
 
-    def _recover(self, history: History, progress: Progress) -> State:
-        """Retention may remove a segment that is just being read; then there is a newer snapshot."""
+    def _recover(self, progress: Progress) -> tuple[History, State]:
+        """Retention may remove what is just being read; then there is a newer snapshot, and the history is further."""
+        attempts = 0
         while True:
+            history = History(self._data / "history.sqlite", is_guest=True)
             try:
-                return recover(self._data, history, progress.reached)
-            except JournalGoneError as gone:
-                log.warning("reading the journal again", why=str(gone))
+                return history, recover(self._data, history, progress.reached)
+            except BaseException as failure:
+                history.close()
+                attempts += 1
+                if not isinstance(failure, JournalGoneError) or attempts == RECOVERIES_MAX:
+                    raise
+                log.warning("reading the journal again", why=str(failure))
 
     def _follow(self, state: State, history: History) -> None:
         loop = asyncio.get_running_loop()
@@ -363,6 +369,7 @@ class JoinedGateway:
             "audit_passes": self._auditor.passes,
             "audit_mismatches": self._auditor.mismatches,
             **self._counts.read(),
+            "applied_seq": self._replica.applied_seq,
             **server_metrics(self._server, None),
         }
         if self._certificate_expires_ts_s:

@@ -25,7 +25,7 @@ from holdfast.events import Events
 from holdfast.gateway.line.numbers import SessionNumbers
 from holdfast.journal import snapshots
 from holdfast.journal.file_operations import REAL_DISK
-from holdfast.journal.interface import Committed, JournalError
+from holdfast.journal.interface import Committed, JournalError, JournalGoneError
 from holdfast.journal.reader import committed_seq, read_committed
 from holdfast.journal.segments import list_segments, read_header
 from holdfast.market_data.market_data import MarketData
@@ -197,6 +197,11 @@ def recover(directory: Path, reader: CursorReader | None, progress: Progress) ->
         state = files.oldest()
         if reader is not None and reader.cursor_seq == 0:
             reader.begin_after(state.seq)
+        elif reader is not None and reader.cursor_seq < state.seq:
+            raise JournalGoneError(
+                f"The account history ends at command {reader.cursor_seq}, and of what comes after it the journal"
+                f" has nothing before {state.seq + 1}: delete history.sqlite, it is written anew as far as that goes."
+            )
     files.require_known_rules(state.seq + 1)
     for piece, events in _run_ahead(files, state):
         state.show(piece.records, events, piece.chain_hash)

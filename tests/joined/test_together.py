@@ -3,19 +3,21 @@
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import websockets.sync.client
 
 from tests.joined.conftest import Joined
 from tests.support.operator import Operator
 from tests.support.rest import Rest
-from tests.support.venue import VenueProcess
+from tests.support.venue import GatewayProcess, VenueProcess
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -165,6 +167,19 @@ def test_gateway_has_the_limits_of_the_venue(together: Joined) -> None:
         limits = [rest.call("GET", "/api/v3/exchangeInfo")[1]["rateLimits"] for rest in (first, venue)]
     assert limits[0] == limits[1]
     assert limits[0][0]["limit"] == 10**9
+
+
+def test_gateway_speaks_tls_and_has_metrics_of_its_own(together: Joined) -> None:
+    venue = together.venue
+    with GatewayProcess(venue.directory, "--tls", environment=venue.environment) as gateway:
+        trust = ssl.create_default_context(cafile=venue.directory / "tls" / "authority.pem")
+        with httpx.Client(verify=trust, base_url=f"https://127.0.0.1:{gateway.port}", trust_env=False) as client:
+            assert client.get("/api/v3/ping").json() == {}
+            text = client.get("/metrics").text
+        metrics = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+        assert (metrics["holdfast_accepting"], metrics["holdfast_behind_commands"]) == ("1.0", "0.0")
+        assert int(float(metrics["holdfast_applied_seq"])) > 0
+        assert gateway.terminate() == 0
 
 
 def test_gateway_writes_no_file_of_the_data_directory(together: Joined) -> None:

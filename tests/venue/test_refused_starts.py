@@ -101,6 +101,24 @@ def test_history_of_another_schema(traded: Traded, tmp_path: Path) -> None:
     assert "has schema 99" in why_not_started(venue.directory, *venue.options)
 
 
+def test_history_that_the_journal_does_not_continue(traded: Traded, tmp_path: Path) -> None:
+    venue = traded.copy(tmp_path / "copy")
+    newest = max((venue.data / "snapshots").glob("*.snapshot"))
+    segments = sorted((venue.data / "journal").glob("*.seg"))
+    needed = [path for path in segments if int(path.stem.partition("-")[2]) <= int(newest.stem) + 1][-1]
+    for path in [*segments[: segments.index(needed)], *(venue.data / "snapshots").glob("*.snapshot")]:
+        if path != newest:
+            path.unlink()
+    with sqlite3.connect(venue.data / "history.sqlite") as connection:
+        connection.execute("UPDATE progress SET cursor_seq = 1")
+    connection.close()
+    sentence = why_not_started(venue.directory, *venue.options)
+    assert sentence.startswith(
+        "The account history ends at command 1, and of what comes after it the journal has nothing"
+    )
+    assert "delete history.sqlite" in sentence
+
+
 def test_port_in_use(traded: Traded, tmp_path: Path) -> None:
     venue = traded.copy(tmp_path / "copy")
     with socket.create_server(("127.0.0.1", 0)) as taken:
