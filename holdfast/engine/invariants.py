@@ -27,6 +27,7 @@ def check_invariants(memory: Memory) -> None:
     check_client_ids(memory, rows)
     check_books(memory, rows)
     check_countdowns(memory)
+    check_schedules(memory)
     check_trails(memory, rows)
 
 
@@ -176,6 +177,14 @@ def check_books(memory: Memory, rows: np.ndarray) -> None:
         asks = here["price_ticks"][here["side"] == Side.SELL]
         if memory["instruments"][instrument_id]["mode"] in MATCHING:
             assert not len(bids) or not len(asks) or bids.max() < asks.min()
+
+
+def check_schedules(memory: Memory) -> None:
+    """Where no mode is due nothing is left of a schedule."""
+    schedules = memory["schedules"]
+    idle = schedules[schedules["next_ts_ns"] == 0]
+    for name in ("cancel_only_ns", "auction_ns", "last_mode"):
+        assert not idle[name].any(), name
 
 
 def check_countdowns(memory: Memory) -> None:
