@@ -24,21 +24,14 @@ from holdfast import __version__, logs
 from holdfast.accounts.history import History
 from holdfast.accounts.schema import HistoryError
 from holdfast.auditing import Auditor
+from holdfast.client_face import ClientFace
 from holdfast.clock import Clock
 from holdfast.directory.master_key import MasterKeys, master_key_path
 from holdfast.engine.engine import Engine
 from holdfast.errors import StartError
-from holdfast.gateway.binance.gateway import BinanceGateway
-from holdfast.gateway.binance.market_endpoints import MarketEndpoints
-from holdfast.gateway.binance.market_install import install_market
-from holdfast.gateway.binance.market_rules import RuleEndpoints
-from holdfast.gateway.binance.market_streams import MarketStreams
-from holdfast.gateway.binance.orders_elsewhere import OrdersElsewhere
-from holdfast.gateway.binance.rate_limits import Limits
 from holdfast.gateway.operator.app import MOUNTS
 from holdfast.gateway.operator.joined import GatewayHealth, create_app
 from holdfast.gateway.operator.metrics import AppliedCounts, Metrics, Value
-from holdfast.gateway.server.broadcast import Broadcaster
 from holdfast.gateway.server.routes import Routes
 from holdfast.gateway.server.server import Server, ServerStartError, check_address
 from holdfast.gateway.watches import LOOK_SECONDS
@@ -147,7 +140,7 @@ class JoinedGateway:
         state.directory.open_keys(MasterKeys.open(master_key_path(venue_id), self._data))
         self._follow(state, history)
         progress.step("Opening the front door")
-        await self._open_front_door(welcome, venue_id, state, history)
+        await self._open_front_door(welcome, venue_id, state)
         progress.done()
         log.info("listening", url=self._server.url, seq=state.seq)
         progress.banner(self._server.url, [], self._replica.reference, {}, Path())
@@ -219,26 +212,16 @@ class JoinedGateway:
         self._replica.add_reader(history.on_applied)
         self._auditor = Auditor(lambda: self._replica.engine)
 
-    async def _open_front_door(self, welcome: Welcome, venue_id: str, state: State, history: History) -> None:
-        options, routes, broadcaster = self._options, Routes(), Broadcaster()
-        loop, now_ns = asyncio.get_running_loop(), self._clock.now_ns
-        gateway = BinanceGateway(routes, self._replica, Limits(**welcome.rate_limits), loop.call_later, loop.call_soon)
-        self._gateway = gateway
-        market = MarketEndpoints(state.market_data, self._replica, history, now_ns)
-        gateway.add_public(market.rest, market.methods)
-        rules = RuleEndpoints(self._replica, now_ns)
-        gateway.add_public(rules.rest, rules.methods)
-        self._streams: MarketStreams = install_market(
-            routes, self._replica, state.market_data, broadcaster, now_ns, gateway.status.auction
-        )
-        self._replica.add_reader(OrdersElsewhere(gateway.rate_limits, self._is_elsewhere, now_ns).on_applied)
+    async def _open_front_door(self, welcome: Welcome, venue_id: str, state: State) -> None:
+        options, routes = self._options, Routes()
+        self._face = ClientFace(routes, self._replica, state.market_data, welcome.rate_limits, self._is_elsewhere)
         self._counts = AppliedCounts()
         self._replica.add_reader(self._counts.on_applied)
         tls, self._certificate_expires_ts_s = tls_of(options, venue_id)
         app = create_app(self._health, Metrics(self._read_metrics).text)
         for prefix in MOUNTS:
             routes.mount(prefix, app)
-        self._server = Server(routes, options.host, options.port, tls, now_ns=now_ns)
+        self._server = Server(routes, options.host, options.port, tls, now_ns=self._clock.now_ns)
         self._welcome = welcome
         self._link.listener = _Watch(self._replica, self._on_joined)
         if self._link.welcome is not None:  # Perhaps another than at the beginning.
@@ -262,7 +245,7 @@ class JoinedGateway:
         self._every(HOUSEKEEPING_SECONDS, self._keep_house)
         self._every(FOLLOW_SECONDS, self._follow_alone)
         self._every(HERE_SECONDS, self._tell_where)
-        self._every(LOOK_SECONDS, self._gateway.watches.look)
+        self._every(LOOK_SECONDS, self._face.gateway.watches.look)
         await self._ended
         log.info("stopping")
 
@@ -271,7 +254,7 @@ class JoinedGateway:
         if hasattr(self, "_replica"):
             self._replica.stopping = STOPPING
         if hasattr(self, "_server"):
-            await self._server.stop(STOP_SECONDS_MAX, self._announce_shutdown)
+            await self._server.stop(STOP_SECONDS_MAX, self._face.announce_shutdown)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -279,10 +262,6 @@ class JoinedGateway:
             self._link.close()
         for close in reversed(self._closing):
             await asyncio.to_thread(close)
-
-    def _announce_shutdown(self) -> None:
-        self._gateway.announce_shutdown()
-        self._streams.announce_shutdown()
 
     # What goes on beside the requests.
 
@@ -315,7 +294,7 @@ class JoinedGateway:
 
     def _show(self) -> None:
         try:
-            self._streams.tick(self._clock.now_ns())
+            self._face.streams.tick(self._clock.now_ns())
         except AssertionError as bug:
             self._fail(bug)  # Market data is not what the journal says, and nothing would mend it.
 
@@ -360,7 +339,7 @@ class JoinedGateway:
             "info": {(__version__, str(Engine.RULES_VERSION)): 1.0},
             "accepting": int(self._replica.accepting),
             "pending_commands": self._replica.pending_count,
-            "queue_length": {"history": history.lag_events, "broadcast": self._streams.counts()["waiting_sends"]},
+            "queue_length": {"history": history.lag_events, "broadcast": self._face.streams.counts()["waiting_sends"]},
             "reader_lag_events": {"history": history.lag_events},
             "behind_commands": behind_seq,
             "behind_seconds": behind_ns / 1e9,

@@ -23,7 +23,7 @@ from holdfast.directory.directory import Directory
 from holdfast.engine.engine import Engine
 from holdfast.errors import JournalUnavailableError
 from holdfast.journal.joined_journal import JoinedJournal
-from holdfast.journal.joining import Welcome, request_number
+from holdfast.journal.joining import Welcome, request_number, with_request_number
 from holdfast.journal.writer_link import DismissedError
 from holdfast.replica import Applied, Replica
 
@@ -71,6 +71,7 @@ class JoinedReplica(Replica):
         self._uncertain_upto: int | None = None  # What of those is not in the journal up to here never will be.
         self._is_cut_off = True  # There may be commands in the venue's hands, or in its files, that show only later.
         self._commands_on_their_way = 0
+        self._own_number = -clock.now_ns()  # Falling from here: no request has such a number, and no other process.
 
     def submit_run(
         self,
@@ -83,9 +84,13 @@ class JoinedReplica(Replica):
         count = len(records) // COMMAND_BYTES
         if self._commands_on_their_way + count > COMMANDS_ON_THEIR_WAY_MAX:
             raise JournalUnavailableError(TOO_MANY)
+        number = request_number(records)
+        if not number:  # Of this process's own, on nobody's request.
+            self._own_number -= 1
+            number, records = self._own_number, with_request_number(records, self._own_number)
         self.journal.append(records)
         self._commands_on_their_way += count
-        self._sent[self.gateway_id, request_number(records)] = _Sent(records, done, refused)
+        self._sent[self.gateway_id, number] = _Sent(records, done, refused)
         return 0
 
     def on_committed(self) -> None:

@@ -22,6 +22,7 @@ from holdfast import __version__, logs
 from holdfast.accounts.history import History
 from holdfast.accounts.schema import HistoryError
 from holdfast.auditing import Auditor
+from holdfast.client_face import ClientFace
 from holdfast.clock import Clock
 from holdfast.demo import KEYS_FILE, Demo
 from holdfast.directory.master_key import MasterKeys, master_key_path
@@ -29,17 +30,9 @@ from holdfast.directory.people import FILE_NAME as PEOPLE_FILE
 from holdfast.directory.people import People
 from holdfast.engine.engine import Engine
 from holdfast.errors import StartError
-from holdfast.gateway.binance.gateway import BinanceGateway
-from holdfast.gateway.binance.market_endpoints import MarketEndpoints
-from holdfast.gateway.binance.market_install import install_market
-from holdfast.gateway.binance.market_rules import RuleEndpoints
-from holdfast.gateway.binance.market_streams import MarketStreams
-from holdfast.gateway.binance.orders_elsewhere import OrdersElsewhere
-from holdfast.gateway.binance.rate_limits import Limits
 from holdfast.gateway.line.server import LineServer, check_socket_path
 from holdfast.gateway.operator.app import MOUNTS, create_app
 from holdfast.gateway.operator.token import new_token
-from holdfast.gateway.server.broadcast import Broadcaster
 from holdfast.gateway.server.routes import Routes
 from holdfast.gateway.server.server import Server, ServerStartError, check_address
 from holdfast.gateway.watches import LOOK_SECONDS
@@ -215,15 +208,11 @@ class Venue:
         if hasattr(self, "_line"):
             await self._line.stop(STOP_SECONDS_MAX)
         if hasattr(self, "_server"):
-            await self._server.stop(STOP_SECONDS_MAX, self._announce_shutdown)
+            await self._server.stop(STOP_SECONDS_MAX, self._face.announce_shutdown)
         if hasattr(self, "_snapshots"):
             await self._snapshots.stop()
         for close in reversed(self._closing):
             await asyncio.to_thread(close)
-
-    def _announce_shutdown(self) -> None:
-        self._gateway.announce_shutdown()
-        self._streams.announce_shutdown()
 
     def _unlock(self, state: State) -> None:
         path = master_key_path(str(self._data.venue_id))
@@ -306,19 +295,10 @@ class Venue:
         return outcome
 
     async def _open_front_door(self, state: State, history: History) -> None:
-        options, routes, broadcaster = self._options, Routes(), Broadcaster()
-        loop = asyncio.get_running_loop()
-        limits = Limits(**self._settings.rate_limits._asdict())
-        self._gateway = BinanceGateway(routes, self._replica, limits, loop.call_later, loop.call_soon)
-        elsewhere = OrdersElsewhere(self._gateway.rate_limits, is_of_a_joined_gateway, self._clock.now_ns)
-        self._replica.add_reader(elsewhere.on_applied)
-        market = MarketEndpoints(state.market_data, self._replica, history, self._clock.now_ns)
-        rules = RuleEndpoints(self._replica, self._clock.now_ns)
-        self._gateway.add_public(market.rest, market.methods)
-        self._gateway.add_public(rules.rest, rules.methods)
-        self._streams: MarketStreams = install_market(
-            routes, self._replica, state.market_data, broadcaster, self._clock.now_ns, self._gateway.status.auction
-        )
+        options, routes = self._options, Routes()
+        limits = self._settings.rate_limits._asdict()
+        self._face = ClientFace(routes, self._replica, state.market_data, limits, is_of_a_joined_gateway)
+        self._gateway, self._streams = self._face.gateway, self._face.streams
         tls, expires = tls_of(options, str(self._data.venue_id))
         services = VenueServices(
             venue_id=str(self._data.venue_id),

@@ -49,7 +49,7 @@ assert command_dtype.fields is not None
 KIND_OFFSET = command_dtype.fields["kind"][1]
 FLAGS_OFFSET = command_dtype.fields["flags"][1]
 GATEWAY_ID_OFFSET = command_dtype.fields["gateway_id"][1]
-REQUEST_NUMBER_OFFSET = command_dtype.fields["request_number"][1]
+_REQUEST_NUMBER = slice(command_dtype.fields["request_number"][1], command_dtype.fields["request_number"][1] + 8)
 
 
 class Said(IntEnum):
@@ -156,7 +156,12 @@ def read_state(body: bytes) -> tuple[Clocks, str]:
 
 def request_number(group: bytes | bytearray) -> int:
     """That of a group's first command, which names the group."""
-    return int.from_bytes(group[REQUEST_NUMBER_OFFSET : REQUEST_NUMBER_OFFSET + 8], "little")
+    return int.from_bytes(group[_REQUEST_NUMBER], "little", signed=True)
+
+
+def with_request_number(group: bytes, number: int) -> bytes:
+    """The group with another one in its first command."""
+    return group[: _REQUEST_NUMBER.start] + number.to_bytes(8, "little", signed=True) + group[_REQUEST_NUMBER.stop :]
 
 
 class Messages:

@@ -11,6 +11,7 @@ from holdfast.commands import Command, command_dtype, encode
 from holdfast.errors import JournalUnavailableError
 from holdfast.events import Events, order_event_dtype
 from holdfast.joined_replica import COMMANDS_ON_THEIR_WAY_MAX, NEVER_TAKEN, TOO_MANY, JoinedReplica
+from holdfast.journal.append_server import stamp
 from holdfast.journal.interface import Committed
 from holdfast.journal.joining import Welcome
 from holdfast.replica import Applied
@@ -52,7 +53,7 @@ class World:
     def __init__(self) -> None:
         self.journal, self.engine = FakeJournal(), FakeEngine()
         self.told: list[tuple[Any, ...]] = []
-        nothing = cast(Any, SimpleNamespace(is_behind=False))
+        nothing = cast(Any, SimpleNamespace(is_behind=False, now_ns=lambda: 1_000))
         self.replica = JoinedReplica(
             cast(Any, self.journal),
             cast(Any, self.engine),
@@ -91,6 +92,13 @@ class World:
 def command(number: int, gateway_id: int = 16, **fields: Any) -> bytes:
     shared = Command(kind=CommandKind.PLACE_ORDER, request_number=number, gateway_id=gateway_id)
     return encode(shared._replace(client_id=b"c%d" % number, **fields))
+
+
+def with_gateway(group: bytes) -> bytes:
+    """As the venue stamps it."""
+    stamped = bytearray(group)
+    stamp(stamped, 16)
+    return bytes(stamped)
 
 
 @pytest.fixture
@@ -194,11 +202,11 @@ def test_command_of_another_process_with_the_same_gateway_id_is_not_taken_for_on
 def test_no_more_is_sent_than_is_bounded(world: World) -> None:
     full = COMMANDS_ON_THEIR_WAY_MAX // 256
     for i in range(full):
-        world.submit(*range(256 * i, 256 * i + 256))
+        world.submit(*range(256 * i + 1, 256 * i + 257))
     with pytest.raises(JournalUnavailableError, match=TOO_MANY):
         world.submit(10**6)
     assert world.replica.pending_count == COMMANDS_ON_THEIR_WAY_MAX
-    world.lay(*(command(number) for number in range(256)))
+    world.lay(*(command(number) for number in range(1, 257)))
     world.submit(10**6)
     assert len(world.journal.sent) == full + 1
 
@@ -209,6 +217,16 @@ def test_what_cannot_be_sent_is_refused_at_once_and_forgotten(world: World) -> N
         world.submit(1)
     assert world.replica.pending_count == 0
     assert world.replica.refusal == "The venue is not running."
+
+
+def test_commands_that_nobody_numbered_are_told_apart(world: World) -> None:
+    for _ in range(2):
+        world.replica.submit_run(command(0), lambda _applied, seq: world.told.append(("done", seq)), None)
+    first, second = world.journal.sent
+    assert first != second
+    world.lay(command(0), with_gateway(second), with_gateway(first))
+    assert world.told == [("done", 2), ("done", 3)]
+    assert world.replica.pending_count == 0
 
 
 def test_fault_in_telling_one_does_not_stop_the_others(world: World) -> None:
