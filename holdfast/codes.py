@@ -50,6 +50,8 @@ class CommandFlag(IntEnum):
 
     REPLACE_EVEN_IF_CANCEL_FAILS = 1  # Binance's ALLOW_FAILURE.
     GROUP_CONTINUES = 2  # The next record belongs to this one; a group is durable whole or not at all.
+    PEG_PRIMARY = 4  # The price is that of the order's own side of the book, `price_ticks` levels from the best.
+    PEG_MARKET = 8  # The same of the opposite side.
 
 
 class Side(IntEnum):
@@ -86,6 +88,12 @@ class SelfTradePrevention(IntEnum):
     EXPIRE_MAKER = 2
     EXPIRE_BOTH = 3
     DECREMENT = 4
+
+
+class PegPriceType(IntEnum):
+    NONE = 0
+    PRIMARY = 1
+    MARKET = 2
 
 
 class OrderListKind(IntEnum):

@@ -2,7 +2,7 @@
 
 client → gateway → COMMAND → journal → engine → events
 
-A record's bytes, little-endian. Offsets never change; what later order types need has its place already (`reserved_*`).
+A record's bytes, little-endian. Offsets never change.
 
     offset  size  field
          0     8  seq                number in the journal, from 1, without gaps; stamped by the journal
@@ -19,11 +19,11 @@ A record's bytes, little-endian. Offsets never change; what later order types ne
         53     1  cancel_restriction
         54     2  gateway_id
         56     2  flags              CommandFlag bits
-        58     2  reserved_delta     (trailing delta)
+        58     2  trailing_delta_bips  how far a trailing stop stays behind the best price, in 1/10,000; 0: none
         60     4  account_id
         64     4  key_id             the API key that signed; 0: an operator, or the venue itself
         68     4  instrument_id      or the asset's id, where a command is about an asset
-        72     8  price_ticks
+        72     8  price_ticks        with PEG_PRIMARY or PEG_MARKET: how many levels from the price it is pegged to
         80     8  qty_lots           of an amended order its new quantity; or an amount in asset units, or a value
         88     8  quote_units        MARKET by quote quantity: what to spend or to get, in units of the quote asset
         96     8  order_id           the order to cancel, replace or amend; or the withdrawal; or what the kind says
@@ -31,7 +31,7 @@ A record's bytes, little-endian. Offsets never change; what later order types ne
                                      operator's idempotency key; ASCII
        140    36  target_client_id   the order to cancel, replace or amend, when it is named by its client id
        176     8  stop_price_ticks   STOP_LOSS and TAKE_PROFIT: the last price at which the order begins to work
-       184     8  reserved_lots      (iceberg quantity)
+       184     8  iceberg_lots       how much of the order is shown at a time; 0: all of it
 
 What the generic fields carry for the kinds that are not orders:
 
@@ -83,7 +83,7 @@ _fields_before_ids = [
     ("cancel_restriction", np.int8),
     ("gateway_id", np.int16),
     ("flags", np.int16),
-    ("reserved_delta", np.int16),
+    ("trailing_delta_bips", np.int16),
     ("account_id", np.int32),
     ("key_id", np.int32),
     ("instrument_id", np.int32),
@@ -92,7 +92,7 @@ _fields_before_ids = [
     ("quote_units", np.int64),
     ("order_id", np.int64),
 ]
-_fields_after_ids = [("stop_price_ticks", np.int64), ("reserved_lots", np.int64)]
+_fields_after_ids = [("stop_price_ticks", np.int64), ("iceberg_lots", np.int64)]
 
 command_dtype = np.dtype(
     [
@@ -140,7 +140,7 @@ class Command(NamedTuple):
     cancel_restriction: int = 0
     gateway_id: int = 0
     flags: int = 0
-    reserved_delta: int = 0
+    trailing_delta_bips: int = 0
     account_id: int = 0
     key_id: int = 0
     instrument_id: int = 0
@@ -151,7 +151,7 @@ class Command(NamedTuple):
     client_id: bytes = b""
     target_client_id: bytes = b""
     stop_price_ticks: int = 0
-    reserved_lots: int = 0
+    iceberg_lots: int = 0
 
 
 _record = struct.Struct("<6q6b3h3i4q36s36s2q")

@@ -38,7 +38,7 @@ _order_fields_before_id = [
     ("is_maker", np.int8),  # With TRADE, and in a prevented match
     ("is_working", np.int8),  # On the book afterwards
     ("fee_is_base", np.int8),  # With TRADE: 1 when the fee is in the base asset, 0 in the quote asset
-    ("unused", np.int16),
+    ("trailing_delta_bips", np.int16),  # 0: none
     ("account_event", np.int64),
     ("order_id", np.int64),  # 0 with a rejection, unless it names the first order of a duplicate
     ("price_ticks", np.int64),
@@ -58,6 +58,11 @@ _order_fields_before_id = [
     ("created_ts_ns", np.int64),
     ("stop_price_ticks", np.int64),  # 0: none
     ("working_ts_ns", np.int64),  # When the stop price was reached; 0: not yet, or there is none
+    ("order_list_id", np.int64),  # 0: in none
+    ("iceberg_lots", np.int64),  # How much is shown at a time; 0: all of it
+    ("trailing_ts_ns", np.int64),  # When a trailing stop began to follow the price; 0: not yet, or it does not
+    ("peg_price_type", np.int32),  # PegPriceType
+    ("peg_offset_levels", np.int32),
 ]
 
 # With ORDER_AMENDED `client_id` is the one that the order had until now; the command holds the one it has from now on.
@@ -197,7 +202,7 @@ class OrderEvent(NamedTuple):
     is_maker: int
     is_working: int
     fee_is_base: int
-    unused: int
+    trailing_delta_bips: int
     account_event: int
     order_id: int
     price_ticks: int
@@ -216,6 +221,11 @@ class OrderEvent(NamedTuple):
     created_ts_ns: int
     stop_price_ticks: int
     working_ts_ns: int
+    order_list_id: int
+    iceberg_lots: int
+    trailing_ts_ns: int
+    peg_price_type: int
+    peg_offset_levels: int
     client_id: bytes
     key_id: int
 

@@ -32,6 +32,12 @@ class Order(NamedTuple):
     updated_seq: int
     stop_price_ticks: int  # 0: none.
     working_ts_ns: int  # When the stop price was reached; 0: not yet, or there is none.
+    order_list_id: int  # 0: in none.
+    iceberg_lots: int  # How much is shown at a time; 0: all of it.
+    trailing_delta_bips: int  # 0: none.
+    trailing_ts_ns: int  # When it began to follow the price; 0: not yet, or it does not.
+    peg_price_type: int  # PegPriceType
+    peg_offset_levels: int
 
     @classmethod
     def from_event(cls, event: OrderEvent) -> "Order":
@@ -58,6 +64,12 @@ class Order(NamedTuple):
             event.seq,
             event.stop_price_ticks,
             event.working_ts_ns,
+            event.order_list_id,
+            event.iceberg_lots,
+            event.trailing_delta_bips,
+            event.trailing_ts_ns,
+            event.peg_price_type,
+            event.peg_offset_levels,
         )
 
 

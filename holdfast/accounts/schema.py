@@ -16,7 +16,7 @@ from pathlib import Path
 from holdfast.accounts.movements import ControlAction, Deposit, Transfer, WithdrawalStep
 from holdfast.views import Amendment, Fill, Order, PreventedMatch, Withdrawal
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 TABLES: dict[str, tuple[str, ...]] = {
     # One row per order, written when it closes: on no book then. Rejected orders never were orders.

@@ -97,7 +97,7 @@ def write_order(
     event["is_maker"] = is_maker
     event["is_working"] = 1 if is_live(status) and not is_market(order) and not is_waiting(order) else 0
     event["fee_is_base"] = fee_is_base
-    event["unused"] = 0
+    event["trailing_delta_bips"] = order["trailing_delta_bips"]
     event["account_event"] = next_account_event(state, account_id)
     event["order_id"] = order["order_id"]
     event["price_ticks"] = order["price_ticks"]
@@ -116,6 +116,11 @@ def write_order(
     event["created_ts_ns"] = order["created_ts_ns"]
     event["stop_price_ticks"] = order["stop_price_ticks"]
     event["working_ts_ns"] = order["working_ts_ns"]
+    event["order_list_id"] = state.order_lists[order["list_row"]]["order_list_id"]
+    event["iceberg_lots"] = order["iceberg_lots"]
+    event["trailing_ts_ns"] = order["trailing_ts_ns"]
+    event["peg_price_type"] = order["peg_price_type"]
+    event["peg_offset_levels"] = order["peg_offset_levels"]
     event["client_id_0"] = order["client_id_0"]
     event["client_id_1"] = order["client_id_1"]
     event["client_id_2"] = order["client_id_2"]

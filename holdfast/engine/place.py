@@ -87,6 +87,12 @@ def take_in_hand(handle, command_row):
     order["status"] = 0
     order["stop_price_ticks"] = command["stop_price_ticks"]
     order["working_ts_ns"] = 0
+    order["trailing_delta_bips"] = command["trailing_delta_bips"]
+    order["trailing_ts_ns"] = 0
+    order["iceberg_lots"] = command["iceberg_lots"]
+    order["peg_price_type"] = 0
+    order["peg_offset_levels"] = 0
+    order["list_row"] = 0
 
 
 @cold

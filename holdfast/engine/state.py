@@ -8,7 +8,6 @@ operators' keys are never freed. The hashes (`*_slots`) and everything in `step`
 derived or passing: a snapshot leaves them out, and so does the state hash.
 
 Fields are int64 so that pure Python, which does not widen, computes the same; narrow ones are only copied and compared.
-The `reserved_*` fields keep the places of order types that are to come, so that adding them moves nothing.
 """
 
 from typing import NamedTuple
@@ -29,9 +28,9 @@ from holdfast.events import (
 )
 
 NIL = 0
-RULES_VERSION = 2  # 2: prevented matches are numbered.
+RULES_VERSION = 3  # 2: prevented matches are numbered. 3: orders have the fields of all of Binance's types.
 
-PARAMETERS_PER_INSTRUMENT = 32  # Twice what there are now, so that a new parameter moves nothing.
+PARAMETERS_PER_INSTRUMENT = 64  # More than there are now, so that a new parameter moves nothing.
 BUCKETS_PER_INSTRUMENT = 5
 LEGS_MAX = 3  # Of an order list.
 LEG_ROWS = 2  # Where they begin in `taker`.
@@ -201,14 +200,15 @@ detail_dtype = np.dtype(
         ("time_in_force", np.int8),
         ("self_trade_prevention", np.int8),
         ("status", np.int8),
-        ("reserved_flags", np.int8),
-        ("reserved_delta", np.int16),
+        ("peg_price_type", np.int8),
+        ("trailing_delta_bips", np.int16),
         ("stop_price_ticks", np.int64),  # 0: none.
-        ("reserved_lots", np.int64),  # Iceberg quantity.
-        ("reserved_list", np.int64),
+        ("iceberg_lots", np.int64),  # How much is shown at a time; 0: all.
+        ("trailing_ts_ns", np.int64),  # When a trailing stop began to follow the price; 0: not yet, or none.
         ("working_ts_ns", np.int64),  # Of an order with a stop price: when it was reached; 0: it waits.
-        ("amend_count", np.int32),
-        ("reserved_peg", np.int32),
+        ("amend_count", np.int16),
+        ("peg_offset_levels", np.int16),
+        ("list_row", np.int32),  # The order list that it is in; 0: none.
     ]
 )
 

@@ -237,7 +237,7 @@ def test_first_trade_id_finds_where_an_aggregate_or_a_time_begins(tmp_path):
 
 def test_open_orders_join_the_closed_ones_in_id_order_and_within_the_limit():
     def order(order_id: int) -> Order:
-        return Order._make([order_id, "c", 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0, order_id * 10, 0, 0, 0, 0])
+        return Order._make([order_id, "c", 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0, order_id * 10, *[0] * 10])
 
     closed, open_orders = [order(1), order(4)], [order(2), order(5)]
     assert [o.order_id for o in merge_orders(closed, open_orders)] == [1, 2, 4, 5]

@@ -14,7 +14,7 @@ from tests.engine.scenario import MARKET, Session
 from tests.engine.stream import Stream
 
 COUNT = 1_500
-GOLDEN = ("fea22309ae0f32ef5b4dd51bec4038b6", 1547636469019919399)
+GOLDEN = ("e8fe38794dce9014b2e92d5c3b316f39", 1547636469019919399)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_invariants_hold_after_every_command() -> None:
 
 
 def test_golden_hashes(reference: tuple[Engine, Events]) -> None:
-    """The rules of version 2, in all three modes. A change here is one of the rules, or of the snapshot's format."""
+    """The rules of version 3, in all three modes. A change here is one of the rules, or of the snapshot's format."""
     engine, _ = reference
     assert (engine.state_hash(), engine.events_hash) == GOLDEN
 

@@ -22,7 +22,7 @@ from tests.model.naive_trading import Trading
 
 MULTIPLIER_PPM_MAX = 1_000 * config.PPM
 ROWS_MAX = 2**30
-RULES_VERSION = 2
+RULES_VERSION = 3
 
 STEPS = {
     CommandKind.APPROVE_WITHDRAWAL: (WithdrawalStatus.APPROVED, [WithdrawalStatus.REQUESTED]),

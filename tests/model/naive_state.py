@@ -99,6 +99,12 @@ class Order:
     updated_seq: int = 0
     stop_price_ticks: int = 0
     working_ts_ns: int = 0  # When the stop price was reached.
+    order_list_id: int = 0
+    iceberg_lots: int = 0
+    trailing_delta_bips: int = 0
+    trailing_ts_ns: int = 0
+    peg_price_type: int = 0
+    peg_offset_levels: int = 0
 
     @property
     def leaves_lots(self) -> int:
@@ -224,7 +230,7 @@ class State:
             is_maker=0,
             is_working=int(order.is_working),
             fee_is_base=0,
-            unused=0,
+            trailing_delta_bips=order.trailing_delta_bips,
             account_event=self._next_account_event(order.account_id),
             order_id=order.order_id,
             price_ticks=order.price_ticks,
@@ -243,6 +249,11 @@ class State:
             created_ts_ns=order.created_ts_ns,
             stop_price_ticks=order.stop_price_ticks,
             working_ts_ns=order.working_ts_ns,
+            order_list_id=order.order_list_id,
+            iceberg_lots=order.iceberg_lots,
+            trailing_ts_ns=order.trailing_ts_ns,
+            peg_price_type=order.peg_price_type,
+            peg_offset_levels=order.peg_offset_levels,
             client_id=order.client_id,
             key_id=order.key_id,
         )
@@ -367,6 +378,12 @@ class State:
                 updated_seq=o.updated_seq,
                 stop_price_ticks=o.stop_price_ticks,
                 working_ts_ns=o.working_ts_ns,
+                order_list_id=o.order_list_id,
+                iceberg_lots=o.iceberg_lots,
+                trailing_delta_bips=o.trailing_delta_bips,
+                trailing_ts_ns=o.trailing_ts_ns,
+                peg_price_type=o.peg_price_type,
+                peg_offset_levels=o.peg_offset_levels,
             )
             for o in sorted(self.open, key=lambda o: o.order_id)
             if o.account_id == account_id

@@ -20,7 +20,6 @@ from holdfast.codes import (
     Side,
     TimeInForce,
 )
-from holdfast.commands import command_dtype
 from holdfast.config import CLIENT_ID_BYTES
 from holdfast.instruments import Reference
 from holdfast.line import Reason
@@ -34,13 +33,11 @@ KINDS = (
 )
 NEW_ORDER_KINDS = (CommandKind.PLACE_ORDER, CommandKind.REPLACE_ORDER)
 
-# Fields that the journal or this gateway fills, and places that later order types will use.
-_NOT_THE_CLIENTS = [
-    name
-    for name in command_dtype.names or ()
-    if name in ("seq", "ts_ns", "clock_ts_ns", "received_ts_ns", "gateway_id", "account_id", "key_id")
-    or name.startswith("reserved_")
-]
+# Fields that the journal or this gateway fills, and those of orders that are not placed over the line.
+_NOT_THE_CLIENTS = (
+    *("seq", "ts_ns", "clock_ts_ns", "received_ts_ns", "gateway_id", "account_id", "key_id"),
+    *("trailing_delta_bips", "iceberg_lots"),
+)
 _LAST_OF_ENUM = {
     "side": int(max(Side)),
     "order_type": int(max(OrderType)),
