@@ -17,6 +17,9 @@ class CommandKind(IntEnum):
     REPLACE_ORDER = 4  # Cancel one order and place another, as one step. CommandFlag says what if the cancel fails.
     AMEND_ORDER = 5  # Make an open order smaller; it keeps its place in the queue.
     SET_COUNTDOWN = 9  # Start, renew or stop a dead man's timer of an account, in one instrument or (0) in all.
+    PLACE_ORDER_LIST = 6  # The last of a group: the orders whose records came before it, as one.
+    ORDER_LIST_LEG = 7  # One order of the list that comes with this group's last record.
+    CANCEL_ORDER_LIST = 8
 
     DEPOSIT = 32
     REQUEST_WITHDRAWAL = 33
@@ -97,6 +100,42 @@ class PegPriceType(IntEnum):
     MARKET = 2
 
 
+class OrderListKind(IntEnum):
+    """How the orders of a list depend on each other. The legs come in the order that is named here."""
+
+    NONE = 0
+    OCO = 1  # Above and below: what happens to one ends the other.
+    OTO = 2  # Working and pending: the pending order is placed when the working one is filled.
+    OTOCO = 3  # Working, pending above, pending below: the pending ones are a pair as in OCO.
+    OPO = 4  # As OTO; the pending order sells what the working one bought.
+    OPOCO = 5  # As OTOCO, likewise.
+
+
+class ContingencyType(IntEnum):
+    """Of a list as Binance names it: OCO, or all others."""
+
+    NONE = 0
+    OCO = 1
+    OTO = 2
+
+
+class ListStatusType(IntEnum):
+    """What an event says of a list."""
+
+    NONE = 0
+    RESPONSE = 1  # Placing or canceling it was refused.
+    EXEC_STARTED = 2  # It was placed, or its pending orders were.
+    UPDATED = 3  # An order of it has another client id.
+    ALL_DONE = 4  # All its orders have ended.
+
+
+class ListOrderStatus(IntEnum):
+    NONE = 0
+    EXECUTING = 1
+    ALL_DONE = 2
+    REJECT = 3
+
+
 class CancelRestriction(IntEnum):
     NONE = 0
     ONLY_NEW = 1
@@ -112,6 +151,7 @@ class OrderStatus(IntEnum):
     REJECTED = 5
     EXPIRED = 6
     EXPIRED_IN_MATCH = 7  # By self-trade prevention.
+    PENDING_NEW = 8  # Of a list: not placed before the list's working order is filled.
 
 
 class TradingMode(IntEnum):
@@ -134,7 +174,7 @@ class OrderEventKind(IntEnum):
     TRADE_PREVENTED = 6  # Self-trade prevention decremented this order, and it lives on.
     CANCEL_REJECTED = 7  # Or an amendment.
     ORDER_AMENDED = 8
-    ORDER_TRIGGERED = 9  # The stop price was reached: the order works from now on.
+    ORDER_TRIGGERED = 9  # What it waited for came: the stop price, or the fill after which it is placed.
 
 
 class ControlEventKind(IntEnum):
@@ -190,6 +230,7 @@ class InstrumentParameter(IntEnum):
     TRAILING_BELOW_BIPS_MAX = 24
     ICEBERG_PARTS_MAX = 25  # Parts of one iceberg; 0: as many as `config.ICEBERG_PARTS_MAX` says.
     ICEBERG_ORDERS_MAX = 26  # Open icebergs of an account; 0: no bound of their own.
+    ORDER_LISTS_MAX = 27  # Open order lists of an account; 0: no bound of their own.
     BID_LIMIT_UP_PPM = 36  # PRICE_RANGE, millionths of the reference price; 0: no limit.
     BID_LIMIT_DOWN_PPM = 37
     ASK_LIMIT_UP_PPM = 38
@@ -222,6 +263,7 @@ class Limit(IntEnum):
     EXCHANGE_ALGO_ORDERS_MAX = 10  # Those of them that wait for their stop price; 0: no limit.
     EXCHANGE_ICEBERG_ORDERS_MAX = 11  # And icebergs; 0: no limit.
     COUNTDOWNS_MAX = 13  # Dead man's timers that run.
+    ORDER_LISTS_MAX = 8  # Open order lists of the venue.
 
 
 class KeyPermission(IntEnum):
@@ -263,6 +305,13 @@ class RejectReason(IntEnum):
     AMEND_CHANGES_NOTHING = 21
     AMEND_INCREASES = 22
     AMEND_LEAVES_NOTHING = 23  # No more than what has traded or was prevented.
+    # Order lists.
+    OCO_PRICES = 24  # The prices of a pair do not lie on both sides of the last price.
+    LIST_LEGS = 25  # The orders do not make such a list: their types, sides or quantities.
+    ORDER_LIST_UNKNOWN = 26
+    DUPLICATE_LIST_CLIENT_ID = 27  # The event names the first list: `order_list_id` (0: refused).
+    OTHER_LEG_REFUSED = 28  # Another order of the same list was, so none was placed.
+    AMEND_PENDING_OPO = 29  # What it will sell is not known yet.
     # Filters, one each.
     PRICE_FILTER = 32
     LOT_SIZE = 33
@@ -280,6 +329,7 @@ class RejectReason(IntEnum):
     ICEBERG_PARTS = 42
     MAX_NUM_ICEBERG_ORDERS = 43
     EXCHANGE_MAX_NUM_ICEBERG_ORDERS = 54
+    MAX_NUM_ORDER_LISTS = 44
     # Funds and the book.
     INSUFFICIENT_BALANCE = 48
     WOULD_TAKE = 49  # A LIMIT_MAKER that would trade at once.
@@ -296,6 +346,7 @@ class RejectReason(IntEnum):
     ASSETS_FULL = 69
     INSTRUMENTS_FULL = 70
     CLIENT_IDS_FULL = 71
+    ORDER_LISTS_FULL = 72
     # Operators' commands.
     ASSET_UNKNOWN = 80
     AMOUNT_INVALID = 81
@@ -323,3 +374,6 @@ class ExpiryReason(IntEnum):
     PRICE_BAND = 10  # The next trade would have been outside of the price band.
     PEG_PRICE = 9  # A pegged stop order came to work when the book had no price for it, or one that a filter refused.
     PRICE_RANGE = 13  # What it would have traded with lies outside of the execution rule's range.
+    OTHER_LEG = 7  # The other order of its OCO pair traded, began to work or ended.
+    WORKING_ORDER_ENDED = 8  # The pending orders of a list whose working order ended without being filled.
+    PLACING_REFUSED = 15  # A pending order could not be placed; the event of its list has the RejectReason.

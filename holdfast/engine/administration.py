@@ -233,9 +233,7 @@ def judge_parameter(handle, instrument_id, which, value):
         highest = TRAILING_DELTA_BIPS_MAX
     elif which == InstrumentParameter.ICEBERG_PARTS_MAX:
         highest = ICEBERG_PARTS_MAX
-    elif which != InstrumentParameter.ICEBERG_ORDERS_MAX and not is_between(
-        which, InstrumentParameter.PRICE_TICKS_MIN, InstrumentParameter.ALGO_ORDERS_MAX
-    ):
+    elif not is_count(which):
         return RejectReason.PARAMETER_INVALID.value
     if value < lowest or value > highest:
         return RejectReason.PARAMETER_INVALID.value
@@ -243,6 +241,16 @@ def judge_parameter(handle, instrument_id, which, value):
     if qty_max > NOTIONAL_MAX // (price_max * unit):
         return RejectReason.INSTRUMENT_INVALID.value
     return _NONE
+
+
+@hot
+def is_count(which):
+    """Any number will do that is not negative, but for what was named before."""
+    return (
+        is_between(which, InstrumentParameter.PRICE_TICKS_MIN, InstrumentParameter.ALGO_ORDERS_MAX)
+        or which == InstrumentParameter.ICEBERG_ORDERS_MAX
+        or which == InstrumentParameter.ORDER_LISTS_MAX
+    )
 
 
 @hot
@@ -353,6 +361,8 @@ def set_limit(handle, command_row):
         venue["exchange_iceberg_orders_max"] = value
     elif which == Limit.COUNTDOWNS_MAX:
         venue["countdowns_max"] = value
+    elif which == Limit.ORDER_LISTS_MAX:
+        state.list_head[0]["order_lists_max"] = value
     else:
         reject(handle, RejectReason.PARAMETER_INVALID.value)
         return

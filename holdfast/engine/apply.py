@@ -33,6 +33,9 @@ from holdfast.engine.emit import emit_control
 from holdfast.engine.ids import evict
 from holdfast.engine.jit import cold, entry, hot
 from holdfast.engine.ladder import KEY_MAX
+from holdfast.engine.list_cancel import cancel_order_list
+from holdfast.engine.list_pending import place_pending
+from holdfast.engine.list_place import keep_leg, place_list
 from holdfast.engine.look_ahead import look_ahead
 from holdfast.engine.mass_cancel import cancel_all, go_on_canceling
 from holdfast.engine.operations import done, move_money, reject, step_withdrawal
@@ -40,7 +43,18 @@ from holdfast.engine.place import go_on_placing, place
 from holdfast.engine.reopening import cancel_reopening, change_mode, drop_schedule, schedule_reopening
 from holdfast.engine.risk import is_instrument
 from holdfast.engine.slots import mix
-from holdfast.engine.state import CANCELING, IDLE, MATCHING, NIL, SKIPPED_MAX, TICKING, TRIGGERING, UNCROSSING, views
+from holdfast.engine.state import (
+    CANCELING,
+    IDLE,
+    MATCHING,
+    NIL,
+    PLACING,
+    SKIPPED_MAX,
+    TICKING,
+    TRIGGERING,
+    UNCROSSING,
+    views,
+)
 from holdfast.engine.tick import do_next_due, drop_due, is_due
 from holdfast.engine.trigger import has_triggered, trigger_next
 
@@ -52,11 +66,12 @@ STOP_REASONS = 4  # The result is `commands done x STOP_REASONS + why`.
 
 # What one step may emit at most: the order events of a full step, one fill and the end of the order; two balances of a
 # maker for every two order events and the acting account's; a level for every order event, and the one where the order
-# rests.
-ORDER_EVENTS_SPARE = STEP_ORDER_EVENTS_MAX + 8
+# rests. Before that three orders of a list, and at the end those that depended on it.
+ORDER_EVENTS_SPARE = STEP_ORDER_EVENTS_MAX + 16
 BALANCE_EVENTS_SPARE = 2 * STEP_ORDER_EVENTS_MAX + 16
 BOOK_EVENTS_SPARE = STEP_ORDER_EVENTS_MAX + 8
 CONTROL_EVENTS_SPARE = 8
+LIST_EVENTS_SPARE = STEP_ORDER_EVENTS_MAX + 8
 
 # What one command may need of a pool at most: rows, except of the hashes.
 ROWS_SPARE = 4
@@ -87,6 +102,10 @@ def apply(handle, count, begun):
             go_on_uncrossing(handle)
         elif step["phase"] == TICKING:
             do_next_due(handle)
+        elif step["phase"] == PLACING:
+            if not has_room(state.book):
+                return i * STOP_REASONS + POOLS_FULL
+            place_pending(handle)
         else:
             if commands_spare == 0:
                 commands_spare = spare_commands(handle)
@@ -108,11 +127,19 @@ def apply(handle, count, begun):
                 cancel_all(handle, i)
             elif kind == CommandKind.SET_COUNTDOWN:
                 set_countdown(handle, i)
+            elif kind == CommandKind.ORDER_LIST_LEG:
+                keep_leg(handle, i)
+            elif kind == CommandKind.PLACE_ORDER_LIST:
+                place_list(handle, i)
+            elif kind == CommandKind.CANCEL_ORDER_LIST:
+                cancel_order_list(handle, i)
             elif kind != CommandKind.PAYLOAD and kind != CommandKind.TICK:
                 operate(handle, i)
         if step["phase"] == IDLE:
             if step["highest_ticks"] != 0 and has_triggered(handle):
                 step["phase"] = TRIGGERING
+            elif step["due_first"] != NIL:
+                step["phase"] = PLACING
             elif step["command_kind"] == CommandKind.TICK and is_due(handle):
                 step["phase"] = TICKING
             else:
@@ -163,6 +190,7 @@ def is_room_for_events(state):
         and head["balances"] + BALANCE_EVENTS_SPARE <= len(state.out.balance_events)
         and head["book"] + BOOK_EVENTS_SPARE <= len(state.out.book_events)
         and head["controls"] + CONTROL_EVENTS_SPARE <= len(state.out.control_events)
+        and head["lists"] + LIST_EVENTS_SPARE <= len(state.out.list_events)
     )
 
 
@@ -186,6 +214,9 @@ def spare_commands(handle):
     rows = min(rows, len(state.withdrawals) - 1 - venue["withdrawal_count"])
     rows = min(rows, len(state.countdowns) - 1 - venue["countdown_count"])
     rows = min(rows, len(state.countdown_slots) // 2 - venue["countdown_count"])
+    list_count = state.list_head[0]["open_list_count"]
+    rows = min(rows, len(state.order_lists) - 1 - list_count)
+    rows = min(rows, len(state.order_list_slots) // 2 - list_count)
     return max(rows, 0) // ROWS_SPARE
 
 

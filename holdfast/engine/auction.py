@@ -28,6 +28,7 @@ from holdfast.engine.book import best_level, level_price, next_level, reduce_ord
 from holdfast.engine.emit import emit_balance, emit_book, emit_control, emit_trade
 from holdfast.engine.iceberg import count_open_lots_at, show_next_part
 from holdfast.engine.jit import cold, hot
+from holdfast.engine.lists import leg_changed, lock_bought, stand_alone
 from holdfast.engine.match import holding
 from holdfast.engine.positions import count_open_lots
 from holdfast.engine.reference_price import add_to_reference, forget_reference
@@ -219,8 +220,14 @@ def trade_pair(handle, buy_row, sell_row):
     maker_quote = holding(state, makers["quote_row"])
     taker_base = holding(state, takers["base_row"])
     taker_quote = holding(state, takers["quote_row"])
+    if (maker["list_row"] | taker["list_row"]) != NIL:
+        stand_alone(handle, maker_row)
+        stand_alone(handle, taker_row)
     maker_fee = settle_side(handle, maker, True, lots, price_ticks)
     taker_fee = settle_side(handle, taker, False, lots, price_ticks)
+    if (maker["list_row"] | taker["list_row"]) != NIL:
+        lock_bought(handle, maker, lots, maker_fee)
+        lock_bought(handle, taker, lots, taker_fee)
     mark_traded(maker)
     mark_traded(taker)
     quote_units = price_ticks * lots * instrument["units_per_tick_lot"]
@@ -229,8 +236,21 @@ def trade_pair(handle, buy_row, sell_row):
     tell_holdings(handle, makers, maker_base, maker_quote)
     if maker["position"] != taker["position"]:
         tell_holdings(handle, takers, taker_base, taker_quote)
+    buy_list, buy_id, buy_status = leg_of(state, buy_row)
+    sell_list, sell_id, sell_status = leg_of(state, sell_row)
     step["touched_buy_ticks"] = take_off(handle, buy_row, lots)
     step["touched_sell_ticks"] = take_off(handle, sell_row, lots)
+    if buy_list != NIL:
+        leg_changed(handle, buy_list, buy_id, buy_status)
+    if sell_list != NIL:
+        leg_changed(handle, sell_list, sell_id, sell_status)
+
+
+@hot
+def leg_of(state, row):
+    """The list that the order in this row is in, or NIL; its id and its status."""
+    order = state.details[row]
+    return np.int64(order["list_row"]), np.int64(order["order_id"]), np.int64(order["status"])
 
 
 @hot

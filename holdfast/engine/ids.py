@@ -54,6 +54,18 @@ def is_same_text(a, b):
 
 
 @hot
+def is_target_text(text, words):
+    """Whether a row holds the 36 bytes that these words are."""
+    return (
+        text["client_id_0"] == words[0]
+        and text["client_id_1"] == words[1]
+        and text["client_id_2"] == words[2]
+        and text["client_id_3"] == words[3]
+        and text["client_id_4"] == words[4]
+    )
+
+
+@hot
 def copy_text(to, source):
     to["client_id_0"] = source["client_id_0"]
     to["client_id_1"] = source["client_id_1"]
@@ -177,7 +189,8 @@ def rename_order(handle, tag, order, text):
 def former_id_count(state):
     """How many ids open orders had before the one they have. Not while an order is in hand."""
     venue = state.venue[0]
-    return venue["client_id_count"] - venue["open_order_count"] - venue["closed_count"] - venue["refused_count"]
+    open_count = venue["open_order_count"] + state.list_head[0]["open_list_count"]
+    return venue["client_id_count"] - open_count - venue["closed_count"] - venue["refused_count"]
 
 
 @hot

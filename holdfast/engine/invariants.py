@@ -6,9 +6,10 @@ import numpy as np
 
 from holdfast.codes import OrderStatus, OrderType, Side, TradingMode
 from holdfast.engine.audit import Audit
-from holdfast.engine.book import SIDES_PER_INSTRUMENT, TRIGGER_SIDES_BEGIN
+from holdfast.engine.book import PENDING_SIDES_BEGIN, PENDING_TICKS, SIDES_PER_INSTRUMENT, TRIGGER_SIDES_BEGIN
 from holdfast.engine.handle import Memory
 from holdfast.engine.ladder import KEY_MAX
+from holdfast.engine.list_invariants import check_lists
 from holdfast.engine.pools import POOLS
 from holdfast.engine.state import IDLE, NIL
 from holdfast.engine.trails import CALLED, START_SIDES_BEGIN, TRAIL_SIDES_BEGIN
@@ -29,6 +30,7 @@ def check_invariants(memory: Memory) -> None:
     check_countdowns(memory)
     check_schedules(memory)
     check_trails(memory, rows)
+    check_lists(memory, rows)
 
 
 def check_row_zero(memory: Memory) -> None:
@@ -73,18 +75,19 @@ def check_orders(memory: Memory, rows: np.ndarray) -> None:
     assert len(rows) == memory["venue"][0]["open_order_count"]
     assert (orders["order_id"] == details["order_id"]).all()
     assert (orders["account_id"] == details["account_id"]).all()
+    pends = details["status"] == OrderStatus.PENDING_NEW
     leaves_lots = leaves_of(details)
     shown_lots = orders["leaves_lots"]
     is_iceberg = details["iceberg_lots"] != 0
-    assert (leaves_lots > 0).all()
-    assert (shown_lots > 0).all()
+    assert ((leaves_lots > 0) | pends).all()
+    assert ((shown_lots > 0) | pends).all()
     assert (shown_lots[~is_iceberg] == leaves_lots[~is_iceberg]).all()
     assert (shown_lots <= leaves_lots).all()
     assert (shown_lots[is_iceberg] <= details["iceberg_lots"][is_iceberg]).all()
     counts = np.bincount(details["instrument_id"][is_iceberg], minlength=len(memory["instruments"]))
     assert (memory["instruments"]["iceberg_count"] == counts).all()
-    assert np.isin(details["status"], (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)).all()
-    assert ((details["status"] == OrderStatus.NEW) == (details["executed_lots"] == 0)).all()
+    assert (np.isin(details["status"], (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)) | pends).all()
+    assert ((details["status"] == OrderStatus.PARTIALLY_FILLED) == (details["executed_lots"] != 0)).all()
     levels = memory["levels"][orders["level"]]
     waits = is_waiting(details)
     assert waits.sum() == memory["venue"][0]["waiting_count"]
@@ -95,11 +98,13 @@ def check_orders(memory: Memory, rows: np.ndarray) -> None:
     which = np.where(starts, START_SIDES_BEGIN + (for_rise | (details["stop_price_ticks"] == 0)), which)
     which = np.where(trails, TRAIL_SIDES_BEGIN + (details["side"] == Side.BUY), which)
     sides = details["instrument_id"] * SIDES_PER_INSTRUMENT + which
+    sides = np.where(pends, PENDING_SIDES_BEGIN + details["instrument_id"], sides)
     assert (levels["side_row"] == sides).all()
     keys = zip(levels["side_row"].tolist(), levels["key"].tolist(), strict=True)
     prices = np.array([key if side & 1 else key ^ KEY_MAX for side, key in keys], np.int64)
     expected = np.where(waits, details["stop_price_ticks"], details["price_ticks"])
-    assert (np.where(trails, details["trailing_delta_bips"], expected) == np.where(trails, levels["key"], prices)).all()
+    expected = np.where(pends, PENDING_TICKS, np.where(trails, details["trailing_delta_bips"], expected))
+    assert (expected == np.where(trails, levels["key"], prices)).all()
 
 
 def is_waiting(details: np.ndarray) -> np.ndarray:
@@ -160,7 +165,9 @@ def check_client_ids(memory: Memory, rows: np.ndarray) -> None:
             last, row, count = row, int(entries[row]["link"]), count + 1
         assert venue[f"{queue}_last"] == last
         assert venue[f"{queue}_count"] == count
-    assert venue["client_id_count"] == len(rows) + former_count + venue["closed_count"] + venue["refused_count"]
+    of_lists = memory["list_head"][0]["open_list_count"]
+    in_queues = venue["closed_count"] + venue["refused_count"]
+    assert venue["client_id_count"] == len(rows) + of_lists + former_count + in_queues
 
 
 def check_books(memory: Memory, rows: np.ndarray) -> None:
@@ -170,7 +177,7 @@ def check_books(memory: Memory, rows: np.ndarray) -> None:
     np.add.at(lots, orders["level"], orders["leaves_lots"])
     assert (memory["levels"]["lots"] == lots).all()
     details = memory["details"][rows]
-    details = details[~is_waiting(details)]
+    details = details[~is_waiting(details) & (details["status"] != OrderStatus.PENDING_NEW)]
     for instrument_id in np.unique(details["instrument_id"]):
         here = details[details["instrument_id"] == instrument_id]
         bids = here["price_ticks"][here["side"] == Side.BUY]

@@ -29,6 +29,7 @@ from holdfast.engine.emit import emit_balance, emit_book, emit_prevented, emit_t
 from holdfast.engine.iceberg import open_lots, show_next_part
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.ledger import free_of
+from holdfast.engine.lists import leg_changed, lock_bought, stand_alone
 from holdfast.engine.positions import count_open_lots
 from holdfast.engine.reference_price import add_to_reference
 from holdfast.engine.retire import retire_order
@@ -162,6 +163,11 @@ def trade(handle, maker_row, lots, price_ticks):
     if instrument["rules"] & InstrumentRule.REFERENCE_MEAN != 0:
         add_to_reference(handle, instrument_id, price_ticks)
 
+    maker_id = maker["order_id"]
+    maker_list = np.int64(maker["list_row"])
+    is_of_list = (maker_list | np.int64(taker["list_row"])) != NIL
+    if is_of_list:
+        stand_alone(handle, maker_row)
     position = state.positions[maker["position"]]
     base_row = position["base_row"]
     quote_row = position["quote_row"]
@@ -172,6 +178,9 @@ def trade(handle, maker_row, lots, price_ticks):
     quote_change = holding(state, quote_row) - quote_before
     taker_fee = settle_side(handle, taker, False, lots, price_ticks)
 
+    if is_of_list:
+        lock_bought(handle, maker, lots, maker_fee)
+        lock_bought(handle, taker, lots, taker_fee)
     is_done = leaves_of(maker) == 0
     maker["status"] = OrderStatus.FILLED if is_done else OrderStatus.PARTIALLY_FILLED
     if not is_by_qty(taker):
@@ -183,6 +192,9 @@ def trade(handle, maker_row, lots, price_ticks):
         emit_balance(handle, base_row, base_change)
         emit_balance(handle, quote_row, quote_change)
     take_from_maker(handle, maker_row, lots)
+    if maker_list != NIL:
+        status = OrderStatus.FILLED.value if is_done else OrderStatus.PARTIALLY_FILLED.value
+        leg_changed(handle, maker_list, maker_id, status)
 
 
 @hot
@@ -287,6 +299,10 @@ def prevent_maker(handle, maker_row, lots, price_ticks, quote_units):
     state = views(handle)
     maker = state.details[maker_row]
     taker_id = state.taker[0]["order_id"]
+    maker_id = maker["order_id"]
+    list_row = np.int64(maker["list_row"])
+    if list_row != NIL:
+        stand_alone(handle, maker_row)
     take_away(handle, maker, lots)
     if leaves_of(maker) == 0:
         maker["status"] = OrderStatus.EXPIRED_IN_MATCH
@@ -294,7 +310,10 @@ def prevent_maker(handle, maker_row, lots, price_ticks, quote_units):
     else:
         kind = OrderEventKind.TRADE_PREVENTED.value
     emit_prevented(handle, maker, kind, 1, lots, price_ticks, quote_units, taker_id)
+    status = np.int64(maker["status"])
     take_from_maker(handle, maker_row, lots)
+    if list_row != NIL:
+        leg_changed(handle, list_row, maker_id, status)
 
 
 @hot

@@ -5,6 +5,7 @@ is refused (limits do that), not which row comes next, not a hash of the state. 
 from the rows after loading.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from holdfast import config
@@ -16,11 +17,14 @@ from holdfast.engine.handle import Memory
 from holdfast.engine.ids import enter_client_id
 from holdfast.engine.jit import entry
 from holdfast.engine.ledger import enter_balance
+from holdfast.engine.list_rows import enter_order_list
 from holdfast.engine.operator_keys import enter_operator_key
 from holdfast.engine.positions import enter_position
 from holdfast.engine.slots import ENTRIES_PER_ROW
 from holdfast.engine.state import (
     BUCKETS_PER_INSTRUMENT,
+    LEG_ROWS,
+    LEGS_MAX,
     PARAMETERS_PER_INSTRUMENT,
     REFERENCE_ROWS,
     RULES_VERSION,
@@ -34,14 +38,25 @@ TOUCHED_BYTES = 8 * 2**20  # At once.
 
 
 class Pool(NamedTuple):
-    """An array of rows that commands take; the fields of `venue` say the highest ever in use, and how many are."""
+    """An array of rows that commands take; the fields of a head say the highest ever in use, and how many are."""
 
     name: str
     rows_field: str
     count_field: str
     slots: str  # The hash that finds the rows, or "".
     first_rows: int
+    head: str = "venue"
 
+    def rows(self, memory: Memory) -> int:
+        """The highest row ever in use."""
+        return int(memory[self.head][0][self.rows_field])
+
+    def count(self, memory: Memory) -> int:
+        """How many rows are in use."""
+        return int(memory[self.head][0][self.count_field])
+
+
+ORDER_LISTS = Pool("order_lists", "list_rows", "open_list_count", "order_list_slots", 256, "list_head")
 
 POOLS = (
     Pool("assets", "asset_count", "asset_count", "", 64),
@@ -54,6 +69,7 @@ POOLS = (
     Pool("operator_keys", "operator_key_count", "operator_key_count", "operator_key_slots", 1024),
     Pool("withdrawals", "withdrawal_count", "withdrawal_count", "", 256),
     Pool("countdowns", "countdown_rows", "countdown_count", "countdown_slots", 256),
+    ORDER_LISTS,
 )
 
 CLIENT_IDS = next(pool for pool in POOLS if pool.name == "client_ids")
@@ -68,6 +84,7 @@ COMPANIONS = (
     ("details", "orders", 1),
     ("countdown_heap", "countdowns", 1),
     ("trails", "orders", 1),
+    ("position_lists", "positions", 1),
 )
 
 
@@ -77,8 +94,9 @@ def new_memory() -> Memory:
     rows |= {pool.slots: _slots_rows(pool.first_rows) for pool in POOLS if pool.slots}
     rows |= book.first_rows()
     rows |= {name: rows[owner] * factor for name, owner, factor in COMPANIONS}
-    rows |= {"order_events": 0, "balance_events": 0, "book_events": 0, "control_events": 0, "out_head": 1}
-    rows |= {"commands": 0, "venue": 1, "taker": 2, "skipped": SKIPPED_MAX + 1, "step": 1}
+    rows |= {f"{family}_events": 0 for family in ("order", "balance", "book", "control", "list")} | {"out_head": 1}
+    rows |= {"commands": 0, "venue": 1, "taker": LEG_ROWS + LEGS_MAX, "skipped": SKIPPED_MAX + 1, "step": 1}
+    rows |= {"list_head": 1, "list_in_hand": 1, "legs": LEGS_MAX}
     memory = Memory(STATE, **rows)
     venue = memory["venue"][0]
     venue["rules_version"] = RULES_VERSION
@@ -89,16 +107,15 @@ def new_memory() -> Memory:
     venue["balances_max"] = config.BALANCES_MAX
     venue["accounts_max"] = config.ACCOUNTS_MAX
     venue["countdowns_max"] = config.COUNTDOWNS_MAX
+    memory["list_head"][0]["order_lists_max"] = config.ORDER_LISTS_MAX
     book.set_pages_max(memory, config.PAGES_MAX)
     return memory
 
 
 def grow_pools(memory: Memory) -> None:
     """Double whatever stands in the way of one more command, but for the hashes."""
-    venue = memory["venue"][0]
     for pool in POOLS:
-        count = int(venue[pool.count_field])
-        if len(memory[pool.name]) - 1 - count < ROWS_SPARE:
+        if len(memory[pool.name]) - 1 - pool.count(memory) < ROWS_SPARE:
             memory.grow(pool.name, 2 * len(memory[pool.name]))
     book.grow(memory)
     grow_companions(memory)
@@ -107,7 +124,7 @@ def grow_pools(memory: Memory) -> None:
 def expect(memory: Memory, commands: int) -> None:
     """Prepare for many commands, of which each may bring a client id and half usually do: growing its pool copies
     nothing then, and entering all of them anew into a larger hash is rare."""
-    count = int(memory["venue"][0][CLIENT_IDS.count_field])
+    count = CLIENT_IDS.count(memory)
     allowed = int(memory["venue"][0]["client_ids_max"])
     most = min(count + commands, 2 * allowed)
     memory.reserve(CLIENT_IDS.name, most + 1 + ROWS_SPARE)
@@ -124,7 +141,7 @@ def touch_ahead(memory: Memory, commands: int, touched_rows: int) -> int:
     the one that applies. Returns up to which row it is touched now.
     """
     rows = memory.reserved(CLIENT_IDS.name)
-    ahead = int(memory["venue"][0][CLIENT_IDS.rows_field]) + 1 + ROWS_SPARE * commands
+    ahead = CLIENT_IDS.rows(memory) + 1 + ROWS_SPARE * commands
     wanted = TOUCHED_BYTES // rows.itemsize
     if touched_rows >= ahead + wanted:
         return touched_rows
@@ -152,16 +169,17 @@ def ensure_rows(memory: Memory, name: str, rows: int) -> None:
 
 def rebuild_slots(memory: Memory, pool: Pool) -> None:
     """Enter every row of a pool into its hash anew."""
-    count = int(memory["venue"][0][pool.count_field])
-    ensure_rows(memory, pool.slots, _slots_rows(count + ROWS_SPARE))
+    ensure_rows(memory, pool.slots, _slots_rows(pool.count(memory) + ROWS_SPARE))
     memory[pool.slots][:] = 0
-    {
+    enter_all: dict[str, Callable[[int], None]] = {
         "balances": _enter_balances,
         "positions": _enter_positions,
         "client_ids": _enter_client_ids,
         "operator_keys": _enter_operator_keys,
         "countdowns": _enter_countdowns,
-    }[pool.name](memory.handle)
+        "order_lists": _enter_order_lists,
+    }
+    enter_all[pool.name](memory.handle)
 
 
 def _slots_rows(rows: int) -> int:
@@ -203,3 +221,8 @@ def _enter_countdowns(handle):
     for row in range(1, state.venue[0]["countdown_rows"] + 1):
         if state.countdowns[row]["due_ts_ns"] != 0:
             enter_countdown(state, row)
+def _enter_order_lists(handle):
+    state = views(handle)
+    for row in range(1, state.list_head[0]["list_rows"] + 1):
+        if state.order_lists[row]["order_list_id"] != 0:
+            enter_order_list(state, row)

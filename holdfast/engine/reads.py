@@ -28,8 +28,9 @@ _words = struct.Struct("<4qi")
 _ROWS_AT_FIRST = 64
 
 
-def _text(row: Any) -> str:
-    words = (row["client_id_0"], row["client_id_1"], row["client_id_2"], row["client_id_3"], row["client_id_4"])
+def text_of(row: Any, prefix: str = "") -> str:
+    """The client id of 36 bytes that a row holds as words."""
+    words = [row[f"{prefix}client_id_{i}"] for i in range(5)]
     return _words.pack(*map(int, words)).rstrip(b"\0").decode("ascii")
 
 
@@ -37,13 +38,13 @@ def reference(memory: Memory) -> Reference:
     """All assets and instruments with their modes and parameters."""
     venue = memory["venue"][0]
     assets = {
-        asset_id: Asset(asset_id, _text(row), int(row["decimals"]))
+        asset_id: Asset(asset_id, text_of(row), int(row["decimals"]))
         for asset_id, row in _numbered(memory["assets"], int(venue["asset_count"]))
     }
     instruments = [
         Instrument(
             instrument_id,
-            _text(row),
+            text_of(row),
             assets[int(row["base_asset"])],
             assets[int(row["quote_asset"])],
             int(row["tick_e8"]),
@@ -85,9 +86,9 @@ def _stages(memory: Memory, instrument_id: int) -> tuple[Stage, ...]:
 
 def balances(memory: Memory, account_id: int) -> list[Balance]:
     """All that the account ever held, in the order of first use."""
-    if not _is_account(memory, account_id):
+    if not is_account(memory, account_id):
         return []
-    rows = _collect(lambda into: _balance_rows(memory.handle, account_id, into))
+    rows = collect(lambda into: _balance_rows(memory.handle, account_id, into))
     return [_balance(memory, row) for row in rows]
 
 
@@ -104,15 +105,21 @@ def _balance(memory: Memory, row: int) -> Balance:
 
 def open_order(memory: Memory, order_id: int) -> Order | None:
     row = _find_order_row(memory.handle, order_id) if order_id > 0 else NIL
-    return None if row == NIL else _order(memory["details"][row])
+    return None if row == NIL else _order(memory, row)
 
 
 def open_order_by_client_id(memory: Memory, account_id: int, client_id: str) -> Order | None:
+    words = client_id_words(client_id)
+    row = NIL if words is None else _find_client_id_row(memory.handle, account_id, *words)
+    return None if row == NIL else _order(memory, row)
+
+
+def client_id_words(client_id: str) -> tuple[int, ...] | None:
+    """As kernels compare it; None of what cannot be one."""
     text = client_id.encode("ascii", "replace")
     if not text or len(text) > CLIENT_ID_BYTES:
         return None
-    row = _find_client_id_row(memory.handle, account_id, *_words.unpack(text.ljust(CLIENT_ID_BYTES, b"\0")))
-    return None if row == NIL else _order(memory["details"][row])
+    return _words.unpack(text.ljust(CLIENT_ID_BYTES, b"\0"))
 
 
 _LIVE = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
@@ -121,18 +128,19 @@ _WITH_LIMIT = [order_type for order_type in OrderType if order_type & OrderType.
 
 def open_orders(memory: Memory, account_id: int, instrument_id: int) -> list[Order]:
     """Of one instrument or (0) of all, oldest first."""
-    if not _is_account(memory, account_id):
+    if not is_account(memory, account_id):
         return []
-    rows = _collect(lambda into: _order_rows(memory.handle, account_id, instrument_id, into))
-    return sorted(_order(memory["details"][row]) for row in rows)
+    rows = collect(lambda into: _order_rows(memory.handle, account_id, instrument_id, into))
+    return sorted(_order(memory, row) for row in rows)
 
 
-def _order(row: Any) -> Order:
+def _order(memory: Memory, order_row: int) -> Order:
+    row = memory["details"][order_row]
     status, order_type = int(row["status"]), int(row["order_type"])
     is_waiting = order_type >= OrderType.STOP_LOSS and not row["working_ts_ns"]
     return Order(
         order_id=int(row["order_id"]),
-        client_id=_text(row),
+        client_id=text_of(row),
         account_id=int(row["account_id"]),
         instrument_id=int(row["instrument_id"]),
         side=int(row["side"]),
@@ -152,7 +160,7 @@ def _order(row: Any) -> Order:
         updated_seq=int(row["updated_seq"]),
         stop_price_ticks=int(row["stop_price_ticks"]),
         working_ts_ns=int(row["working_ts_ns"]),
-        order_list_id=0,
+        order_list_id=int(memory["order_lists"][row["list_row"]]["order_list_id"]),
         iceberg_lots=int(row["iceberg_lots"]),
         trailing_delta_bips=int(row["trailing_delta_bips"]),
         trailing_ts_ns=int(row["trailing_ts_ns"]),
@@ -162,7 +170,7 @@ def _order(row: Any) -> Order:
 
 
 def account(memory: Memory, account_id: int) -> Account | None:
-    if not _is_account(memory, account_id):
+    if not is_account(memory, account_id):
         return None
     row = memory["accounts"][account_id]
     return Account(
@@ -176,7 +184,7 @@ def account(memory: Memory, account_id: int) -> Account | None:
     )
 
 
-def _is_account(memory: Memory, account_id: int) -> bool:
+def is_account(memory: Memory, account_id: int) -> bool:
     return 0 < account_id <= memory["venue"][0]["account_count"]
 
 
@@ -190,7 +198,7 @@ def withdrawal(memory: Memory, withdrawal_id: int) -> Withdrawal | None:
         asset_id=int(row["asset_id"]),
         amount=int(row["amount"]),
         status=int(row["status"]),
-        reference=_text(row),
+        reference=text_of(row),
         requested_ts_ns=int(row["requested_ts_ns"]),
         updated_ts_ns=int(row["updated_ts_ns"]),
     )
@@ -200,8 +208,8 @@ def withdrawals(memory: Memory, account_id: int) -> list[Withdrawal]:
     """Of one account or (0) of all, oldest first."""
     if account_id == 0:
         ids = list(range(1, int(memory["venue"][0]["withdrawal_count"]) + 1))
-    elif _is_account(memory, account_id):
-        ids = _collect(lambda into: _withdrawal_rows(memory.handle, account_id, into))
+    elif is_account(memory, account_id):
+        ids = collect(lambda into: _withdrawal_rows(memory.handle, account_id, into))
     else:
         ids = []
     found = (withdrawal(memory, withdrawal_id) for withdrawal_id in ids)
@@ -270,7 +278,8 @@ def limits(memory: Memory) -> dict[Limit, int]:
     """The present value of every limit."""
     venue = memory["venue"][0]
     found = {limit: int(venue[limit.name.lower()]) for limit in Limit if limit.name.lower() in venue.dtype.names}
-    return {**found, Limit.PAGES_MAX: int(memory["book_head"][0]["pages_max"])}
+    pages_max, lists_max = memory["book_head"][0]["pages_max"], memory["list_head"][0]["order_lists_max"]
+    return {**found, Limit.PAGES_MAX: int(pages_max), Limit.ORDER_LISTS_MAX: int(lists_max)}
 
 
 def used(memory: Memory) -> dict[str, tuple[int, int]]:
@@ -285,11 +294,12 @@ def used(memory: Memory) -> dict[str, tuple[int, int]]:
         Limit.BALANCES_MAX: (venue["balance_count"], venue["balances_max"]),
         Limit.ACCOUNTS_MAX: (venue["account_count"], venue["accounts_max"]),
         Limit.COUNTDOWNS_MAX: (venue["countdown_count"], venue["countdowns_max"]),
+        Limit.ORDER_LISTS_MAX: (memory["list_head"][0]["open_list_count"], memory["list_head"][0]["order_lists_max"]),
     }
     return {limit.name.removesuffix("_MAX").lower(): (int(a), int(b)) for limit, (a, b) in pairs.items()}
 
 
-def _collect(fill: Callable[[np.ndarray], int]) -> list[int]:
+def collect(fill: Callable[[np.ndarray], int]) -> list[int]:
     """The rows that `fill` finds: it returns how many there are, and writes those that fit."""
     into = np.zeros(_ROWS_AT_FIRST, np.int64)
     count = fill(into)

@@ -21,12 +21,13 @@ Trailing stops follow the price and start in any mode.
 import numpy as np
 
 from holdfast.codes import ExpiryReason, OrderEventKind, PegPriceType, Side, TradingMode
-from holdfast.engine.acting import begin_acting, end_acting
+from holdfast.engine.acting import begin_acting
 from holdfast.engine.book import best_level, can_rest, level_price, move_order, trigger_side
 from holdfast.engine.emit import emit_order, is_market
 from holdfast.engine.jit import cold, hot
+from holdfast.engine.lists import end_other
 from holdfast.engine.pegged_stop import work_pegged
-from holdfast.engine.place import expire, work
+from holdfast.engine.place import expire, finish_step, work
 from holdfast.engine.retire import unlist_row
 from holdfast.engine.settle import leaves_of, release
 from holdfast.engine.state import IDLE, NIL, views
@@ -105,8 +106,10 @@ def trigger_next(handle):
 def take_off(handle, row):
     """Make a waiting order the one in hand, whose account's step begins."""
     state = views(handle)
+    begin_acting(handle, np.int64(state.details[row]["position"]))
+    if state.details[row]["list_row"] != NIL:
+        end_other(handle, row)
     state.taker[0] = state.details[row]
-    begin_acting(handle, np.int64(state.taker[0]["position"]))
     unlist_row(state, row, leaves_of(state.taker[0]))
 
 
@@ -156,7 +159,7 @@ def start_trailing(handle, row):
     if not can_rest(state.book, side, price):
         take_off(handle, row)
         expire(handle, ExpiryReason.PAGES_FULL.value)
-        end_acting(handle)
+        finish_step(handle)
         return
     move_order(state.book, row, side, price)
     order["trailing_ts_ns"] = state.venue[0]["ts_ns"]

@@ -42,6 +42,7 @@ from holdfast.events import (
     balance_event_dtype,
     book_event_dtype,
     control_event_dtype,
+    list_event_dtype,
     order_event_dtype,
 )
 from holdfast.gateway.binance.gateway import BinanceGateway
@@ -162,6 +163,7 @@ class Applied(NamedTuple):
             np.array([tuple(event) for event in self.balances], balance_event_dtype),
             np.array([], book_event_dtype),
             np.array([tuple(event) for event in self.controls], control_event_dtype),
+            np.array([], list_event_dtype),
         )
 
     def outcome(self, seq: int) -> Outcome:

@@ -68,6 +68,8 @@ class Auctions(Trading):
                     left[order.side] = order.price_ticks
                 else:
                     self.tell_level(instrument_id, order.side, order.price_ticks)
+            for order in (buys[0], sells[0]):
+                self.leg_changed(order)
         for side, level in left.items():
             self.tell_level(instrument_id, side, level)
         about = {"instrument_id": instrument_id}
@@ -85,7 +87,11 @@ class Auctions(Trading):
         accounts = dict.fromkeys((maker.account_id, taker.account_id))
         keys = [(account, asset) for account in accounts for asset in (instrument.base, instrument.quote)]
         before = [self.holdings[key].free + self.holdings[key].locked for key in keys]
+        for order in (maker, taker):
+            self.stand_alone(order)
         fees = [self.settle(maker, lots, price, True), self.settle(taker, lots, price, False)]
+        for order, fee in zip((maker, taker), fees, strict=True):
+            self.lock_bought(order, lots, fee)
         for order in (maker, taker):
             self.set_status(order, OrderStatus.PARTIALLY_FILLED if order.leaves_lots else OrderStatus.FILLED)
         self.tell_trade(maker, taker, lots, price, fees[0], is_maker=1)

@@ -6,15 +6,16 @@ Nothing is kept twice here and nothing is indexed: best prices, sums and counts 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from holdfast import config
 from holdfast.codes import InstrumentParameter, Limit, OrderStatus, OrderType, Side, TradingMode
 from holdfast.commands import Command
-from holdfast.events import BalanceEvent, BookEvent, ControlEvent, OrderEvent
+from holdfast.events import BalanceEvent, BookEvent, ControlEvent, OrderEvent, OrderListEvent
 from holdfast.views import AssetTotals, Balance
 from holdfast.views import Order as OrderView
 
-Event = OrderEvent | BalanceEvent | BookEvent | ControlEvent
+Event = OrderEvent | BalanceEvent | BookEvent | ControlEvent | OrderListEvent
 LIVE = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
 STOPS = (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT)
 MINUTE_NS = 60 * 10**9
@@ -127,6 +128,15 @@ class Order:
         return self.status in LIVE
 
     @property
+    def is_pending(self) -> bool:
+        """Not placed before another order is filled."""
+        return self.status == OrderStatus.PENDING_NEW
+
+    @property
+    def is_hidden(self) -> bool:
+        return self.is_waiting or self.is_pending
+
+    @property
     def is_market(self) -> bool:
         return self.order_type in (OrderType.MARKET, OrderType.STOP_LOSS, OrderType.TAKE_PROFIT)
 
@@ -211,7 +221,12 @@ class State:
             Limit.EXCHANGE_ALGO_ORDERS_MAX: 0,
             Limit.EXCHANGE_ICEBERG_ORDERS_MAX: 0,
             Limit.COUNTDOWNS_MAX: config.COUNTDOWNS_MAX,
+            Limit.ORDER_LISTS_MAX: config.ORDER_LISTS_MAX,
         }
+        self.leg_commands: list[Command] = []
+        self.lists: list[Any] = []  # Open order lists, in the order of being placed.
+        self.list_count = 0
+        self.due: list[Any] = []  # Those whose pending orders are to be placed.
 
     # What is asked of the state.
 
@@ -228,7 +243,7 @@ class State:
 
     def queue(self, instrument_id: int, side: int) -> list[Order]:
         """One side of a book: best price first, at the same price the oldest first, and of icebergs their parts."""
-        here = [o for o in self.open if o.instrument_id == instrument_id and o.side == side and not o.is_waiting]
+        here = [o for o in self.open if o.instrument_id == instrument_id and o.side == side and not o.is_hidden]
         return sorted(here, key=lambda o: (o.price_ticks if side == Side.SELL else -o.price_ticks, o.place))
 
     def level_lots(self, instrument_id: int, side: int, price_ticks: int) -> int:

@@ -59,7 +59,7 @@ class Timers(Auctions):
             _, is_mode, account_id, instrument_id = self.awaited()[0]
             if is_mode:
                 self.next_stage(instrument_id)
-                self.trigger_reached(instrument_id)
+                self.follow_up(instrument_id)
                 self.traded_prices = []
             else:
                 self.run_out(account_id, instrument_id)

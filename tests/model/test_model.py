@@ -1,6 +1,6 @@
 """The engine does what the rules say: it equals a second, naive implementation of them, event by event.
 
-Sequences of commands are generated, and both must give the same events in all four families with all fields, the same
+Sequences of commands are generated, and both must give the same events in all five families with all fields, the same
 balances, totals, books and open orders, after every command. Then the same commands in batches of any size, with a
 snapshot in between, must lead to the same state.
 
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from holdfast.codes import CommandKind
 from holdfast.commands import Command
 from holdfast.engine.engine import Engine
-from holdfast.events import BalanceEvent, BookEvent, Events, OrderEvent
+from holdfast.events import BalanceEvent, BookEvent, Events, OrderEvent, OrderListEvent
 from tests.model.commands import START_NS, Step, commands_of, opening, records, stamped, steps
 from tests.model.naive_exchange import NaiveExchange
 
@@ -41,7 +41,7 @@ class Follower:
         self.account_events: dict[int, int] = defaultdict(int)
 
     def follow(self, event: Any) -> None:
-        if isinstance(event, OrderEvent | BalanceEvent) and event.account_event:
+        if isinstance(event, OrderEvent | BalanceEvent | OrderListEvent) and event.account_event:
             self.account_events[event.account_id] += 1
             assert event.account_event == self.account_events[event.account_id]
         if isinstance(event, BalanceEvent):
@@ -82,6 +82,10 @@ class Session:
         for account_id in [0, *model.accounts, len(model.accounts) + 1]:
             assert engine.balances(account_id) == model.balances(account_id)
             assert engine.open_orders(account_id) == model.open_views(account_id)
+            assert engine.order_lists(account_id) == model.list_views(account_id)
+        for one in model.lists:
+            assert engine.order_list(one.order_list_id) == model.list_view(one)
+            assert engine.order_list_by_client_id(one.account_id, one.client_id.decode()) == model.list_view(one)
         for order in model.open:
             for client_id in (order.client_id, *order.former_ids):
                 found = engine.open_order_by_client_id(order.account_id, client_id.decode())
@@ -109,7 +113,7 @@ class Session:
 
 def in_order(events: Events) -> Iterator[Any]:
     """All families' events in the order in which they happened, with Python's own types."""
-    shapes = zip((OrderEvent, BalanceEvent, BookEvent, None), events, strict=True)
+    shapes = zip((OrderEvent, BalanceEvent, BookEvent, None, OrderListEvent), events, strict=True)
     yield from sorted(_rows(shapes), key=lambda event: (event[0], event[2]))
 
 

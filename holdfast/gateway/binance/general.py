@@ -317,6 +317,8 @@ def filters(instrument: Instrument) -> list[dict[str, Any]]:
                 "maxTrailingBelowDelta": get(P.TRAILING_BELOW_BIPS_MAX, 0),
             }
         )
+    if get(P.ORDER_LISTS_MAX, 0):
+        shown.append({"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": get(P.ORDER_LISTS_MAX, 0)})
     if get(P.POSITION_MAX, 0):
         shown.append({"filterType": "MAX_POSITION", "maxPosition": instrument.base.format(get(P.POSITION_MAX, 0))})
     return shown

@@ -43,6 +43,7 @@ LimitName = Literal[
     "exchange_algo_orders_max",
     "exchange_iceberg_orders_max",
     "countdowns_max",
+    "order_lists_max",
 ]
 
 
@@ -240,6 +241,7 @@ class Parameters(Asked):
     ask_multiplier_down: Amount | UnsetType = UNSET
     orders_max: Count | UnsetType = UNSET
     algo_orders_max: Count | UnsetType = UNSET
+    order_lists_max: Count | UnsetType = UNSET
     position_max: Amount | UnsetType = UNSET
     maker_fee_ppm: FeePpm | UnsetType = UNSET
     taker_fee_ppm: FeePpm | UnsetType = UNSET
