@@ -52,6 +52,7 @@ _TABLE = [
     Parameter("ask_multiplier_down", InstrumentParameter.ASK_MULTIPLIER_DOWN_PPM, Unit.MULTIPLIER),
     Parameter("orders_max", InstrumentParameter.ORDERS_MAX, Unit.COUNT),
     Parameter("algo_orders_max", InstrumentParameter.ALGO_ORDERS_MAX, Unit.COUNT),
+    Parameter("order_lists_max", InstrumentParameter.ORDER_LISTS_MAX, Unit.COUNT),
     Parameter("position_max", InstrumentParameter.POSITION_MAX, Unit.BASE),
     Parameter("maker_fee_ppm", InstrumentParameter.MAKER_FEE_PPM, Unit.FEE_PPM),
     Parameter("taker_fee_ppm", InstrumentParameter.TAKER_FEE_PPM, Unit.FEE_PPM),

@@ -5,6 +5,7 @@ Gateways format these; nothing here knows where they came from.
 
 from typing import NamedTuple
 
+from holdfast.codes import OrderEventKind
 from holdfast.events import OrderEvent
 
 
@@ -38,6 +39,7 @@ class Order(NamedTuple):
     trailing_ts_ns: int  # When it began to follow the price; 0: not yet, or it does not.
     peg_price_type: int  # PegPriceType
     peg_offset_levels: int
+    expiry_reason: int  # ExpiryReason, once it has expired.
 
     @classmethod
     def from_event(cls, event: OrderEvent) -> "Order":
@@ -70,6 +72,7 @@ class Order(NamedTuple):
             event.trailing_ts_ns,
             event.peg_price_type,
             event.peg_offset_levels,
+            event.reason if event.kind == OrderEventKind.ORDER_EXPIRED else 0,
         )
 
 
@@ -91,6 +94,7 @@ class Fill(NamedTuple):
     fee_is_base: int
     ts_ns: int
     seq: int
+    order_list_id: int  # 0: in none.
 
     @classmethod
     def from_event(cls, event: OrderEvent) -> "Fill":
@@ -111,6 +115,7 @@ class Fill(NamedTuple):
             event.fee_is_base,
             event.ts_ns,
             event.seq,
+            event.order_list_id,
         )
 
 

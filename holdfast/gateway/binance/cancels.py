@@ -223,13 +223,17 @@ class Cancels:
 
 
 def target_of(
-    values: Values, order_id: str, client_id: str, refusal: Error = errors.CANCEL_REJECTED
+    values: Values,
+    order_id: str,
+    client_id: str,
+    refusal: Error = errors.CANCEL_REJECTED,
+    unknown: str = errors.UNKNOWN_ORDER,
 ) -> tuple[int, bytes]:
-    """The order that is meant, by its id, its client id, or both."""
+    """The order or list that is meant, by its id, its client id, or both."""
     if order_id not in values and client_id not in values:
         raise ApiError(errors.EITHER_PARAMETER, order_id, client_id)
     if values.get(order_id) == 0:
-        raise ApiError(refusal, errors.UNKNOWN_ORDER)  # 0 means "none" in a command.
+        raise ApiError(refusal, unknown)  # 0 means "none" in a command.
     return values.get(order_id, 0), values.get(client_id, "").encode()
 
 

@@ -53,6 +53,7 @@ REJECT_REASONS: dict[int, str] = {
     RejectReason.INSUFFICIENT_BALANCE: "INSUFFICIENT_BALANCES",
     RejectReason.WOULD_TAKE: "WOULD_MATCH_IMMEDIATELY",
     RejectReason.WOULD_TRIGGER: "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY",
+    RejectReason.OCO_PRICES: "OCO_BAD_PRICES",
 }
 NOT_WORKING = -1  # The working time of an order that waits for its stop price.
 
@@ -60,6 +61,11 @@ NOT_WORKING = -1  # The working time of an order that waits for its stop price.
 def rate(ppm: int) -> str:
     """A fee rate in millionths as a decimal: 1000 is "0.00100000"."""
     return format_decimal(ppm * (10**8 // PPM))
+
+
+def list_id(order: Order | OrderEvent | Fill) -> int:
+    """The list that the order is part of."""
+    return order.order_list_id or NO_ORDER_LIST
 
 
 def ordered_qty(instrument: Instrument, order: Order | OrderEvent) -> str:
@@ -96,12 +102,22 @@ def is_prevention(event: OrderEvent) -> bool:
 
 
 def expiry_reason(order: Order | OrderEvent) -> str:
-    """Why an order of status EXPIRED did: its type and time in force say it."""
+    """Why an order of status EXPIRED did: where nothing else ended it, its time in force says it."""
+    reason = order.reason if isinstance(order, OrderEvent) else order.expiry_reason
+    if reason in _EXPIRY_REASONS:
+        return _EXPIRY_REASONS[reason]
     if order.time_in_force == TimeInForce.IOC:
         return "UNFILLED_IOC_QUANTITY_EXPIRED"
     if order.time_in_force == TimeInForce.FOK:
         return "UNFILLED_FOK_ORDER_EXPIRED"
     return "INSUFFICIENT_LIQUIDITY"
+
+
+_EXPIRY_REASONS: dict[int, str] = {
+    ExpiryReason.OTHER_LEG: "OCO_TRIGGER",
+    ExpiryReason.WORKING_ORDER_ENDED: "OTO_PHASE_ONE_EXPIRED",
+    ExpiryReason.PLACING_REFUSED: "REJECTED",
+}
 
 
 # Replies to orders.
@@ -121,7 +137,7 @@ def order_placed(
     shown: Shown = {
         "symbol": instrument.symbol,
         "orderId": last.order_id,
-        "orderListId": NO_ORDER_LIST,
+        "orderListId": list_id(last),
         "clientOrderId": last.client_id.decode(),
         "transactTime": transact_time,
     }
@@ -183,7 +199,7 @@ def order_canceled(instrument: Instrument, event: OrderEvent, cancel_id: str, un
         "symbol": instrument.symbol,
         "origClientOrderId": event.client_id.decode(),
         "orderId": event.order_id,
-        "orderListId": NO_ORDER_LIST,
+        "orderListId": list_id(event),
         "clientOrderId": cancel_id,
         "transactTime": event.ts_ns // unit_ns,
         "price": instrument.format_price(event.price_ticks),
@@ -209,7 +225,7 @@ def order_amended(instrument: Instrument, event: OrderEvent, client_id: str, uni
         "amendedOrder": {
             "symbol": instrument.symbol,
             "orderId": event.order_id,
-            "orderListId": NO_ORDER_LIST,
+            "orderListId": list_id(event),
             "origClientOrderId": event.client_id.decode(),
             "clientOrderId": client_id,
             "price": instrument.format_price(event.price_ticks),
@@ -238,7 +254,7 @@ def order_shown(instrument: Instrument, order: Order, unit_ns: int, prevented_ma
     shown: Shown = {
         "symbol": instrument.symbol,
         "orderId": order.order_id,
-        "orderListId": NO_ORDER_LIST,
+        "orderListId": list_id(order),
         "clientOrderId": order.client_id,
         "price": instrument.format_price(order.price_ticks),
         "origQty": ordered_qty(instrument, order),
@@ -268,7 +284,7 @@ def fill_shown(instrument: Instrument, fill: Fill, unit_ns: int) -> Shown:
         "symbol": instrument.symbol,
         "id": fill.trade_id,
         "orderId": fill.order_id,
-        "orderListId": NO_ORDER_LIST,
+        "orderListId": list_id(fill),
         "price": instrument.format_price(fill.price_ticks),
         "qty": instrument.format_qty(fill.lots),
         "quoteQty": instrument.quote.format(fill.quote_units),
@@ -367,7 +383,7 @@ def execution_report(instrument: Instrument, event: OrderEvent, new_id: str, uni
         "p": instrument.format_price(event.price_ticks),
         "P": instrument.format_price(event.stop_price_ticks),
         "F": ZERO,
-        "g": NO_ORDER_LIST,
+        "g": list_id(event),
         "C": client_id if has_new_id else "",
         "x": "TRADE_PREVENTION" if is_prevented else _EXECUTION_TYPES[event.kind],
         "X": STATUSES[event.status],

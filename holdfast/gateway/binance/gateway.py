@@ -16,6 +16,8 @@ from holdfast.gateway.binance.endpoints import Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError
 from holdfast.gateway.binance.general import General
 from holdfast.gateway.binance.lane.lane import Lane, Soon
+from holdfast.gateway.binance.order_lists.placing import OrderLists
+from holdfast.gateway.binance.order_lists.queries import ListHistory, ListQueries
 from holdfast.gateway.binance.orders import Orders, RequestNumbers
 from holdfast.gateway.binance.parameters import AnyParameters
 from holdfast.gateway.binance.pending import CallLater, Pending
@@ -26,7 +28,7 @@ from holdfast.gateway.binance.user_stream import AppliedBatch, UserStreams
 from holdfast.gateway.server.messages import Request, Response
 from holdfast.gateway.server.routes import Routes
 from holdfast.instruments import Reference
-from holdfast.views import Account, Balance, Order
+from holdfast.views import Account, Balance, Order, OrderList
 
 # (method, path) → WebSocket API method.
 REST_ROUTES = {
@@ -43,6 +45,16 @@ REST_ROUTES = {
     ("GET", "/api/v3/openOrders"): "openOrders.status",
     ("DELETE", "/api/v3/openOrders"): "openOrders.cancelAll",
     ("GET", "/api/v3/allOrders"): "allOrders",
+    ("POST", "/api/v3/order/oco"): "orderList.place",
+    ("POST", "/api/v3/orderList/oco"): "orderList.place.oco",
+    ("POST", "/api/v3/orderList/oto"): "orderList.place.oto",
+    ("POST", "/api/v3/orderList/otoco"): "orderList.place.otoco",
+    ("POST", "/api/v3/orderList/opo"): "orderList.place.opo",
+    ("POST", "/api/v3/orderList/opoco"): "orderList.place.opoco",
+    ("DELETE", "/api/v3/orderList"): "orderList.cancel",
+    ("GET", "/api/v3/orderList"): "orderList.status",
+    ("GET", "/api/v3/openOrderList"): "openOrderLists.status",
+    ("GET", "/api/v3/allOrderList"): "allOrderLists",
     ("GET", "/api/v3/myPreventedMatches"): "myPreventedMatches",
     ("GET", "/api/v3/myTrades"): "myTrades",
     ("GET", "/api/v3/account"): "account.status",
@@ -52,16 +64,6 @@ REST_ROUTES = {
 
 # What Binance has and this venue has not: answered as such, rather than as a path that nobody knows.
 REST_UNSUPPORTED = (
-    ("POST", "/api/v3/order/oco"),
-    ("POST", "/api/v3/orderList/oco"),
-    ("POST", "/api/v3/orderList/oto"),
-    ("POST", "/api/v3/orderList/otoco"),
-    ("POST", "/api/v3/orderList/opo"),
-    ("POST", "/api/v3/orderList/opoco"),
-    ("GET", "/api/v3/orderList"),
-    ("DELETE", "/api/v3/orderList"),
-    ("GET", "/api/v3/allOrderList"),
-    ("GET", "/api/v3/openOrderList"),
     ("POST", "/api/v3/sor/order"),
     ("POST", "/api/v3/sor/order/test"),
     ("GET", "/api/v3/myAllocations"),
@@ -70,6 +72,10 @@ REST_UNSUPPORTED = (
 
 
 _TRADE = int(OrderEventKind.TRADE)
+
+
+class KeptHistory(History, ListHistory, Protocol):
+    """Everything that is kept of orders."""
 
 
 class Venue(Protocol):
@@ -82,7 +88,7 @@ class Venue(Protocol):
     @property
     def directory(self) -> KeyTable: ...
     @property
-    def history(self) -> History: ...
+    def history(self) -> KeptHistory: ...
     @property
     def accepting(self) -> bool: ...
     @property
@@ -94,6 +100,8 @@ class Venue(Protocol):
     def balances(self, account_id: int) -> list[Balance]: ...
     def open_orders(self, account_id: int, instrument_id: int = 0) -> list[Order]: ...
     def order(self, account_id: int, instrument_id: int, order_id: int = 0, client_id: str = "") -> Order | None: ...
+    def open_order_lists(self, account_id: int) -> list[OrderList]: ...
+    def order_list(self, account_id: int, order_list_id: int = 0, client_id: str = "") -> OrderList | None: ...
     def is_pending(self, account_id: int, client_id: str) -> bool: ...
 
 
@@ -116,7 +124,9 @@ class BinanceGateway:
             **Orders(venue, self.pending, self.rate_limits, numbers).endpoints(),
             **Cancels(venue, self.pending, self.rate_limits, numbers).endpoints(),
             **Amendments(venue, self.pending, numbers).endpoints(),
+            **OrderLists(venue, self.pending, self.rate_limits, numbers).endpoints(),
             **Queries(venue, self.rate_limits).endpoints(),
+            **ListQueries(venue).endpoints(),
         }
         self.rest = RestAdapter(venue.directory, self.rate_limits)
         self.user_streams = UserStreams(lambda: venue.reference, self.pending.cancel_id)

@@ -216,9 +216,9 @@ def instrument_shown(instrument: Instrument) -> dict[str, Any]:
         **precision,
         "orderTypes": order_types,
         "icebergAllowed": False,
-        "ocoAllowed": False,
-        "otoAllowed": False,
-        "opoAllowed": False,
+        "ocoAllowed": True,
+        "otoAllowed": True,
+        "opoAllowed": True,
         "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": False,
         "cancelReplaceAllowed": True,
@@ -284,6 +284,8 @@ def filters(instrument: Instrument) -> list[dict[str, Any]]:
         )
     if get(P.ALGO_ORDERS_MAX, 0):
         shown.append({"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": get(P.ALGO_ORDERS_MAX, 0)})
+    if get(P.ORDER_LISTS_MAX, 0):
+        shown.append({"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": get(P.ORDER_LISTS_MAX, 0)})
     if get(P.POSITION_MAX, 0):
         shown.append({"filterType": "MAX_POSITION", "maxPosition": instrument.base.format(get(P.POSITION_MAX, 0))})
     return shown
