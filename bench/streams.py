@@ -33,6 +33,7 @@ from holdfast.events import (
     balance_event_dtype,
     book_event_dtype,
     control_event_dtype,
+    list_event_dtype,
     order_event_dtype,
 )
 from holdfast.gateway.binance.market_install import install_market
@@ -56,7 +57,7 @@ PATH = "/ws/btcusdt@depth@100ms?timeUnit=MICROSECOND"
 
 _BASE, _QUOTE = Asset(1, "BTC", 8), Asset(2, "USDT", 8)
 MARKET = Instrument(1, "BTCUSDT", _BASE, _QUOTE, 1_000_000, 1_000, 10, TradingMode.TRADING, {})
-_DTYPES = (order_event_dtype, balance_event_dtype, book_event_dtype, control_event_dtype)
+_DTYPES = (order_event_dtype, balance_event_dtype, book_event_dtype, control_event_dtype, list_event_dtype)
 _NOTHING = Events(*(np.zeros(0, dtype) for dtype in _DTYPES))
 
 

@@ -16,6 +16,9 @@ class CommandKind(IntEnum):
     CANCEL_ALL = 3  # All open orders of an account, in one instrument or (instrument_id 0) in all.
     REPLACE_ORDER = 4  # Cancel one order and place another, as one step. CommandFlag says what if the cancel fails.
     AMEND_ORDER = 5  # Make an open order smaller; it keeps its place in the queue.
+    PLACE_ORDER_LIST = 6  # The last of a group: the orders whose records came before it, as one.
+    ORDER_LIST_LEG = 7  # One order of the list that comes with this group's last record.
+    CANCEL_ORDER_LIST = 8
 
     DEPOSIT = 32
     REQUEST_WITHDRAWAL = 33
@@ -93,6 +96,42 @@ class PegPriceType(IntEnum):
     MARKET = 2
 
 
+class OrderListKind(IntEnum):
+    """How the orders of a list depend on each other. The legs come in the order that is named here."""
+
+    NONE = 0
+    OCO = 1  # Above and below: what happens to one ends the other.
+    OTO = 2  # Working and pending: the pending order is placed when the working one is filled.
+    OTOCO = 3  # Working, pending above, pending below: the pending ones are a pair as in OCO.
+    OPO = 4  # As OTO; the pending order sells what the working one bought.
+    OPOCO = 5  # As OTOCO, likewise.
+
+
+class ContingencyType(IntEnum):
+    """Of a list as Binance names it: OCO, or all others."""
+
+    NONE = 0
+    OCO = 1
+    OTO = 2
+
+
+class ListStatusType(IntEnum):
+    """What an event says of a list."""
+
+    NONE = 0
+    RESPONSE = 1  # Placing or canceling it was refused.
+    EXEC_STARTED = 2  # It was placed, or its pending orders were.
+    UPDATED = 3  # An order of it has another client id.
+    ALL_DONE = 4  # All its orders have ended.
+
+
+class ListOrderStatus(IntEnum):
+    NONE = 0
+    EXECUTING = 1
+    ALL_DONE = 2
+    REJECT = 3
+
+
 class CancelRestriction(IntEnum):
     NONE = 0
     ONLY_NEW = 1
@@ -108,6 +147,7 @@ class OrderStatus(IntEnum):
     REJECTED = 5
     EXPIRED = 6
     EXPIRED_IN_MATCH = 7  # By self-trade prevention.
+    PENDING_NEW = 8  # Of a list: not placed before the list's working order is filled.
 
 
 class TradingMode(IntEnum):
@@ -173,6 +213,7 @@ class InstrumentParameter(IntEnum):
     TAKER_FEE_PPM = 18
     ORDER_AMENDS_MAX = 19  # How often one order may be amended; 0: as often as `config.ORDER_AMENDS_MAX` says.
     ALGO_ORDERS_MAX = 20  # Orders of an account that wait for their stop price; 0: no bound of their own.
+    ORDER_LISTS_MAX = 27  # Open order lists of an account; 0: no bound of their own.
 
 
 class Limit(IntEnum):
@@ -186,6 +227,7 @@ class Limit(IntEnum):
     OPERATOR_KEYS_MAX = 5  # Idempotency keys of operators' commands; kept for good.
     BALANCES_MAX = 6
     ACCOUNTS_MAX = 7
+    ORDER_LISTS_MAX = 8  # Open order lists of the venue.
 
 
 class KeyPermission(IntEnum):
@@ -227,6 +269,13 @@ class RejectReason(IntEnum):
     AMEND_CHANGES_NOTHING = 21
     AMEND_INCREASES = 22
     AMEND_LEAVES_NOTHING = 23  # No more than what has traded or was prevented.
+    # Order lists.
+    OCO_PRICES = 24  # The prices of a pair do not lie on both sides of the last price.
+    LIST_LEGS = 25  # The orders do not make such a list: their types, sides or quantities.
+    ORDER_LIST_UNKNOWN = 26
+    DUPLICATE_LIST_CLIENT_ID = 27  # The event names the first list: `order_list_id` (0: refused).
+    OTHER_LEG_REFUSED = 28  # Another order of the same list was, so none was placed.
+    AMEND_PENDING_OPO = 29  # What it will sell is not known yet.
     # Filters, one each.
     PRICE_FILTER = 32
     LOT_SIZE = 33
@@ -237,6 +286,7 @@ class RejectReason(IntEnum):
     MAX_POSITION = 38
     MAX_NUM_ALGO_ORDERS = 39
     MAX_NUM_ORDER_AMENDS = 40
+    MAX_NUM_ORDER_LISTS = 44
     # Funds and the book.
     INSUFFICIENT_BALANCE = 48
     WOULD_TAKE = 49  # A LIMIT_MAKER that would trade at once.
@@ -251,6 +301,7 @@ class RejectReason(IntEnum):
     ASSETS_FULL = 69
     INSTRUMENTS_FULL = 70
     CLIENT_IDS_FULL = 71
+    ORDER_LISTS_FULL = 72
     # Operators' commands.
     ASSET_UNKNOWN = 80
     AMOUNT_INVALID = 81
@@ -275,3 +326,6 @@ class ExpiryReason(IntEnum):
     SELF_TRADE = 4
     FUNDS_EXHAUSTED = 5  # An order without a limit whose account cannot pay for another lot.
     PAGES_FULL = 6  # A stop order came to work when its price had no room on the book any more.
+    OTHER_LEG = 7  # The other order of its OCO pair traded, began to work or ended.
+    WORKING_ORDER_ENDED = 8  # The pending orders of a list whose working order ended without being filled.
+    PLACING_REFUSED = 15  # A pending order could not be placed; the event of its list has the RejectReason.

@@ -35,6 +35,8 @@ A record's bytes, little-endian. Offsets never change.
 
 What the generic fields carry for the kinds that are not orders:
 
+    PLACE_ORDER_LIST          client_id = the list's own, qty_lots = OrderListKind; see `encode_order_list`
+    CANCEL_ORDER_LIST         order_id = order list id, target_client_id = the list's own; as with orders
     DEPOSIT                   account_id, instrument_id = asset, qty_lots = amount, client_id = reference
     REQUEST_WITHDRAWAL        the same; makes a withdrawal id
     APPROVE_, SEND_, REFUSE_WITHDRAWAL   order_id = withdrawal id
@@ -59,6 +61,7 @@ What the generic fields carry for the kinds that are not orders:
 """
 
 import struct
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -155,6 +158,17 @@ _record = struct.Struct("<6q6b3h3i4q36s36s2q")
 assert _record.size == COMMAND_BYTES
 
 
+_OF_A_GROUP = (
+    "received_ts_ns",
+    "deadline_ts_ns",
+    "request_number",
+    "gateway_id",
+    "account_id",
+    "key_id",
+    "instrument_id",
+)
+
+
 def encode(command: Command) -> bytes:
     """The record of one command, 192 bytes. Raises `struct.error` when a field does not fit its place."""
     assert len(command.client_id) <= CLIENT_ID_BYTES
@@ -172,6 +186,17 @@ def encode_with_payload(command: Command, payload: bytes) -> bytes:
         head = encode(Command(kind=127, flags=more, request_number=len(piece)))
         records.append(head[:PAYLOAD_OFFSET] + piece.ljust(PAYLOAD_BYTES, b"\0"))
     return b"".join(records)
+
+
+def encode_order_list(order_list: Command, legs: Sequence[Command]) -> bytes:
+    """A PLACE_ORDER_LIST and its orders as one atomic group: 192 x (n + 1) bytes, the list's record last.
+
+    `legs` are filled as for PLACE_ORDER, in the order that `OrderListKind` names. Account, key, instrument, deadline,
+    gateway, request and time of receipt are the list's. The outcome of all is that of the list's record.
+    """
+    common = {field: getattr(order_list, field) for field in _OF_A_GROUP}
+    pieces = [leg._replace(**common, kind=7, flags=leg.flags | 2) for leg in legs]
+    return b"".join(map(encode, [*pieces, order_list._replace(kind=6)]))
 
 
 def payload_piece(record: bytes) -> bytes:

@@ -28,6 +28,7 @@ BALANCES_MAX = 8_000_000
 PAGES_MAX = 65_536
 CLIENT_IDS_MAX = 16_000_000
 CLIENT_ID_HORIZON_NS = 24 * 3600 * 10**9
+ORDER_LISTS_MAX = 1_000_000
 ORDER_AMENDS_MAX = 100  # Of one order, whatever its instrument allows: each may leave a client id to remember.
 OPERATOR_KEYS_MAX = 16_000_000
 

@@ -1,4 +1,4 @@
-"""Events: what happened, as fixed-width records in four families.
+"""Events: what happened, as fixed-width records in five families.
 
 journal → engine → EVENTS → gateway, market data, accounts
 
@@ -10,9 +10,10 @@ family is an array of its own; (`seq`, `index`) orders the events of all familie
     balance   the balance of one (account, asset) afterwards; at most one per pair and step
     book      the open quantity of one price level afterwards, with the book's update id
     control   the outcome of operators' and directory commands, modes, the end of a mass cancel
+    list      what happened to one order list; names all its orders
 
-`account_event` is a number per account, contiguous from 1 over the order and balance events of that account, so that a
-private stream can say "from here".
+`account_event` is a number per account, contiguous from 1 over the order, balance and list events of that account, so
+that a private stream can say "from here".
 """
 
 from typing import NamedTuple
@@ -124,6 +125,58 @@ control_event_dtype = np.dtype(
     ]
 )
 
+_list_event_fields_before_ids = [
+    ("seq", np.int64),
+    ("ts_ns", np.int64),
+    ("index", np.int32),
+    ("contingency", np.int8),  # ContingencyType
+    ("list_status_type", np.int8),  # ListStatusType
+    ("list_order_status", np.int8),  # ListOrderStatus
+    ("reason", np.int8),  # RejectReason: of what was refused, or why pending orders could not be placed
+    ("account_event", np.int64),
+    ("order_list_id", np.int64),  # 0 where placing was refused, unless it names the first of a duplicate
+    ("order_id_1", np.int64),  # Of the orders, as `OrderListKind` lists them; 0: refused, or there is none
+    ("order_id_2", np.int64),
+    ("order_id_3", np.int64),
+    ("created_ts_ns", np.int64),
+]
+
+# A client id of 36 bytes and a small number, so that the next id begins at a whole word.
+list_event_dtype = np.dtype(
+    [
+        *_list_event_fields_before_ids,
+        ("client_id", f"S{CLIENT_ID_BYTES}"),  # The list's own
+        ("account_id", np.int32),
+        ("client_id_1", f"S{CLIENT_ID_BYTES}"),  # Of the orders, as they have them now
+        ("instrument_id", np.int32),
+        ("client_id_2", f"S{CLIENT_ID_BYTES}"),
+        ("leg_count", np.int32),
+        ("client_id_3", f"S{CLIENT_ID_BYTES}"),
+        ("key_id", np.int32),  # That placed the list
+    ]
+)
+
+# The same bytes with the ids as whole words, as kernels copy them.
+list_event_words_dtype = np.dtype(
+    [
+        *_list_event_fields_before_ids,
+        *[(f"client_id_{i}", np.int64) for i in range(4)],
+        ("client_id_4", np.int32),
+        ("account_id", np.int32),
+        *[(f"leg_1_client_id_{i}", np.int64) for i in range(4)],
+        ("leg_1_client_id_4", np.int32),
+        ("instrument_id", np.int32),
+        *[(f"leg_2_client_id_{i}", np.int64) for i in range(4)],
+        ("leg_2_client_id_4", np.int32),
+        ("leg_count", np.int32),
+        *[(f"leg_3_client_id_{i}", np.int64) for i in range(4)],
+        ("leg_3_client_id_4", np.int32),
+        ("key_id", np.int32),
+    ]
+)
+
+assert list_event_dtype.itemsize == list_event_words_dtype.itemsize
+assert list_event_dtype.itemsize % 8 == 0
 assert order_event_dtype.itemsize == order_event_words_dtype.itemsize
 assert order_event_dtype.itemsize % 8 == 0
 assert balance_event_dtype.itemsize % 8 == 0
@@ -224,10 +277,37 @@ class ControlEvent(NamedTuple):
     first_seq: int
 
 
+class OrderListEvent(NamedTuple):
+    """One row of `list_event_dtype`."""
+
+    seq: int
+    ts_ns: int
+    index: int  # type: ignore[assignment]  # It hides tuple.index, which nobody needs here.
+    contingency: int
+    list_status_type: int
+    list_order_status: int
+    reason: int
+    account_event: int
+    order_list_id: int
+    order_id_1: int
+    order_id_2: int
+    order_id_3: int
+    created_ts_ns: int
+    client_id: bytes
+    account_id: int
+    client_id_1: bytes
+    instrument_id: int
+    client_id_2: bytes
+    leg_count: int
+    client_id_3: bytes
+    key_id: int
+
+
 assert OrderEvent._fields == order_event_dtype.names
 assert BalanceEvent._fields == balance_event_dtype.names
 assert BookEvent._fields == book_event_dtype.names
 assert ControlEvent._fields == control_event_dtype.names
+assert OrderListEvent._fields == list_event_dtype.names
 
 
 class Events(NamedTuple):
@@ -237,3 +317,4 @@ class Events(NamedTuple):
     balances: np.ndarray  # balance_event_dtype
     book: np.ndarray  # book_event_dtype
     controls: np.ndarray  # control_event_dtype
+    lists: np.ndarray  # list_event_dtype

@@ -29,13 +29,14 @@ from holdfast.commands import COMMAND_BYTES, Command, payload_piece
 from holdfast.config import CLIENT_ID_BYTES
 from holdfast.directory.directory import Directory
 from holdfast.engine.engine import Engine
-from holdfast.events import ControlEvent, Events, OrderEvent
+from holdfast.events import ControlEvent, Events, OrderEvent, OrderListEvent
 from holdfast.instruments import Reference
 from holdfast.journal.interface import Committed, Journal
 
 log = structlog.get_logger()
 
-_ACCOUNT_ID_OFFSET = 60  # Of a command's record.
+_KIND_OFFSET = 48  # Of a command's record.
+_ACCOUNT_ID_OFFSET = 60
 _CLIENT_ID_OFFSET = 104
 
 
@@ -49,6 +50,7 @@ class Outcome(NamedTuple):
     seq: int
     orders: list[OrderEvent]
     controls: list[ControlEvent]
+    lists: list[OrderListEvent]
 
 
 class Applied:
@@ -68,7 +70,8 @@ class Applied:
         """What the command `seq` of this run led to."""
         orders = [OrderEvent._make(row) for row in _of_seq(self.events.orders, seq)]
         controls = [ControlEvent._make(row) for row in _of_seq(self.events.controls, seq)]
-        return Outcome(seq, orders, controls)
+        lists = [OrderListEvent._make(row) for row in _of_seq(self.events.lists, seq)]
+        return Outcome(seq, orders, controls, lists)
 
 
 def _of_seq(rows: np.ndarray, seq: int) -> list[tuple]:  # type: ignore[type-arg]
@@ -162,12 +165,14 @@ class Replica:
     def submit(self, records: bytes, done: Callable[[Outcome], None] | None = None) -> int:
         """Append one atomic group (192 x n bytes) and return the seq of its first record.
 
-        `done` is called when the group is durable, applied, and seen by every reader. Raises JournalUnavailableError at
-        once, with the reason for people, when the journal cannot take it; then nothing was or will be done.
+        `done` is called when the group is durable, applied, and seen by every reader. It gets the outcome of that
+        record, or of an order list's last one. Raises JournalUnavailableError at once, with the reason for people, when
+        the journal cannot take it; then nothing was or will be done.
         """
         if done is None:
             return self.submit_run(records, None)
-        return self.submit_run(records, lambda applied, seq: done(applied.outcome(seq)))
+        decides = len(records) // COMMAND_BYTES - 1 if records[_KIND_OFFSET] == CommandKind.ORDER_LIST_LEG else 0
+        return self.submit_run(records, lambda applied, seq: done(applied.outcome(seq + decides)))
 
     def submit_run(self, records: bytes, done: Callable[[Applied, int], None] | None) -> int:
         """The same for commands that have nothing to do with each other: `done(applied, first_seq)` finds them all in
@@ -282,9 +287,9 @@ class Replica:
             return None
         return found
 
-    def open_order_lists(self, account_id: int) -> list[views.OrderList]:
-        """Oldest first."""
-        return self.engine.order_lists(account_id)
+    def order_lists(self, account_id: int, instrument_id: int = 0) -> list[views.OrderList]:
+        """The open ones, oldest first; instrument 0 means all."""
+        return self.engine.order_lists(account_id, instrument_id)
 
     def order_list(self, account_id: int, order_list_id: int = 0, client_id: str = "") -> views.OrderList | None:
         """One order list by either id: open ones first, then the history with what is not yet written."""

@@ -6,7 +6,7 @@ Gateways format these; nothing here knows where they came from.
 from typing import NamedTuple
 
 from holdfast.codes import OrderEventKind
-from holdfast.events import OrderEvent
+from holdfast.events import OrderEvent, OrderListEvent
 
 
 class Order(NamedTuple):
@@ -73,6 +73,51 @@ class Order(NamedTuple):
             event.peg_price_type,
             event.peg_offset_levels,
             event.reason if event.kind == OrderEventKind.ORDER_EXPIRED else 0,
+        )
+
+
+class OrderList(NamedTuple):
+    """An order list as it stands, with its orders as `OrderListKind` lists them; what is not there is 0 and empty."""
+
+    order_list_id: int
+    client_id: str
+    account_id: int
+    instrument_id: int
+    contingency: int  # ContingencyType
+    list_status_type: int  # ListStatusType
+    list_order_status: int  # ListOrderStatus
+    leg_count: int
+    order_id_1: int
+    order_id_2: int
+    order_id_3: int
+    client_id_1: str
+    client_id_2: str
+    client_id_3: str
+    created_ts_ns: int
+    updated_ts_ns: int
+    updated_seq: int
+
+    @classmethod
+    def from_event(cls, event: OrderListEvent) -> "OrderList":
+        """The list as the event left it."""
+        return cls(
+            event.order_list_id,
+            event.client_id.decode("ascii"),
+            event.account_id,
+            event.instrument_id,
+            event.contingency,
+            event.list_status_type,
+            event.list_order_status,
+            event.leg_count,
+            event.order_id_1,
+            event.order_id_2,
+            event.order_id_3,
+            event.client_id_1.decode("ascii"),
+            event.client_id_2.decode("ascii"),
+            event.client_id_3.decode("ascii"),
+            event.created_ts_ns,
+            event.ts_ns,
+            event.seq,
         )
 
 

@@ -54,6 +54,7 @@ ORDER_EVENTS_SPARE = STEP_ORDER_EVENTS_MAX + 8
 BALANCE_EVENTS_SPARE = 2 * STEP_ORDER_EVENTS_MAX + 16
 BOOK_EVENTS_SPARE = STEP_ORDER_EVENTS_MAX + 8
 CONTROL_EVENTS_SPARE = 8
+LIST_EVENTS_SPARE = STEP_ORDER_EVENTS_MAX + 8
 
 # What one command may need of a pool at most: rows, except of the hashes.
 ROWS_SPARE = 4
@@ -147,6 +148,7 @@ def is_room_for_events(state):
         and head["balances"] + BALANCE_EVENTS_SPARE <= len(state.out.balance_events)
         and head["book"] + BOOK_EVENTS_SPARE <= len(state.out.book_events)
         and head["controls"] + CONTROL_EVENTS_SPARE <= len(state.out.control_events)
+        and head["lists"] + LIST_EVENTS_SPARE <= len(state.out.list_events)
     )
 
 
@@ -168,6 +170,9 @@ def spare_commands(handle):
     rows = min(rows, len(state.operator_keys) - 1 - venue["operator_key_count"])
     rows = min(rows, len(state.operator_key_slots) // 2 - venue["operator_key_count"])
     rows = min(rows, len(state.withdrawals) - 1 - venue["withdrawal_count"])
+    list_count = state.list_head[0]["open_list_count"]
+    rows = min(rows, len(state.order_lists) - 1 - list_count)
+    rows = min(rows, len(state.order_list_slots) // 2 - list_count)
     return max(rows, 0) // ROWS_SPARE
 
 

@@ -13,6 +13,7 @@ Every function takes the book (`BOOK.views(handle)` in a kernel, `memory.views` 
 
     side_row(instrument_id, side) -> side_row                  (no book) nothing to set up
     trigger_side(instrument_id, is_rise) -> side_row           (no book) where orders wait for a price
+    pending_side(instrument_id) -> side_row                    (no book) where orders wait for another to be filled
     best_level(book, side_row) -> level or NIL
     next_level(book, level) -> the level one step worse, or NIL
     find_level(book, side_row, key) -> level or NIL
@@ -23,7 +24,7 @@ Every function takes the book (`BOOK.views(handle)` in a kernel, `memory.views` 
     remove_order(book, row)                                    unlinks it, forgets its id, frees row, level and pages
     pages_needed(book, side_row, price_ticks) -> 0, 1 or 2
     can_rest(book, side_row, price_ticks) -> whether pages_max allows it
-    has_room(book) -> whether one more append_order fits without growing
+    has_room(book) -> whether what one step may append fits without growing
     read_depth(book, side_row, prices, lots, levels_max) -> count; fills two int64 arrays, best first
 
 Fields are read directly: book.levels[level]["lots"], ["order_count"], ["first"], ["last"];
@@ -37,6 +38,7 @@ In Python, between kernel calls:
     rebuild_index(memory)              after loading: `order_index` is derived from the orders and need not be saved
     used_rows(memory, instruments)     how many rows of each array matter, for snapshots; the rest is zero
     trigger_rows(memory, instruments)  and those of the ladders where orders wait for a price
+    pending_rows(memory, instruments)  or for another order
 
 Invariants: an order's level is of its side; a level has an order; a level's lots and count are its orders';
 `best_level` is the one with the lowest key; the ids in `order_index` are exactly those of the orders. A free row is
@@ -82,6 +84,8 @@ __all__ = [
     "level_price",
     "next_level",
     "pages_needed",
+    "pending_rows",
+    "pending_side",
     "price_key",
     "read_depth",
     "rebuild_index",
@@ -96,7 +100,7 @@ __all__ = [
 
 order_dtype = np.dtype(  # 32 bytes: what matching and canceling touch, two orders to a cache line.
     [
-        ("leaves_lots", np.int64),  # Quantity still open; 0 only while a row is free.
+        ("leaves_lots", np.int64),  # Quantity still open; 0 of a free row, and of what will sell what is to be bought.
         ("order_id", np.int64),
         ("next", row_type),  # The next younger order of the level, or NIL; of a free row: the next free one.
         ("prev", row_type),
@@ -142,7 +146,10 @@ book_head_dtype = np.dtype(
 
 SIDES_PER_INSTRUMENT = 2
 TRIGGER_SIDES_BEGIN = (INSTRUMENTS_MAX + 1) * SIDES_PER_INSTRUMENT  # Behind the sides of all instruments.
-SIDES = 2 * TRIGGER_SIDES_BEGIN
+PENDING_SIDES_BEGIN = 2 * TRIGGER_SIDES_BEGIN  # And behind those, one for each.
+SIDES = PENDING_SIDES_BEGIN + INSTRUMENTS_MAX + 1
+PENDING_TICKS = 1
+ORDERS_PER_STEP = 3  # That may come to rest: those of an order list.
 
 
 class Book(NamedTuple):
@@ -150,7 +157,7 @@ class Book(NamedTuple):
 
     orders: np.ndarray  # order_dtype
     levels: np.ndarray  # level_dtype
-    sides: np.ndarray  # side_dtype, two for each instrument, and behind those of all of them two more for each
+    sides: np.ndarray  # side_dtype, two for each instrument; behind those of all of them two more, and one more
     side_tops: np.ndarray  # row_type[sides * TOPS_PER_SIDE], directory pages
     pages: np.ndarray  # page_dtype
     page_slots: np.ndarray  # row_type[pages * PAGE_TICKS], leaf pages or levels
@@ -188,6 +195,12 @@ def trigger_side(instrument_id, is_rise):
 
 
 @hot
+def pending_side(instrument_id):
+    """The ladder of what waits for another order to be filled, all at one price: PENDING_TICKS."""
+    return PENDING_SIDES_BEGIN + instrument_id
+
+
+@hot
 def price_key(side_row, price_ticks):
     """The better the price, the lower the key. A taker's limit crosses a level of the opposite side when the level's
     key is not above the limit's key on that side."""
@@ -220,7 +233,7 @@ def level_price(book, level):
 @hot
 def append_order(book, side_row, price_ticks, order_id, account_id, leaves_lots):
     """Rest an order as the youngest at its price; returns its row. Needs `has_room` and `can_rest`."""
-    assert leaves_lots > 0
+    assert leaves_lots >= 0
     key = price_key(side_row, price_ticks)
     level = find_level(book, side_row, key)
     if level == NIL:
@@ -273,14 +286,14 @@ def can_rest(book, side_row, price_ticks):
 
 @hot
 def has_room(book):
-    """Whether one more order fits into the arrays as they are. Decides when to grow, and nothing else."""
+    """Whether a step's orders fit into the arrays as they are. Decides when to grow, and nothing else."""
     head = book.book_head[0]
     pages_spare = len(book.pages) - 1 - head["page_count"]
     return (
-        head["order_count"] + 1 < len(book.orders)
-        and head["level_count"] + 1 < len(book.levels)
-        and (head["order_count"] + 1) * ENTRIES_PER_ORDER <= len(book.order_index)
-        and pages_spare >= min(PAGES_PER_LEVEL, head["pages_max"] - head["page_count"])
+        head["order_count"] + ORDERS_PER_STEP < len(book.orders)
+        and head["level_count"] + ORDERS_PER_STEP < len(book.levels)
+        and (head["order_count"] + ORDERS_PER_STEP) * ENTRIES_PER_ORDER <= len(book.order_index)
+        and pages_spare >= min(ORDERS_PER_STEP * PAGES_PER_LEVEL, head["pages_max"] - head["page_count"])
     )
 
 
@@ -410,15 +423,15 @@ def first_rows(orders: int = 1024, levels: int = 1024, pages: int = 64) -> dict[
 
 
 def grow(memory: Memory) -> None:
-    """Double what has no room for one more order. Between kernel calls only."""
+    """Double what has no room for the orders of one more step. Between kernel calls only."""
     head = memory["book_head"][0]
-    if head["order_count"] + 2 > len(memory["orders"]):
+    if head["order_count"] + 1 + ORDERS_PER_STEP > len(memory["orders"]):
         memory.grow("orders", 2 * len(memory["orders"]))
-    if head["level_count"] + 2 > len(memory["levels"]):
+    if head["level_count"] + 1 + ORDERS_PER_STEP > len(memory["levels"]):
         memory.grow("levels", 2 * len(memory["levels"]))
-    if (head["order_count"] + 1) * ENTRIES_PER_ORDER > len(memory["order_index"]):
+    if (head["order_count"] + ORDERS_PER_STEP) * ENTRIES_PER_ORDER > len(memory["order_index"]):
         rebuild_index(memory)
-    if head["page_count"] + 1 + PAGES_PER_LEVEL > len(memory["pages"]):
+    if head["page_count"] + 1 + ORDERS_PER_STEP * PAGES_PER_LEVEL > len(memory["pages"]):
         _grow_pages(memory, 2 * len(memory["pages"]))
 
 
@@ -428,8 +441,8 @@ def set_pages_max(memory: Memory, pages: int) -> None:
 
 
 def rebuild_index(memory: Memory) -> None:
-    """Enter every open order anew, into an index with room for one order more."""
-    rows = _index_rows(int(memory["book_head"][0]["order_count"]) + 1)
+    """Enter every open order anew, into an index with room for the orders of one step more."""
+    rows = _index_rows(int(memory["book_head"][0]["order_count"]) + ORDERS_PER_STEP)
     memory.grow("order_index", max(rows, len(memory["order_index"])))
     memory["order_index"][:] = 0
     _index_all(memory.handle_of(BOOK))
@@ -437,7 +450,7 @@ def rebuild_index(memory: Memory) -> None:
 
 def used_rows(memory: Memory, instruments: int) -> dict[str, int]:
     """How many rows of each array matter while there are so many instruments, number 0 included; but for
-    `trigger_rows`. Rows behind are zero, and `order_index` is derived: 0 of it."""
+    `trigger_rows` and `pending_rows`. Rows behind are zero, and `order_index` is derived: 0 of it."""
     head = memory["book_head"][0]
     pages = int(head["page_rows"]) + 1
     sides = instruments * SIDES_PER_INSTRUMENT
@@ -460,6 +473,15 @@ def trigger_rows(memory: Memory, instruments: int) -> dict[str, np.ndarray]:
     return {
         "trigger_sides": memory["sides"][begin:end],
         "trigger_side_tops": memory["side_tops"][begin * TOPS_PER_SIDE : end * TOPS_PER_SIDE],
+    }
+
+
+def pending_rows(memory: Memory, instruments: int) -> dict[str, np.ndarray]:
+    """The sides on which orders of so many instruments wait for another: views, under names of their own."""
+    begin, end = PENDING_SIDES_BEGIN, PENDING_SIDES_BEGIN + instruments
+    return {
+        "pending_sides": memory["sides"][begin:end],
+        "pending_side_tops": memory["side_tops"][begin * TOPS_PER_SIDE : end * TOPS_PER_SIDE],
     }
 
 

@@ -19,6 +19,7 @@ from holdfast.codes import (
 from holdfast.engine.acting import begin_acting, end_acting
 from holdfast.engine.book import find_order
 from holdfast.engine.emit import emit_book, emit_order, is_waiting
+from holdfast.engine.ids import is_target_text
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.place import place_in_hand, refuse, take_in_hand
 from holdfast.engine.retire import retire_order
@@ -139,17 +140,6 @@ def target_words(command):
         word_2 >> 32 & _LOW_32_BITS | word_3 << 32,
         word_3 >> 32 & _LOW_32_BITS | word_4 << 32,
         word_4 >> 32,
-    )
-
-
-@hot
-def is_target_text(text, words):
-    return (
-        text["client_id_0"] == words[0]
-        and text["client_id_1"] == words[1]
-        and text["client_id_2"] == words[2]
-        and text["client_id_3"] == words[3]
-        and text["client_id_4"] == words[4]
     )
 
 

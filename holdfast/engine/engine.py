@@ -12,7 +12,7 @@ import numpy as np
 
 from holdfast.codes import Limit
 from holdfast.commands import command_dtype, command_words_dtype
-from holdfast.engine import pools, reads, snapshot
+from holdfast.engine import list_reads, pools, reads, snapshot
 from holdfast.engine.apply import DONE, POOLS_FULL, STOP_REASONS
 from holdfast.engine.apply import apply as apply_kernel
 from holdfast.engine.apply import skip as skip_kernel
@@ -24,7 +24,7 @@ from holdfast.engine.state import RULES_VERSION, SKIPPED_MAX
 from holdfast.engine.widen import HASHED, widen, widen_full
 from holdfast.events import Events
 from holdfast.instruments import Reference
-from holdfast.views import Account, AssetTotals, Balance, Order, Withdrawal
+from holdfast.views import Account, AssetTotals, Balance, Order, OrderList, Withdrawal
 
 
 class Engine:
@@ -56,6 +56,9 @@ class Engine:
         engine.open_orders(1)
         engine.open_order(1)
         engine.open_order_by_client_id(1, "x")
+        engine.order_list(1)
+        engine.order_list_by_client_id(1, "x")
+        engine.order_lists(1)
         widen(engine._memory, HASHED[0])
         cls.from_arrays(engine.arrays())
 
@@ -173,6 +176,18 @@ class Engine:
     def open_orders(self, account_id: int, instrument_id: int = 0) -> list[Order]:
         """Of one instrument or (0) of all, oldest first."""
         return reads.open_orders(self._memory, account_id, instrument_id)
+
+    def order_list(self, order_list_id: int) -> OrderList | None:
+        """An open one."""
+        return list_reads.order_list(self._memory, order_list_id)
+
+    def order_list_by_client_id(self, account_id: int, client_id: str) -> OrderList | None:
+        """An open one, by the id of its own."""
+        return list_reads.order_list_by_client_id(self._memory, account_id, client_id)
+
+    def order_lists(self, account_id: int, instrument_id: int = 0) -> list[OrderList]:
+        """The open ones in one instrument or (0) in all, oldest first."""
+        return list_reads.order_lists(self._memory, account_id, instrument_id)
 
     def account(self, account_id: int) -> Account | None:
         return reads.account(self._memory, account_id)

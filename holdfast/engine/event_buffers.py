@@ -13,7 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.engine.apply import BALANCE_EVENTS_SPARE, BOOK_EVENTS_SPARE, CONTROL_EVENTS_SPARE, ORDER_EVENTS_SPARE
+from holdfast.engine.apply import (
+    BALANCE_EVENTS_SPARE,
+    BOOK_EVENTS_SPARE,
+    CONTROL_EVENTS_SPARE,
+    LIST_EVENTS_SPARE,
+    ORDER_EVENTS_SPARE,
+)
 from holdfast.engine.handle import Memory
 from holdfast.engine.state import OUT
 from holdfast.events import (
@@ -21,10 +27,11 @@ from holdfast.events import (
     balance_event_dtype,
     book_event_dtype,
     control_event_dtype,
+    list_event_dtype,
     order_event_dtype,
 )
 
-ROWS_PER_COMMAND = {"order_events": 2, "balance_events": 3, "book_events": 2, "control_events": 1}
+ROWS_PER_COMMAND = {"order_events": 2, "balance_events": 3, "book_events": 2, "control_events": 1, "list_events": 0}
 BUFFER_ROWS = 8_192
 USED_BUFFERS = 8  # That wait to be used again; so many only where many are held, as in replay.
 
@@ -40,6 +47,7 @@ class EventBuffers:
             _Family(memory, "balance_events", balance_event_dtype, BALANCE_EVENTS_SPARE),
             _Family(memory, "book_events", book_event_dtype, BOOK_EVENTS_SPARE),
             _Family(memory, "control_events", control_event_dtype, CONTROL_EVENTS_SPARE),
+            _Family(memory, "list_events", list_event_dtype, LIST_EVENTS_SPARE),
         ]
 
     def make_room(self, commands: int) -> None:

@@ -54,6 +54,18 @@ def is_same_text(a, b):
 
 
 @hot
+def is_target_text(text, words):
+    """Whether a row holds the 36 bytes that these words are."""
+    return (
+        text["client_id_0"] == words[0]
+        and text["client_id_1"] == words[1]
+        and text["client_id_2"] == words[2]
+        and text["client_id_3"] == words[3]
+        and text["client_id_4"] == words[4]
+    )
+
+
+@hot
 def copy_text(to, source):
     to["client_id_0"] = source["client_id_0"]
     to["client_id_1"] = source["client_id_1"]

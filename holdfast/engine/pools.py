@@ -15,11 +15,14 @@ from holdfast.engine.handle import Memory
 from holdfast.engine.ids import enter_client_id
 from holdfast.engine.jit import entry
 from holdfast.engine.ledger import enter_balance
+from holdfast.engine.list_rows import enter_order_list
 from holdfast.engine.operator_keys import enter_operator_key
 from holdfast.engine.positions import enter_position
 from holdfast.engine.slots import ENTRIES_PER_ROW
 from holdfast.engine.state import (
     BUCKETS_PER_INSTRUMENT,
+    LEG_ROWS,
+    LEGS_MAX,
     PARAMETERS_PER_INSTRUMENT,
     RULES_VERSION,
     SKIPPED_MAX,
@@ -32,14 +35,25 @@ TOUCHED_BYTES = 8 * 2**20  # At once.
 
 
 class Pool(NamedTuple):
-    """An array of rows that commands take; the fields of `venue` say the highest ever in use, and how many are."""
+    """An array of rows that commands take; the fields of a head say the highest ever in use, and how many are."""
 
     name: str
     rows_field: str
     count_field: str
     slots: str  # The hash that finds the rows, or "".
     first_rows: int
+    head: str = "venue"
 
+    def rows(self, memory: Memory) -> int:
+        """The highest row ever in use."""
+        return int(memory[self.head][0][self.rows_field])
+
+    def count(self, memory: Memory) -> int:
+        """How many rows are in use."""
+        return int(memory[self.head][0][self.count_field])
+
+
+ORDER_LISTS = Pool("order_lists", "list_rows", "open_list_count", "order_list_slots", 256, "list_head")
 
 POOLS = (
     Pool("assets", "asset_count", "asset_count", "", 64),
@@ -51,6 +65,7 @@ POOLS = (
     Pool("client_ids", "client_id_rows", "client_id_count", "client_id_slots", 8192),
     Pool("operator_keys", "operator_key_count", "operator_key_count", "operator_key_slots", 1024),
     Pool("withdrawals", "withdrawal_count", "withdrawal_count", "", 256),
+    ORDER_LISTS,
 )
 
 CLIENT_IDS = next(pool for pool in POOLS if pool.name == "client_ids")
@@ -61,6 +76,7 @@ COMPANIONS = (
     ("buckets", "instruments", BUCKETS_PER_INSTRUMENT),
     ("audit_sums", "assets", 1),
     ("details", "orders", 1),
+    ("position_lists", "positions", 1),
 )
 
 
@@ -70,8 +86,9 @@ def new_memory() -> Memory:
     rows |= {pool.slots: _slots_rows(pool.first_rows) for pool in POOLS if pool.slots}
     rows |= book.first_rows()
     rows |= {name: rows[owner] * factor for name, owner, factor in COMPANIONS}
-    rows |= {"order_events": 0, "balance_events": 0, "book_events": 0, "control_events": 0, "out_head": 1}
-    rows |= {"commands": 0, "venue": 1, "taker": 2, "skipped": SKIPPED_MAX + 1, "step": 1}
+    rows |= {f"{family}_events": 0 for family in ("order", "balance", "book", "control", "list")} | {"out_head": 1}
+    rows |= {"commands": 0, "venue": 1, "taker": LEG_ROWS + LEGS_MAX, "skipped": SKIPPED_MAX + 1, "step": 1}
+    rows |= {"list_head": 1, "legs": LEGS_MAX}
     memory = Memory(STATE, **rows)
     venue = memory["venue"][0]
     venue["rules_version"] = RULES_VERSION
@@ -81,16 +98,15 @@ def new_memory() -> Memory:
     venue["operator_keys_max"] = config.OPERATOR_KEYS_MAX
     venue["balances_max"] = config.BALANCES_MAX
     venue["accounts_max"] = config.ACCOUNTS_MAX
+    memory["list_head"][0]["order_lists_max"] = config.ORDER_LISTS_MAX
     book.set_pages_max(memory, config.PAGES_MAX)
     return memory
 
 
 def grow_pools(memory: Memory) -> None:
     """Double whatever stands in the way of one more command, but for the hashes."""
-    venue = memory["venue"][0]
     for pool in POOLS:
-        count = int(venue[pool.count_field])
-        if len(memory[pool.name]) - 1 - count < ROWS_SPARE:
+        if len(memory[pool.name]) - 1 - pool.count(memory) < ROWS_SPARE:
             memory.grow(pool.name, 2 * len(memory[pool.name]))
     book.grow(memory)
     grow_companions(memory)
@@ -99,7 +115,7 @@ def grow_pools(memory: Memory) -> None:
 def expect(memory: Memory, commands: int) -> None:
     """Prepare for many commands, of which each may bring a client id and half usually do: growing its pool copies
     nothing then, and entering all of them anew into a larger hash is rare."""
-    count = int(memory["venue"][0][CLIENT_IDS.count_field])
+    count = CLIENT_IDS.count(memory)
     allowed = int(memory["venue"][0]["client_ids_max"])
     most = min(count + commands, 2 * allowed)
     memory.reserve(CLIENT_IDS.name, most + 1 + ROWS_SPARE)
@@ -116,7 +132,7 @@ def touch_ahead(memory: Memory, commands: int, touched_rows: int) -> int:
     the one that applies. Returns up to which row it is touched now.
     """
     rows = memory.reserved(CLIENT_IDS.name)
-    ahead = int(memory["venue"][0][CLIENT_IDS.rows_field]) + 1 + ROWS_SPARE * commands
+    ahead = CLIENT_IDS.rows(memory) + 1 + ROWS_SPARE * commands
     wanted = TOUCHED_BYTES // rows.itemsize
     if touched_rows >= ahead + wanted:
         return touched_rows
@@ -144,14 +160,14 @@ def ensure_rows(memory: Memory, name: str, rows: int) -> None:
 
 def rebuild_slots(memory: Memory, pool: Pool) -> None:
     """Enter every row of a pool into its hash anew."""
-    count = int(memory["venue"][0][pool.count_field])
-    ensure_rows(memory, pool.slots, _slots_rows(count + ROWS_SPARE))
+    ensure_rows(memory, pool.slots, _slots_rows(pool.count(memory) + ROWS_SPARE))
     memory[pool.slots][:] = 0
     {
         "balances": _enter_balances,
         "positions": _enter_positions,
         "client_ids": _enter_client_ids,
         "operator_keys": _enter_operator_keys,
+        "order_lists": _enter_order_lists,
     }[pool.name](memory.handle)
 
 
@@ -186,3 +202,11 @@ def _enter_operator_keys(handle):
     state = views(handle)
     for row in range(1, state.venue[0]["operator_key_count"] + 1):
         enter_operator_key(state, row)
+
+
+@entry
+def _enter_order_lists(handle):
+    state = views(handle)
+    for row in range(1, state.list_head[0]["list_rows"] + 1):
+        if state.order_lists[row]["order_list_id"] != 0:
+            enter_order_list(state, row)

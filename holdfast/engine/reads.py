@@ -26,8 +26,9 @@ _words = struct.Struct("<4qi")
 _ROWS_AT_FIRST = 64
 
 
-def _text(row: Any) -> str:
-    words = (row["client_id_0"], row["client_id_1"], row["client_id_2"], row["client_id_3"], row["client_id_4"])
+def text_of(row: Any, prefix: str = "") -> str:
+    """The client id of 36 bytes that a row holds as words."""
+    words = [row[f"{prefix}client_id_{i}"] for i in range(5)]
     return _words.pack(*map(int, words)).rstrip(b"\0").decode("ascii")
 
 
@@ -35,13 +36,13 @@ def reference(memory: Memory) -> Reference:
     """All assets and instruments with their modes and parameters."""
     venue = memory["venue"][0]
     assets = {
-        asset_id: Asset(asset_id, _text(row), int(row["decimals"]))
+        asset_id: Asset(asset_id, text_of(row), int(row["decimals"]))
         for asset_id, row in _numbered(memory["assets"], int(venue["asset_count"]))
     }
     instruments = [
         Instrument(
             instrument_id,
-            _text(row),
+            text_of(row),
             assets[int(row["base_asset"])],
             assets[int(row["quote_asset"])],
             int(row["tick_e8"]),
@@ -67,9 +68,9 @@ def _parameters(memory: Memory, instrument_id: int) -> dict[InstrumentParameter,
 
 def balances(memory: Memory, account_id: int) -> list[Balance]:
     """All that the account ever held, in the order of first use."""
-    if not _is_account(memory, account_id):
+    if not is_account(memory, account_id):
         return []
-    rows = _collect(lambda into: _balance_rows(memory.handle, account_id, into))
+    rows = collect(lambda into: _balance_rows(memory.handle, account_id, into))
     return [_balance(memory, row) for row in rows]
 
 
@@ -90,11 +91,17 @@ def open_order(memory: Memory, order_id: int) -> Order | None:
 
 
 def open_order_by_client_id(memory: Memory, account_id: int, client_id: str) -> Order | None:
+    words = client_id_words(client_id)
+    row = NIL if words is None else _find_client_id_row(memory.handle, account_id, *words)
+    return None if row == NIL else _order(memory["details"][row])
+
+
+def client_id_words(client_id: str) -> tuple[int, ...] | None:
+    """As kernels compare it; None of what cannot be one."""
     text = client_id.encode("ascii", "replace")
     if not text or len(text) > CLIENT_ID_BYTES:
         return None
-    row = _find_client_id_row(memory.handle, account_id, *_words.unpack(text.ljust(CLIENT_ID_BYTES, b"\0")))
-    return None if row == NIL else _order(memory["details"][row])
+    return _words.unpack(text.ljust(CLIENT_ID_BYTES, b"\0"))
 
 
 _LIVE = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
@@ -103,9 +110,9 @@ _WITH_LIMIT = [order_type for order_type in OrderType if order_type & OrderType.
 
 def open_orders(memory: Memory, account_id: int, instrument_id: int) -> list[Order]:
     """Of one instrument or (0) of all, oldest first."""
-    if not _is_account(memory, account_id):
+    if not is_account(memory, account_id):
         return []
-    rows = _collect(lambda into: _order_rows(memory.handle, account_id, instrument_id, into))
+    rows = collect(lambda into: _order_rows(memory.handle, account_id, instrument_id, into))
     return sorted(_order(memory["details"][row]) for row in rows)
 
 
@@ -114,7 +121,7 @@ def _order(row: Any) -> Order:
     is_waiting = row["stop_price_ticks"] and not row["working_ts_ns"]
     return Order(
         order_id=int(row["order_id"]),
-        client_id=_text(row),
+        client_id=text_of(row),
         account_id=int(row["account_id"]),
         instrument_id=int(row["instrument_id"]),
         side=int(row["side"]),
@@ -145,7 +152,7 @@ def _order(row: Any) -> Order:
 
 
 def account(memory: Memory, account_id: int) -> Account | None:
-    if not _is_account(memory, account_id):
+    if not is_account(memory, account_id):
         return None
     row = memory["accounts"][account_id]
     return Account(
@@ -159,7 +166,7 @@ def account(memory: Memory, account_id: int) -> Account | None:
     )
 
 
-def _is_account(memory: Memory, account_id: int) -> bool:
+def is_account(memory: Memory, account_id: int) -> bool:
     return 0 < account_id <= memory["venue"][0]["account_count"]
 
 
@@ -173,7 +180,7 @@ def withdrawal(memory: Memory, withdrawal_id: int) -> Withdrawal | None:
         asset_id=int(row["asset_id"]),
         amount=int(row["amount"]),
         status=int(row["status"]),
-        reference=_text(row),
+        reference=text_of(row),
         requested_ts_ns=int(row["requested_ts_ns"]),
         updated_ts_ns=int(row["updated_ts_ns"]),
     )
@@ -183,8 +190,8 @@ def withdrawals(memory: Memory, account_id: int) -> list[Withdrawal]:
     """Of one account or (0) of all, oldest first."""
     if account_id == 0:
         ids = list(range(1, int(memory["venue"][0]["withdrawal_count"]) + 1))
-    elif _is_account(memory, account_id):
-        ids = _collect(lambda into: _withdrawal_rows(memory.handle, account_id, into))
+    elif is_account(memory, account_id):
+        ids = collect(lambda into: _withdrawal_rows(memory.handle, account_id, into))
     else:
         ids = []
     found = (withdrawal(memory, withdrawal_id) for withdrawal_id in ids)
@@ -242,7 +249,8 @@ def limits(memory: Memory) -> dict[Limit, int]:
     """The present value of every limit."""
     venue = memory["venue"][0]
     found = {limit: int(venue[limit.name.lower()]) for limit in Limit if limit.name.lower() in venue.dtype.names}
-    return {**found, Limit.PAGES_MAX: int(memory["book_head"][0]["pages_max"])}
+    pages_max, lists_max = memory["book_head"][0]["pages_max"], memory["list_head"][0]["order_lists_max"]
+    return {**found, Limit.PAGES_MAX: int(pages_max), Limit.ORDER_LISTS_MAX: int(lists_max)}
 
 
 def used(memory: Memory) -> dict[str, tuple[int, int]]:
@@ -256,11 +264,12 @@ def used(memory: Memory) -> dict[str, tuple[int, int]]:
         Limit.OPERATOR_KEYS_MAX: (venue["operator_key_count"], venue["operator_keys_max"]),
         Limit.BALANCES_MAX: (venue["balance_count"], venue["balances_max"]),
         Limit.ACCOUNTS_MAX: (venue["account_count"], venue["accounts_max"]),
+        Limit.ORDER_LISTS_MAX: (memory["list_head"][0]["open_list_count"], memory["list_head"][0]["order_lists_max"]),
     }
     return {limit.name.removesuffix("_MAX").lower(): (int(a), int(b)) for limit, (a, b) in pairs.items()}
 
 
-def _collect(fill: Callable[[np.ndarray], int]) -> list[int]:
+def collect(fill: Callable[[np.ndarray], int]) -> list[int]:
     """The rows that `fill` finds: it returns how many there are, and writes those that fit."""
     into = np.zeros(_ROWS_AT_FIRST, np.int64)
     count = fill(into)

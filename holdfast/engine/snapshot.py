@@ -11,26 +11,48 @@ import numpy as np
 
 from holdfast.engine import book
 from holdfast.engine.handle import Memory
-from holdfast.engine.pools import COMPANIONS, POOLS, ensure_rows, grow_companions, new_memory, rebuild_slots
+from holdfast.engine.pools import (
+    COMPANIONS,
+    ORDER_LISTS,
+    POOLS,
+    ensure_rows,
+    grow_companions,
+    new_memory,
+    rebuild_slots,
+)
 from holdfast.engine.state import IDLE, SKIPPED_MAX
+
+NOT_SAVED = ("audit_sums", "position_lists")  # With their owners.
+_LIST_HEAD_AT_FIRST = new_memory()["list_head"].tobytes()
 
 
 def used_rows(memory: Memory) -> dict[str, int]:
     """How many rows of each saved array are in use, in a fixed order of the arrays."""
     venue = memory["venue"][0]
     used = {"venue": 1, "skipped": min(int(venue["skipped_count"]), SKIPPED_MAX) + 1}
-    used |= {pool.name: int(venue[pool.rows_field]) + 1 for pool in POOLS}
+    used |= {pool.name: pool.rows(memory) + 1 for pool in POOLS if pool is not ORDER_LISTS}
     used |= {name: rows for name, rows in book.used_rows(memory, used["instruments"]).items() if rows}
-    used |= {name: used[owner] * factor for name, owner, factor in COMPANIONS if name != "audit_sums"}
+    used |= {name: used[owner] * factor for name, owner, factor in COMPANIONS if name not in NOT_SAVED}
     return used
 
 
+def list_rows(memory: Memory) -> dict[str, np.ndarray]:
+    """What is in use of the arrays of order lists."""
+    used = {"list_head": 1, "order_lists": ORDER_LISTS.rows(memory) + 1}
+    used |= {"position_lists": int(memory["venue"][0]["position_count"]) + 1}
+    used |= {"legs": int(memory["list_head"][0]["leg_count"])}
+    return {name: memory[name][:rows] for name, rows in used.items()}
+
+
 def in_use(memory: Memory) -> dict[str, np.ndarray]:
-    """What is in use of each saved array. The ladders of orders that wait for a price are there if one waits."""
+    """What is in use of each saved array. The ladders of orders that wait for a price are there if one waits, what
+    there is of order lists once there was one."""
     arrays = {name: memory[name][:rows] for name, rows in used_rows(memory).items()}
     venue = memory["venue"][0]
     if venue["waiting_count"]:
         arrays |= book.trigger_rows(memory, int(venue["instrument_count"]) + 1)
+    if memory["list_head"].tobytes() != _LIST_HEAD_AT_FIRST:
+        arrays |= list_rows(memory) | book.pending_rows(memory, int(venue["instrument_count"]) + 1)
     return arrays
 
 
@@ -50,11 +72,22 @@ def load(arrays: Mapping[str, np.ndarray]) -> Memory:
         if name in arrays:
             _fill(rows, arrays[name])
     grow_companions(memory)
+    if "list_head" in arrays:
+        load_lists(memory, arrays)
     for pool in POOLS:
         if pool.slots:
             rebuild_slots(memory, pool)
     book.rebuild_index(memory)
     return memory
+
+
+def load_lists(memory: Memory, arrays: Mapping[str, np.ndarray]) -> None:
+    """What there is of order lists."""
+    for name in list_rows(memory):
+        ensure_rows(memory, name, len(arrays[name]))
+        _fill(memory[name], arrays[name])
+    for name, rows in book.pending_rows(memory, len(arrays["instruments"])).items():
+        _fill(rows, arrays[name])
 
 
 def _fill(rows: np.ndarray, saved: np.ndarray) -> None:

@@ -23,6 +23,7 @@ from holdfast.events import (
     balance_event_dtype,
     book_event_dtype,
     control_event_dtype,
+    list_event_words_dtype,
     order_event_words_dtype,
 )
 
@@ -31,6 +32,8 @@ RULES_VERSION = 3  # 2: prevented matches are numbered. 3: orders have the field
 
 PARAMETERS_PER_INSTRUMENT = 64  # More than there are now, so that a new parameter moves nothing.
 BUCKETS_PER_INSTRUMENT = 5
+LEGS_MAX = 3  # Of an order list.
+LEG_ROWS = 2  # Where they begin in `taker`.
 SKIPPED_MAX = 1_000  # Poison commands that are remembered by seq; the count goes on.
 
 _client_id_words = [*[(f"client_id_{i}", np.int64) for i in range(4)], ("client_id_4", np.int32)]
@@ -220,6 +223,59 @@ client_id_dtype = np.dtype(  # One cache line.
     ]
 )
 
+# An open order list. Its orders are found by their ids; one that is not found has ended, or is in hand.
+order_list_dtype = np.dtype(
+    [
+        *_client_id_words,
+        ("kind", np.int32),  # OrderListKind
+        ("order_list_id", np.int64),  # 0 only while the row is free.
+        ("order_id_1", np.int64),
+        ("order_id_2", np.int64),
+        ("order_id_3", np.int64),  # 0: it has two.
+        *[(f"leg_1_client_id_{i}", np.int64) for i in range(4)],
+        ("leg_1_client_id_4", np.int32),
+        ("account_id", np.int32),
+        *[(f"leg_2_client_id_{i}", np.int64) for i in range(4)],
+        ("leg_2_client_id_4", np.int32),
+        ("instrument_id", np.int32),
+        *[(f"leg_3_client_id_{i}", np.int64) for i in range(4)],
+        ("leg_3_client_id_4", np.int32),
+        ("key_id", np.int32),
+        ("position", np.int32),
+        ("client_id_row", np.int32),
+        ("phase", np.int32),  # PENDING, DUE, PAIRED or SINGLE
+        ("older", np.int32),  # The position's open lists.
+        ("younger", np.int32),  # Of a free row: the next free one.
+        ("next_due", np.int32),  # While it is DUE: whose pending orders are placed after its own.
+        ("held_units", np.int64),  # OPO: what the working order has bought, locked for the pending orders.
+        ("created_ts_ns", np.int64),
+        ("updated_ts_ns", np.int64),
+        ("updated_seq", np.int64),
+    ]
+)
+
+# `order_list.phase`: what depends on what.
+PENDING = 1  # The pending orders wait for the working one to be filled.
+DUE = 2  # It is filled; the pending ones are placed before the next command.
+PAIRED = 3  # Each of two orders ends the other.
+SINGLE = 4  # One order is left, on which nothing depends.
+
+list_head_dtype = np.dtype(
+    [
+        ("list_count", np.int64),  # The last order list id.
+        ("open_list_count", np.int64),
+        ("list_rows", np.int64),  # The highest row that was ever in use.
+        ("list_free", np.int64),  # Free rows, last in, first out.
+        ("order_lists_max", np.int64),
+        ("leg_count", np.int64),  # How many orders of a list have come whose own record comes next.
+        ("leg_seq", np.int64),  # The last of them.
+    ]
+)
+
+position_lists_dtype = np.dtype(  # Of the position in the same row.
+    [("open_count", np.int64), ("first_list", np.int64), ("last_list", np.int64)]
+)
+
 operator_key_dtype = np.dtype(
     [
         *_client_id_words,
@@ -288,13 +344,16 @@ step_dtype = np.dtype(
         ("target_row", np.int64),  # The open order to cancel, replace, amend or trigger.
         ("duplicate_order_id", np.int64),  # What a DUPLICATE_CLIENT_ID names.
         ("duplicate_status", np.int64),
+        ("duplicate_list_id", np.int64),  # What a DUPLICATE_LIST_CLIENT_ID names.
+        ("due_first", np.int64),  # Lists whose pending orders are to be placed, the first filled first.
+        ("due_last", np.int64),
         ("audited_balances", np.int64),  # The running audit: balance rows below this are in its sums.
         ("audited_accounts", np.int64),
     ]
 )
 
-out_head_dtype = np.dtype(
-    [("orders", np.int64), ("balances", np.int64), ("book", np.int64), ("controls", np.int64)]  # Events so far.
+out_head_dtype = np.dtype(  # Events so far.
+    [("orders", np.int64), ("balances", np.int64), ("book", np.int64), ("controls", np.int64), ("lists", np.int64)]
 )
 
 
@@ -305,6 +364,7 @@ class Out(NamedTuple):
     balance_events: np.ndarray
     book_events: np.ndarray
     control_events: np.ndarray
+    list_events: np.ndarray
     out_head: np.ndarray
 
 
@@ -326,9 +386,14 @@ class State(NamedTuple):
     positions: np.ndarray
     position_slots: np.ndarray
     details: np.ndarray
-    taker: np.ndarray  # Two rows: the order in hand, and the order that a refused cancel named.
+    taker: np.ndarray  # The order in hand; the order that a refused cancel named; from LEG_ROWS the legs in hand.
     client_ids: np.ndarray
     client_id_slots: np.ndarray
+    order_lists: np.ndarray
+    order_list_slots: np.ndarray
+    list_head: np.ndarray  # One row.
+    position_lists: np.ndarray
+    legs: np.ndarray  # Commands: the orders of the list whose own record comes next.
     operator_keys: np.ndarray
     operator_key_slots: np.ndarray
     withdrawals: np.ndarray
@@ -345,6 +410,7 @@ OUT = Layout(
     balance_events=balance_event_dtype,
     book_events=book_event_dtype,
     control_events=control_event_dtype,
+    list_events=list_event_words_dtype,
     out_head=out_head_dtype,
 )
 
@@ -368,6 +434,11 @@ STATE = Layout(
     taker=detail_dtype,
     client_ids=client_id_dtype,
     client_id_slots=_int64,
+    order_lists=order_list_dtype,
+    order_list_slots=_int64,
+    list_head=list_head_dtype,
+    position_lists=position_lists_dtype,
+    legs=command_words_dtype,
     operator_keys=operator_key_dtype,
     operator_key_slots=_int64,
     withdrawals=withdrawal_dtype,

@@ -19,9 +19,8 @@ HASHED = [pool for pool in POOLS if pool.slots]
 
 def widen_full(memory: Memory) -> None:
     """Widen the hashes that stand in the way of one more command."""
-    venue = memory["venue"][0]
     for pool in HASHED:
-        if len(memory[pool.slots]) // ENTRIES_PER_ROW - int(venue[pool.count_field]) < ROWS_SPARE:
+        if len(memory[pool.slots]) // ENTRIES_PER_ROW - pool.count(memory) < ROWS_SPARE:
             widen(memory, pool)
 
 

@@ -27,6 +27,7 @@ from holdfast.events import (
     balance_event_dtype,
     book_event_dtype,
     control_event_dtype,
+    list_event_dtype,
     order_event_dtype,
 )
 from holdfast.views import Amendment, Fill, Order, PreventedMatch, Withdrawal
@@ -54,6 +55,7 @@ class Batch(NamedTuple):
             np.zeros(0, balance_event_dtype),
             np.zeros(0, book_event_dtype),
             np.array(self.controls, control_event_dtype),
+            np.zeros(0, list_event_dtype),
         )
 
 

@@ -35,9 +35,11 @@ from holdfast.events import (
     ControlEvent,
     Events,
     OrderEvent,
+    OrderListEvent,
     balance_event_dtype,
     book_event_dtype,
     control_event_dtype,
+    list_event_dtype,
     order_event_dtype,
 )
 from holdfast.gateway.binance.gateway import BinanceGateway
@@ -137,6 +139,7 @@ class Outcome(NamedTuple):
     orders: list[OrderEvent]
     balances: list[BalanceEvent]
     controls: list[ControlEvent]
+    lists: Sequence[OrderListEvent] = ()
 
     @property
     def seq(self) -> int:
@@ -158,6 +161,7 @@ class Applied(NamedTuple):
             np.array([tuple(event) for event in self.balances], balance_event_dtype),
             np.array([], book_event_dtype),
             np.array([tuple(event) for event in self.controls], control_event_dtype),
+            np.array([], list_event_dtype),
         )
 
     def outcome(self, seq: int) -> Outcome:

@@ -12,6 +12,7 @@ from holdfast.events import (
     balance_event_dtype,
     book_event_dtype,
     control_event_dtype,
+    list_event_dtype,
     order_event_dtype,
 )
 from holdfast.instruments import Asset, Instrument, Reference, units_per_tick_lot
@@ -47,6 +48,7 @@ class Batch(NamedTuple):
             np.zeros(0, balance_event_dtype),
             np.array([tuple(event) for event in self.book], book_event_dtype),
             np.zeros(0, control_event_dtype),
+            np.zeros(0, list_event_dtype),
         )
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from holdfast.codes import CommandKind
 from holdfast.commands import Command
 from holdfast.engine.engine import Engine
-from holdfast.events import BalanceEvent, BookEvent, Events, OrderEvent
+from holdfast.events import BalanceEvent, BookEvent, Events, OrderEvent, OrderListEvent
 from tests.model.commands import START_NS, Step, commands_of, opening, records, stamped, steps
 from tests.model.naive_exchange import NaiveExchange
 
@@ -41,7 +41,7 @@ class Follower:
         self.account_events: dict[int, int] = defaultdict(int)
 
     def follow(self, event: Any) -> None:
-        if isinstance(event, OrderEvent | BalanceEvent) and event.account_event:
+        if isinstance(event, OrderEvent | BalanceEvent | OrderListEvent) and event.account_event:
             self.account_events[event.account_id] += 1
             assert event.account_event == self.account_events[event.account_id]
         if isinstance(event, BalanceEvent):
@@ -103,7 +103,7 @@ class Session:
 
 def in_order(events: Events) -> Iterator[Any]:
     """All families' events in the order in which they happened, with Python's own types."""
-    shapes = zip((OrderEvent, BalanceEvent, BookEvent, None), events, strict=True)
+    shapes = zip((OrderEvent, BalanceEvent, BookEvent, None, OrderListEvent), events, strict=True)
     yield from sorted(_rows(shapes), key=lambda event: (event[0], event[2]))
 
 

@@ -15,6 +15,7 @@ from holdfast.events import (
     balance_event_dtype,
     book_event_dtype,
     control_event_dtype,
+    list_event_dtype,
     order_event_dtype,
 )
 from holdfast.gateway.operator.metrics import METRICS, AppliedCounts, Histogram, Metrics
@@ -41,7 +42,7 @@ def applied_batch() -> Applied:
     )
     no_balances, no_book = np.zeros(0, balance_event_dtype), np.zeros(0, book_event_dtype)
     controls = np.array([tuple(refused)], control_event_dtype)
-    return Applied(3, commands, Events(orders, no_balances, no_book, controls))
+    return Applied(3, commands, Events(orders, no_balances, no_book, controls, np.zeros(0, list_event_dtype)))
 
 
 def test_applied_commands_are_counted_by_kind_and_reason() -> None:

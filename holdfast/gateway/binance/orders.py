@@ -26,7 +26,7 @@ from holdfast.codes import (
     TradingMode,
 )
 from holdfast.commands import Command, encode
-from holdfast.events import OrderEvent
+from holdfast.events import OrderEvent, OrderListEvent
 from holdfast.gateway.binance import errors, formats
 from holdfast.gateway.binance.endpoints import Budget, Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError
@@ -264,6 +264,8 @@ class Outcome(Protocol):
 
     @property
     def orders(self) -> list[OrderEvent]: ...
+    @property
+    def lists(self) -> list[OrderListEvent]: ...
 
 
 class OrderVenue(Protocol):

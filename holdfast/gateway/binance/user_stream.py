@@ -2,7 +2,8 @@
 
 replica → applied batch → USER STREAMS → WebSocket API sessions
 
-For each command, an account is told about its orders in the order of events, then once of the balances that changed.
+For each command, an account is told about its orders and their lists in the order of events, then once of the balances
+that changed.
 Nothing is made for accounts that nobody listens to. A subscription ends with its connection, when it is given up, and
 when the key that opened it is revoked.
 """
@@ -13,13 +14,20 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import numpy as np
 
-from holdfast.codes import CommandKind, OrderEventKind
-from holdfast.events import BalanceEvent, Events, OrderEvent
+from holdfast.codes import CommandKind, ListOrderStatus, OrderEventKind
+from holdfast.events import BalanceEvent, Events, OrderEvent, OrderListEvent
 from holdfast.gateway.binance import formats
 from holdfast.gateway.binance.authentication import Key
 from holdfast.gateway.binance.formats import Shown
+from holdfast.gateway.binance.order_lists.formats import list_status
 from holdfast.instruments import Reference
 
+_WITH_NEW_ID = (
+    CommandKind.CANCEL_ORDER,
+    CommandKind.CANCEL_ALL,
+    CommandKind.CANCEL_ORDER_LIST,
+    CommandKind.AMEND_ORDER,
+)
 _OPERATORS_FROM = CommandKind.DEPOSIT  # Kinds from here on are no trading: deposits, withdrawals, transfers.
 
 
@@ -48,6 +56,7 @@ class _Step(NamedTuple):
     """What one command did to one account."""
 
     orders: list[OrderEvent]
+    lists: list[OrderListEvent]
     balances: list[BalanceEvent]
 
 
@@ -77,9 +86,11 @@ class UserStreams:
             return
         steps: dict[tuple[int, int], _Step] = {}  # (seq, account)
         for order in map(OrderEvent._make, self._listened(applied.events.orders)):
-            steps.setdefault((order.seq, order.account_id), _Step([], [])).orders.append(order)
+            steps.setdefault((order.seq, order.account_id), _Step([], [], [])).orders.append(order)
+        for each in map(OrderListEvent._make, self._listened(applied.events.lists)):
+            steps.setdefault((each.seq, each.account_id), _Step([], [], [])).lists.append(each)
         for balance in map(BalanceEvent._make, self._listened(applied.events.balances)):
-            steps.setdefault((balance.seq, balance.account_id), _Step([], [])).balances.append(balance)
+            steps.setdefault((balance.seq, balance.account_id), _Step([], [], [])).balances.append(balance)
         for seq, account_id in sorted(steps):
             self._tell(account_id, steps[seq, account_id], applied.commands[seq - applied.first_seq])
 
@@ -94,7 +105,7 @@ class UserStreams:
 
     def _tell(self, account_id: int, step: _Step, command: np.void) -> None:
         shown: dict[int, list[bytes]] = {}  # By time unit.
-        ts_ns = (step.orders or step.balances)[0].ts_ns
+        ts_ns = (step.orders or step.lists or step.balances)[0].ts_ns
         for subscription in list(self._subscriptions.get(account_id, ())):  # Sending may end a subscription.
             if subscription.key.revoked:
                 subscription.end(subscription, ts_ns)
@@ -108,12 +119,17 @@ class UserStreams:
     def _events(self, step: _Step, command: np.void, unit_ns: int) -> Iterable[Shown]:
         reference = self._reference()
         canceled = any(event.kind == OrderEventKind.ORDER_CANCELED for event in step.orders)
-        for event in step.orders:
+        told: list[OrderEvent | OrderListEvent] = [*step.orders, *step.lists]
+        for event in sorted(told, key=_index):
+            instrument = reference.instruments[event.instrument_id]
+            if isinstance(event, OrderListEvent):
+                if event.list_order_status != ListOrderStatus.REJECT:  # Only its sender is told.
+                    yield list_status(instrument, event, unit_ns)
+                continue
             if event.kind == OrderEventKind.CANCEL_REJECTED:
                 continue
             if event.kind == OrderEventKind.ORDER_REJECTED and not canceled:
-                continue  # Only its sender is told; but where it was to replace an order, that order is gone.
-            instrument = reference.instruments[event.instrument_id]
+                continue  # Likewise; but where it was to replace an order, that order is gone.
             yield formats.execution_report(instrument, event, self._new_id(command), unit_ns)
         if step.balances:
             latest = {event.asset_id: event for event in step.balances}
@@ -126,9 +142,13 @@ class UserStreams:
         """The client id that an amendment brings, or that of the cancel that the command is or holds; or one made of
         its number."""
         kind, seq = int(command["kind"]), int(command["seq"])
-        if kind in (CommandKind.CANCEL_ORDER, CommandKind.CANCEL_ALL, CommandKind.AMEND_ORDER):
+        if kind in _WITH_NEW_ID:
             return str(command["client_id"].decode())
         return (kind == CommandKind.REPLACE_ORDER and self._replace_cancel_id(seq)) or f"cancel-{seq}"
+
+
+def _index(event: OrderEvent | OrderListEvent) -> int:
+    return event.index
 
 
 def frame(subscription_id: int, event: bytes) -> bytes:

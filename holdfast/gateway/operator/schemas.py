@@ -227,6 +227,7 @@ class Parameters(Asked):
     ask_multiplier_down: Amount | UnsetType = UNSET
     orders_max: Count | UnsetType = UNSET
     algo_orders_max: Count | UnsetType = UNSET
+    order_lists_max: Count | UnsetType = UNSET
     position_max: Amount | UnsetType = UNSET
     maker_fee_ppm: FeePpm | UnsetType = UNSET
     taker_fee_ppm: FeePpm | UnsetType = UNSET

@@ -5,7 +5,7 @@ events, views → FORMATS → replies, queries, user data stream
 
 from collections.abc import Iterable, Sequence
 
-from holdfast.codes import ContingencyType, ListOrderStatus, ListStatusType, OrderStatus
+from holdfast.codes import ContingencyType, ListOrderStatus, ListStatusType, OrderEventKind, OrderStatus
 from holdfast.events import OrderEvent, OrderListEvent
 from holdfast.gateway.binance import formats
 from holdfast.gateway.binance.formats import ResponseType, Shown
@@ -84,6 +84,33 @@ def list_canceled(
         if order_id in ended
     ]
     return {**list_shown(instrument, order_list, unit_ns), "orderReports": reports}
+
+
+def canceled(
+    instrument: Instrument, events: Sequence[OrderEvent], lists: Iterable[OrderListEvent], cancel_id: str, unit_ns: int
+) -> Iterable[Shown]:
+    """What a cancel tells of each order that it ended; of a list, once, in the place of its first order."""
+    done = {event.order_list_id: event for event in lists if event.list_order_status == ListOrderStatus.ALL_DONE}
+    for event in events:
+        if event.kind != OrderEventKind.ORDER_CANCELED:
+            continue
+        if not event.order_list_id:
+            yield formats.order_canceled(instrument, event, cancel_id, unit_ns)
+        elif event.order_list_id in done:
+            yield list_canceled(instrument, done.pop(event.order_list_id), events, cancel_id, unit_ns)
+
+
+def list_of_amended(instrument: Instrument, event: OrderListEvent) -> Shown:
+    """The list of an order that was amended, as the reply shows it beside the order."""
+    order_list = OrderList.from_event(event)
+    return {
+        "orderListId": order_list.order_list_id,
+        "contingencyType": CONTINGENCIES[order_list.contingency],
+        "listOrderStatus": ORDER_STATUSES[order_list.list_order_status],
+        "listClientOrderId": order_list.client_id,
+        "symbol": instrument.symbol,
+        "orders": _legs_shown(instrument, order_list),
+    }
 
 
 def list_status(instrument: Instrument, event: OrderListEvent, unit_ns: int) -> Shown:

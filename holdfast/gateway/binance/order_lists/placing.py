@@ -9,6 +9,7 @@ has. That a leg's own cancel or amendment concerns its list too is told where th
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -122,7 +123,7 @@ class OrderLists:
 
         self._pending.submit(call, encode(command), cancel_id, command.deadline_ts_ns, reply)
 
-    def _command(self, call: Call, kind: CommandKind, **fields: object) -> Command:
+    def _command(self, call: Call, kind: CommandKind, **fields: Any) -> Command:
         shared = Command(
             received_ts_ns=call.received_ts_ns,
             deadline_ts_ns=deadline_ts_ns(call),
@@ -155,11 +156,12 @@ def _placed(wanted: NewOrderList, outcome: Outcome, unit_ns: int) -> formats.Sho
 
 
 def _rejection(wanted: NewOrderList, event: OrderListEvent, orders: list[OrderEvent]) -> ApiError:
-    """Why the engine refused a list: the reason of its first order that was refused for one of its own, or the list's."""
+    """Why the engine refused a list: for what the list is, or for one of its orders."""
     if event.reason == RejectReason.DUPLICATE_LIST_CLIENT_ID:
         first = {"orderListId": event.order_list_id or -1, "listClientOrderId": event.client_id.decode()}
         return errors.rejection(event.reason, data=first)
-    for leg, refused in zip(wanted.legs, (each for each in orders if each.kind == OrderEventKind.ORDER_REJECTED)):
-        if refused.reason == event.reason:
-            return order_rejection(refused, leg)
+    legs = {leg.client_id.encode(): leg for leg in wanted.legs}
+    for each in orders:
+        if each.kind == OrderEventKind.ORDER_REJECTED and each.reason == event.reason and each.client_id in legs:
+            return order_rejection(each, legs[each.client_id])
     return errors.rejection(event.reason)

@@ -46,7 +46,7 @@ class ListVenue(Protocol):
     def reference(self) -> Reference: ...
     @property
     def history(self) -> ListHistory: ...
-    def open_order_lists(self, account_id: int) -> list[OrderList]: ...
+    def order_lists(self, account_id: int) -> list[OrderList]: ...
     def order_list(self, account_id: int, order_list_id: int = 0, client_id: str = "") -> OrderList | None: ...
     def is_pending(self, account_id: int, client_id: str) -> bool: ...
 
@@ -80,7 +80,7 @@ class ListQueries:
         return msgspec.json.encode(shown)
 
     def open_order_lists(self, call: Call) -> bytes:
-        return msgspec.json.encode(self._shown(self._venue.open_order_lists(call.account_id), call.time_unit_ns))
+        return msgspec.json.encode(self._shown(self._venue.order_lists(call.account_id), call.time_unit_ns))
 
     def all_order_lists(self, call: Call) -> bytes:
         """Open ones and those that are done: from an id on, or by the time of the newest change from a time on, the
@@ -91,7 +91,7 @@ class ListQueries:
         start_ns, end_ns = interval(values)
         window = (first_id(values, "fromId"), start_ns, end_ns, values.get("limit", ROWS_DEFAULT))
         done = self._venue.history.order_lists(call.account_id, *window)
-        chosen = chosen_lists([*done, *self._venue.open_order_lists(call.account_id)], *window)
+        chosen = chosen_lists([*done, *self._venue.order_lists(call.account_id)], *window)
         return msgspec.json.encode(self._shown(chosen, call.time_unit_ns))
 
     def _shown(self, order_lists: Iterable[OrderList], unit_ns: int) -> list[Shown]:
