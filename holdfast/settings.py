@@ -223,6 +223,7 @@ class _Reader:
             "notional_min_applies_to_market": 1,
             "orders_max": 200,
             "algo_orders_max": 5,
+            "order_lists_max": 20,
             "order_amends_max": 10,
             "order_lists_max": 20,
         }

@@ -116,7 +116,7 @@ def write_order(
     event["created_ts_ns"] = order["created_ts_ns"]
     event["stop_price_ticks"] = order["stop_price_ticks"]
     event["working_ts_ns"] = order["working_ts_ns"]
-    event["order_list_id"] = 0
+    event["order_list_id"] = state.order_lists[order["list_row"]]["order_list_id"]
     event["iceberg_lots"] = order["iceberg_lots"]
     event["trailing_ts_ns"] = order["trailing_ts_ns"]
     event["peg_price_type"] = order["peg_price_type"]

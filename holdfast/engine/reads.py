@@ -87,13 +87,13 @@ def _balance(memory: Memory, row: int) -> Balance:
 
 def open_order(memory: Memory, order_id: int) -> Order | None:
     row = _find_order_row(memory.handle, order_id) if order_id > 0 else NIL
-    return None if row == NIL else _order(memory["details"][row])
+    return None if row == NIL else _order(memory, row)
 
 
 def open_order_by_client_id(memory: Memory, account_id: int, client_id: str) -> Order | None:
     words = client_id_words(client_id)
     row = NIL if words is None else _find_client_id_row(memory.handle, account_id, *words)
-    return None if row == NIL else _order(memory["details"][row])
+    return None if row == NIL else _order(memory, row)
 
 
 def client_id_words(client_id: str) -> tuple[int, ...] | None:
@@ -113,10 +113,11 @@ def open_orders(memory: Memory, account_id: int, instrument_id: int) -> list[Ord
     if not is_account(memory, account_id):
         return []
     rows = collect(lambda into: _order_rows(memory.handle, account_id, instrument_id, into))
-    return sorted(_order(memory["details"][row]) for row in rows)
+    return sorted(_order(memory, row) for row in rows)
 
 
-def _order(row: Any) -> Order:
+def _order(memory: Memory, order_row: int) -> Order:
+    row = memory["details"][order_row]
     status, order_type = int(row["status"]), int(row["order_type"])
     is_waiting = row["stop_price_ticks"] and not row["working_ts_ns"]
     return Order(
@@ -141,7 +142,7 @@ def _order(row: Any) -> Order:
         updated_seq=int(row["updated_seq"]),
         stop_price_ticks=int(row["stop_price_ticks"]),
         working_ts_ns=int(row["working_ts_ns"]),
-        order_list_id=0,
+        order_list_id=int(memory["order_lists"][row["list_row"]]["order_list_id"]),
         iceberg_lots=int(row["iceberg_lots"]),
         trailing_delta_bips=int(row["trailing_delta_bips"]),
         trailing_ts_ns=int(row["trailing_ts_ns"]),

@@ -30,6 +30,7 @@ LimitName = Literal[
     "operator_keys_max",
     "balances_max",
     "accounts_max",
+    "order_lists_max",
 ]
 
 
