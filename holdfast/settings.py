@@ -225,7 +225,6 @@ class _Reader:
             "algo_orders_max": 5,
             "order_lists_max": 20,
             "order_amends_max": 10,
-            "order_lists_max": 20,
         }
         return {
             parameter.code: written.get(name, defaults.get(name, fees.get(parameter.code, 0)))

@@ -74,6 +74,21 @@ def check_equals_naive(history: History, stream: Stream, chance: random.Random) 
         assert history.transfers(account_id, **times) == naive_choice(
             mine, lambda t: (t.seq,), 0, start, end, lambda t: t.ts_ns, limit
         )
+        lists = [each for each in stream.lists_done if each.account_id == account_id]
+        by_time = lambda each: (each.updated_ts_ns, each.order_list_id)  # noqa: E731
+        by_id = lambda each: (each.order_list_id,)  # noqa: E731
+        assert history.order_lists(account_id, from_id, limit=limit) == naive_choice(
+            lists, by_id, from_id, 0, 0, lambda each: each.updated_ts_ns, limit
+        )
+        if start or end:
+            assert history.order_lists(account_id, **times) == naive_choice(
+                lists, by_time, 0, start, end, lambda each: each.updated_ts_ns, limit
+            )
+        for each in lists[:3]:
+            assert history.order_list(account_id, each.order_list_id) == each
+            assert history.order_list(account_id + 1, each.order_list_id) is None
+            namesakes = [one for one in lists if one.client_id == each.client_id]
+            assert history.order_list_by_client_id(account_id, each.client_id) == max(namesakes, key=by_id)
     if stream.prevented:
         match = chance.choice(stream.prevented)
         of = (match.account_id, match.instrument_id)
@@ -198,7 +213,8 @@ def test_a_batch_that_straddles_the_cursor_is_taken_from_there_on(tmp_path):
     whole = model.batch(4)
     rest = model.batch(6)
     commands = np.concatenate([whole.commands, rest.commands])
-    history.on_applied(Batch(1, 10, commands, whole.orders + rest.orders, whole.controls + rest.controls))
+    events = whole.orders + rest.orders, whole.controls + rest.controls, whole.lists + rest.lists
+    history.on_applied(Batch(1, 10, commands, *events))
     check_equals_naive(history, model, random.Random(3))
     assert history.write_waiting()
     check_equals_naive(history, model, random.Random(4))
@@ -237,7 +253,7 @@ def test_first_trade_id_finds_where_an_aggregate_or_a_time_begins(tmp_path):
 
 def test_open_orders_join_the_closed_ones_in_id_order_and_within_the_limit():
     def order(order_id: int) -> Order:
-        return Order._make([order_id, "c", 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0, order_id * 10, *[0] * 10])
+        return Order._make([order_id, "c", 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0, order_id * 10, *[0] * 11])
 
     closed, open_orders = [order(1), order(4)], [order(2), order(5)]
     assert [o.order_id for o in merge_orders(closed, open_orders)] == [1, 2, 4, 5]

@@ -217,8 +217,10 @@ def test_exchange_info_is_what_strict_clients_decode(world: World) -> None:
         "EXPIRE_BOTH",
         "DECREMENT",
     ]
-    for name in ("icebergAllowed", "ocoAllowed", "allowTrailingStop", "isMarginTradingAllowed"):
+    for name in ("icebergAllowed", "allowTrailingStop", "isMarginTradingAllowed"):
         assert first[name] is False
+    for name in ("ocoAllowed", "otoAllowed", "opoAllowed"):
+        assert first[name] is True
     for name in ("quotePrecision", "quoteAssetPrecision", "baseAssetPrecision"):
         assert first[name] == 8
 
