@@ -182,7 +182,7 @@ def test_with_its_writer_thread_running_reads_equal_the_naive_list_too(tmp_path)
 
 
 def test_two_restarts_and_a_rebuild_give_the_same_file(tmp_path):
-    stream = Stream(2)
+    stream = Stream(1)
     batches = [stream.batch(7) for _ in range(30)]
     path = tmp_path / "history.sqlite"
     for until in (10, 20, 30):
