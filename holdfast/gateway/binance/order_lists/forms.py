@@ -176,7 +176,11 @@ def _form(kind: OrderListKind, check: Callable[[Values], None], required: Iterab
 
 
 _of_working = ("workingType", "workingSide", "workingPrice", "workingQuantity")
-_working = _names("working", "workingSide", "workingQuantity")
+_working = {
+    name: sent
+    for name, sent in _names("working", "workingSide", "workingQuantity").items()
+    if name not in ("stopPrice", "trailingDelta")
+}
 _types_of_pair = ("pendingSide", "pendingAboveType", "pendingBelowType")
 
 OCO = _form(
