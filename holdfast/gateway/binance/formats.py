@@ -55,7 +55,7 @@ REJECT_REASONS: dict[int, str] = {
     RejectReason.WOULD_TRIGGER: "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY",
     RejectReason.OCO_PRICES: "OCO_BAD_PRICES",
 }
-NOT_WORKING = -1  # The working time of an order that waits for its stop price.
+NOT_WORKING = -1  # The working time of an order that waits for its stop price, or for another order.
 
 
 def rate(ppm: int) -> str:
@@ -89,8 +89,10 @@ def conditional(instrument: Instrument, order: Order | OrderEvent, prevented_mat
 
 def working_time(order: Order | OrderEvent, unit_ns: int) -> int:
     """Since when the order is, or was, on the book or matched."""
-    if order.stop_price_ticks:
-        return order.working_ts_ns // unit_ns if order.working_ts_ns else NOT_WORKING
+    if order.working_ts_ns:
+        return order.working_ts_ns // unit_ns
+    if order.stop_price_ticks or order.status == OrderStatus.PENDING_NEW:
+        return NOT_WORKING
     return order.created_ts_ns // unit_ns
 
 
@@ -144,7 +146,8 @@ def order_placed(
     if response == ResponseType.ACK:
         return shown
     shown["price"] = instrument.format_price(last.price_ticks)
-    shown["origQty"] = ordered_qty(instrument, last)
+    if last.qty_lots or last.status != OrderStatus.PENDING_NEW:  # Of OPO the quantity is still to be bought.
+        shown["origQty"] = ordered_qty(instrument, last)
     shown["executedQty"] = instrument.format_qty(last.executed_lots)
     shown["origQuoteOrderQty"] = instrument.quote.format(last.quote_units)
     shown["cummulativeQuoteQty"] = instrument.quote.format(last.executed_quote_units)
@@ -268,7 +271,7 @@ def order_shown(instrument: Instrument, order: Order, unit_ns: int, prevented_ma
         "icebergQty": ZERO,
         "time": created,
         "updateTime": order.updated_ts_ns // unit_ns,
-        "isWorking": not order.stop_price_ticks or order.working_ts_ns != 0,  # Binance's word for "was triggered".
+        "isWorking": working_time(order, unit_ns) != NOT_WORKING,  # Binance's word for "was triggered".
         "workingTime": working_time(order, unit_ns),
         "origQuoteOrderQty": instrument.quote.format(order.quote_units),
         "selfTradePreventionMode": PREVENTIONS[order.self_trade_prevention],

@@ -17,6 +17,7 @@ from holdfast.engine.engine import Engine
 from holdfast.gateway.binance.gateway import BinanceGateway
 from holdfast.gateway.binance.rate_limits import Limits
 from holdfast.gateway.server.routes import Routes
+from holdfast.instruments import parse_decimal
 from holdfast.journal.interface import Committed, Journal
 from holdfast.replica import Replica
 from tests.gateway.fakes import API_KEY, SECRET, Answer, FakeClock, FakeDirectory, Timers, Turns, World
@@ -58,7 +59,8 @@ class ListJournal:
             return []
         first_seq = self._next_seq - len(records)
         records["seq"] = range(first_seq, self._next_seq)
-        records["ts_ns"] = records["clock_ts_ns"] = self._clock.ns
+        records["clock_ts_ns"] = self._clock.ns
+        records["ts_ns"] = self._clock.ns + records["seq"]
         return [Committed(first_seq, records)]
 
 
@@ -95,6 +97,11 @@ class EngineReplica(Replica):
 
     def set_mode(self, mode: TradingMode) -> None:
         self._ask(CommandKind.SET_TRADING_MODE, instrument_id=1, qty_lots=mode)
+        self.commit()
+
+    def transfer(self, account_id: int, to_account_id: int, asset_id: int, units: int) -> None:
+        fields = {"account_id": account_id, "order_id": to_account_id, "instrument_id": asset_id, "qty_lots": units}
+        self._ask(CommandKind.TRANSFER, client_id=b"moved", **fields)
         self.commit()
 
     def _ask(self, kind: CommandKind, **fields: Any) -> None:
@@ -146,6 +153,11 @@ class EngineWorld(World):
         answer = self.signed(method, path, **parameters)
         assert answer.status == 200, answer.json
         return answer.json
+
+    def spend(self, code: str, amount: str) -> None:
+        """Take some of Alice's money away."""
+        asset = self.venue.reference.asset_by_code[code]
+        self.venue.transfer(ALICE, BOB, asset.asset_id, parse_decimal(amount, asset.decimals))
 
     def held(self) -> dict[str, tuple[str, str]]:
         """Alice's balances: free and locked."""
