@@ -169,7 +169,7 @@ class OrderEventKind(IntEnum):
     TRADE_PREVENTED = 6  # Self-trade prevention decremented this order, and it lives on.
     CANCEL_REJECTED = 7  # Or an amendment.
     ORDER_AMENDED = 8
-    ORDER_TRIGGERED = 9  # The stop price was reached: the order works from now on.
+    ORDER_TRIGGERED = 9  # What it waited for came: the stop price, or the fill after which it is placed.
 
 
 class ControlEventKind(IntEnum):

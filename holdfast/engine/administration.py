@@ -207,6 +207,8 @@ def judge_parameter(handle, instrument_id, which, value):
         highest = MULTIPLIER_PPM_MAX
     elif which == InstrumentParameter.ORDER_AMENDS_MAX:
         highest = ORDER_AMENDS_MAX
+    elif which == InstrumentParameter.ORDER_LISTS_MAX:
+        highest = ROWS_MAX
     elif which < InstrumentParameter.PRICE_TICKS_MIN or which > InstrumentParameter.ALGO_ORDERS_MAX:
         return RejectReason.PARAMETER_INVALID.value
     if value < lowest or value > highest:
@@ -316,6 +318,8 @@ def set_limit(handle, command_row):
         venue["balances_max"] = value
     elif which == Limit.ACCOUNTS_MAX:
         venue["accounts_max"] = value
+    elif which == Limit.ORDER_LISTS_MAX:
+        state.list_head[0]["order_lists_max"] = value
     else:
         reject(handle, RejectReason.PARAMETER_INVALID.value)
         return

@@ -32,13 +32,16 @@ from holdfast.engine.emit import emit_control
 from holdfast.engine.ids import evict
 from holdfast.engine.jit import cold, entry, hot
 from holdfast.engine.ladder import KEY_MAX
+from holdfast.engine.list_cancel import cancel_order_list
+from holdfast.engine.list_pending import place_pending
+from holdfast.engine.list_place import keep_leg, place_list
 from holdfast.engine.look_ahead import look_ahead
 from holdfast.engine.mass_cancel import cancel_all, go_on_canceling
 from holdfast.engine.operations import done, move_money, reject, step_withdrawal
 from holdfast.engine.place import go_on_placing, place
 from holdfast.engine.risk import is_instrument
 from holdfast.engine.slots import mix
-from holdfast.engine.state import CANCELING, IDLE, MATCHING, NIL, SKIPPED_MAX, TRIGGERING, views
+from holdfast.engine.state import CANCELING, IDLE, MATCHING, NIL, PLACING, SKIPPED_MAX, TRIGGERING, views
 from holdfast.engine.trigger import has_triggered, trigger_next
 
 # Why a call ended.
@@ -49,8 +52,8 @@ STOP_REASONS = 4  # The result is `commands done x STOP_REASONS + why`.
 
 # What one step may emit at most: the order events of a full step, one fill and the end of the order; two balances of a
 # maker for every two order events and the acting account's; a level for every order event, and the one where the order
-# rests.
-ORDER_EVENTS_SPARE = STEP_ORDER_EVENTS_MAX + 8
+# rests. Before that three orders of a list, and at the end those that depended on it.
+ORDER_EVENTS_SPARE = STEP_ORDER_EVENTS_MAX + 16
 BALANCE_EVENTS_SPARE = 2 * STEP_ORDER_EVENTS_MAX + 16
 BOOK_EVENTS_SPARE = STEP_ORDER_EVENTS_MAX + 8
 CONTROL_EVENTS_SPARE = 8
@@ -81,6 +84,10 @@ def apply(handle, count, begun):
             if not has_room(state.book):
                 return i * STOP_REASONS + POOLS_FULL
             trigger_next(handle)
+        elif step["phase"] == PLACING:
+            if not has_room(state.book):
+                return i * STOP_REASONS + POOLS_FULL
+            place_pending(handle)
         else:
             if commands_spare == 0:
                 commands_spare = spare_commands(handle)
@@ -100,11 +107,19 @@ def apply(handle, count, begun):
                 amend(handle, i)
             elif kind == CommandKind.CANCEL_ALL:
                 cancel_all(handle, i)
+            elif kind == CommandKind.ORDER_LIST_LEG:
+                keep_leg(handle, i)
+            elif kind == CommandKind.PLACE_ORDER_LIST:
+                place_list(handle, i)
+            elif kind == CommandKind.CANCEL_ORDER_LIST:
+                cancel_order_list(handle, i)
             elif kind != CommandKind.PAYLOAD:
                 operate(handle, i)
         if step["phase"] == IDLE:
             if step["highest_ticks"] != 0 and has_triggered(handle):
                 step["phase"] = TRIGGERING
+            elif step["due_first"] != NIL:
+                step["phase"] = PLACING
             else:
                 i += 1
     return i * STOP_REASONS + DONE

@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from holdfast.codes import Side
+from holdfast.engine.emit import is_pending
 from holdfast.engine.handle import Memory
 from holdfast.engine.jit import entry, hot
-from holdfast.engine.settle import is_held, leaves_of
+from holdfast.engine.settle import is_held_here, leaves_of
 from holdfast.engine.state import NIL, views
 
 _FOUND_MAX = 64
@@ -149,7 +150,9 @@ def _check_locked(handle, rows, found):
 @hot
 def add_needed(state, position, order):
     """What an open order must have locked, added to the scratch column of its balance."""
-    if not is_held(order):
+    if is_pending(order):
+        state.balances[position["base_row"]]["needed"] += bought_for(state, order)
+    if not is_held_here(state, order):
         return
     instrument = state.instruments[order["instrument_id"]]
     lots = leaves_of(order)
@@ -158,3 +161,10 @@ def add_needed(state, position, order):
         state.balances[position["quote_row"]]["needed"] += needed
     else:
         state.balances[position["base_row"]]["needed"] += lots * instrument["lot_units"]
+
+
+@hot
+def bought_for(state, order):
+    """OPO: the base units that are locked for the pending orders; told once, with the first of them."""
+    order_list = state.order_lists[order["list_row"]]
+    return order_list["held_units"] if order_list["order_id_2"] == order["order_id"] else np.int64(0)

@@ -18,13 +18,13 @@ from holdfast.codes import (
 )
 from holdfast.engine.acting import begin_acting, end_acting
 from holdfast.engine.book import find_order
-from holdfast.engine.emit import emit_book, emit_order, is_waiting
+from holdfast.engine.emit import emit_order
 from holdfast.engine.ids import is_target_text
 from holdfast.engine.jit import cold, hot
+from holdfast.engine.lists import cancel_list
 from holdfast.engine.place import place_in_hand, refuse, take_in_hand
-from holdfast.engine.retire import retire_order
+from holdfast.engine.retire import end_order
 from holdfast.engine.risk import is_instrument, judge_asker, judge_duplicate
-from holdfast.engine.settle import release
 from holdfast.engine.slots import FREE, home, next_place, row_of, tag_of, tag_of_text
 from holdfast.engine.state import IDLE, NIL, views
 
@@ -173,23 +173,12 @@ def cancel_target(handle):
 
 @hot
 def cancel_row(handle, row):
-    """Cancel an open order: release its funds, tell its account and the market, forget it."""
-    state = views(handle)
-    order = state.details[row]
-    instrument_id = np.int64(order["instrument_id"])
-    side = np.int64(order["side"])
-    price_ticks = order["price_ticks"]
-    leaves_lots = state.book.orders[row]["leaves_lots"]
-    level_lots = state.book.levels[state.book.orders[row]["level"]]["lots"]
-    was_waiting = is_waiting(order)
-    release(handle, order, leaves_lots)
-    order["status"] = OrderStatus.CANCELED
-    order["updated_ts_ns"] = state.venue[0]["ts_ns"]
-    order["updated_seq"] = state.venue[0]["seq"]
-    emit_order(handle, order, OrderEventKind.ORDER_CANCELED.value, 0)
-    retire_order(handle, row)
-    if not was_waiting:
-        emit_book(handle, instrument_id, side, price_ticks, level_lots - leaves_lots)
+    """Cancel an open order, and with it those of its list. Returns how many that were."""
+    list_row = np.int64(views(handle).details[row]["list_row"])
+    if list_row != NIL:
+        return cancel_list(handle, list_row)
+    end_order(handle, row, OrderStatus.CANCELED.value, OrderEventKind.ORDER_CANCELED.value, 0)
+    return 1
 
 
 @cold

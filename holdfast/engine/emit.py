@@ -6,7 +6,15 @@ Every event gets the command's seq and the next index within the command; order 
 number of their account. The buffers have room: the loop over commands (`apply.py`) made sure before the step began.
 """
 
-from holdfast.codes import ExpiryReason, OrderEventKind, OrderStatus, OrderType, Side
+from holdfast.codes import (
+    ContingencyType,
+    ExpiryReason,
+    OrderEventKind,
+    OrderListKind,
+    OrderStatus,
+    OrderType,
+    Side,
+)
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.state import NIL, views
 
@@ -39,6 +47,18 @@ def is_market(order):
 def is_waiting(order):
     """Whether the order has a stop price that was not reached yet."""
     return order["stop_price_ticks"] != 0 and order["working_ts_ns"] == 0
+
+
+@hot
+def is_pending(order):
+    """Whether the order is of a list, and not placed before another one is filled."""
+    return order["status"] == OrderStatus.PENDING_NEW
+
+
+@hot
+def is_hidden(order):
+    """Whether an open order is not on the book."""
+    return is_waiting(order) or is_pending(order)
 
 
 @hot
@@ -230,6 +250,56 @@ def emit_book(handle, instrument_id, side, price_ticks, lots):
     event["side"] = side
     hash_value = roll(venue["events_hash"], price_ticks * 4 + side)
     venue["events_hash"] = roll(hash_value, lots)
+
+
+@cold
+def emit_list(handle, order_list, list_status_type, list_order_status, reason):
+    """What happened to an order list."""
+    state = views(handle)
+    venue = state.venue[0]
+    row = state.out.out_head[0]["lists"]
+    state.out.out_head[0]["lists"] = row + 1
+    event = state.out.list_events[row]
+    is_oco = order_list["kind"] == OrderListKind.OCO
+    event["seq"] = venue["seq"]
+    event["ts_ns"] = venue["ts_ns"]
+    event["index"] = next_index(state)
+    event["contingency"] = ContingencyType.OCO.value if is_oco else ContingencyType.OTO.value
+    event["list_status_type"] = list_status_type
+    event["list_order_status"] = list_order_status
+    event["reason"] = reason
+    event["account_event"] = next_account_event(state, order_list["account_id"])
+    event["order_list_id"] = order_list["order_list_id"]
+    event["order_id_1"] = order_list["order_id_1"]
+    event["order_id_2"] = order_list["order_id_2"]
+    event["order_id_3"] = order_list["order_id_3"]
+    event["created_ts_ns"] = order_list["created_ts_ns"]
+    event["account_id"] = order_list["account_id"]
+    event["instrument_id"] = order_list["instrument_id"]
+    event["leg_count"] = order_list["leg_count"]
+    event["key_id"] = order_list["key_id"]
+    event["client_id_0"] = order_list["client_id_0"]
+    event["client_id_1"] = order_list["client_id_1"]
+    event["client_id_2"] = order_list["client_id_2"]
+    event["client_id_3"] = order_list["client_id_3"]
+    event["client_id_4"] = order_list["client_id_4"]
+    event["leg_1_client_id_0"] = order_list["leg_1_client_id_0"]
+    event["leg_1_client_id_1"] = order_list["leg_1_client_id_1"]
+    event["leg_1_client_id_2"] = order_list["leg_1_client_id_2"]
+    event["leg_1_client_id_3"] = order_list["leg_1_client_id_3"]
+    event["leg_1_client_id_4"] = order_list["leg_1_client_id_4"]
+    event["leg_2_client_id_0"] = order_list["leg_2_client_id_0"]
+    event["leg_2_client_id_1"] = order_list["leg_2_client_id_1"]
+    event["leg_2_client_id_2"] = order_list["leg_2_client_id_2"]
+    event["leg_2_client_id_3"] = order_list["leg_2_client_id_3"]
+    event["leg_2_client_id_4"] = order_list["leg_2_client_id_4"]
+    event["leg_3_client_id_0"] = order_list["leg_3_client_id_0"]
+    event["leg_3_client_id_1"] = order_list["leg_3_client_id_1"]
+    event["leg_3_client_id_2"] = order_list["leg_3_client_id_2"]
+    event["leg_3_client_id_3"] = order_list["leg_3_client_id_3"]
+    event["leg_3_client_id_4"] = order_list["leg_3_client_id_4"]
+    hash_value = roll(venue["events_hash"], list_status_type * 256 + reason)
+    venue["events_hash"] = roll(hash_value, order_list["order_list_id"])
 
 
 @cold

@@ -189,7 +189,8 @@ def rename_order(handle, tag, order, text):
 def former_id_count(state):
     """How many ids open orders had before the one they have. Not while an order is in hand."""
     venue = state.venue[0]
-    return venue["client_id_count"] - venue["open_order_count"] - venue["closed_count"] - venue["refused_count"]
+    open_count = venue["open_order_count"] + state.list_head[0]["open_list_count"]
+    return venue["client_id_count"] - open_count - venue["closed_count"] - venue["refused_count"]
 
 
 @hot

@@ -41,7 +41,7 @@ def _order_list(row: Any) -> OrderList:
         contingency=int(contingency),
         list_status_type=int(ListStatusType.EXEC_STARTED),
         list_order_status=int(ListOrderStatus.EXECUTING),
-        leg_count=3 if row["order_id_3"] else 2,
+        leg_count=int(row["leg_count"]),
         order_id_1=int(row["order_id_1"]),
         order_id_2=int(row["order_id_2"]),
         order_id_3=int(row["order_id_3"]),

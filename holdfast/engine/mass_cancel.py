@@ -78,8 +78,7 @@ def go_on_canceling(handle):
             while position["first_order"] != NIL:
                 if state.out.out_head[0]["orders"] >= events_end:
                     return
-                cancel_row(handle, position["first_order"])
-                step["canceled_count"] += 1
+                step["canceled_count"] += cancel_row(handle, position["first_order"])
             end_acting(handle)
         step["position"] = position["next"]
 

@@ -27,6 +27,7 @@ from holdfast.engine.book import best_level, find_level, level_price, next_level
 from holdfast.engine.emit import emit_balance, emit_book, emit_prevented, emit_trade, is_market
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.ledger import free_of
+from holdfast.engine.lists import leg_changed, lock_bought, stand_alone
 from holdfast.engine.positions import count_open_lots
 from holdfast.engine.retire import retire_order
 from holdfast.engine.settle import leaves_of, release, settle_side
@@ -147,6 +148,11 @@ def trade(handle, maker_row, lots, price_ticks):
     step["lowest_ticks"] = min(step["lowest_ticks"], price_ticks)
     add_to_average(handle, instrument_id, price_ticks, lots)
 
+    maker_id = maker["order_id"]
+    maker_list = np.int64(maker["list_row"])
+    is_of_list = (maker_list | np.int64(taker["list_row"])) != NIL
+    if is_of_list:
+        stand_alone(handle, maker_row)
     position = state.positions[maker["position"]]
     base_row = position["base_row"]
     quote_row = position["quote_row"]
@@ -157,6 +163,9 @@ def trade(handle, maker_row, lots, price_ticks):
     quote_change = holding(state, quote_row) - quote_before
     taker_fee = settle_side(handle, taker, False, lots, price_ticks)
 
+    if is_of_list:
+        lock_bought(handle, maker, lots, maker_fee)
+        lock_bought(handle, taker, lots, taker_fee)
     is_done = lots == state.book.orders[maker_row]["leaves_lots"]
     maker["status"] = OrderStatus.FILLED if is_done else OrderStatus.PARTIALLY_FILLED
     if not is_by_qty(taker):
@@ -168,6 +177,9 @@ def trade(handle, maker_row, lots, price_ticks):
         emit_balance(handle, base_row, base_change)
         emit_balance(handle, quote_row, quote_change)
     take_from_maker(handle, maker_row, lots)
+    if maker_list != NIL:
+        status = OrderStatus.FILLED.value if is_done else OrderStatus.PARTIALLY_FILLED.value
+        leg_changed(handle, maker_list, maker_id, status)
 
 
 @hot
@@ -266,6 +278,10 @@ def prevent_maker(handle, maker_row, lots, price_ticks, quote_units):
     state = views(handle)
     maker = state.details[maker_row]
     taker_id = state.taker[0]["order_id"]
+    maker_id = maker["order_id"]
+    list_row = np.int64(maker["list_row"])
+    if list_row != NIL:
+        stand_alone(handle, maker_row)
     take_away(handle, maker, lots)
     if lots == state.book.orders[maker_row]["leaves_lots"]:
         maker["status"] = OrderStatus.EXPIRED_IN_MATCH
@@ -273,7 +289,10 @@ def prevent_maker(handle, maker_row, lots, price_ticks, quote_units):
     else:
         kind = OrderEventKind.TRADE_PREVENTED.value
     emit_prevented(handle, maker, kind, 1, lots, price_ticks, quote_units, taker_id)
+    status = np.int64(maker["status"])
     take_from_maker(handle, maker_row, lots)
+    if list_row != NIL:
+        leg_changed(handle, list_row, maker_id, status)
 
 
 @hot

@@ -22,6 +22,7 @@ from holdfast.engine.book import append_order, side_row
 from holdfast.engine.emit import emit_book, emit_order, is_market, is_waiting
 from holdfast.engine.ids import close_client_ids, copy_text, link_client_ids, remember_open, remember_refused
 from holdfast.engine.jit import cold, hot
+from holdfast.engine.lists import leg_changed
 from holdfast.engine.match import (
     GOES_ON,
     NO_FUNDS,
@@ -36,7 +37,7 @@ from holdfast.engine.match import (
 from holdfast.engine.positions import list_order, make_position
 from holdfast.engine.risk import has_place, is_instrument, is_stop, judge_asker, judge_order, may_rest, trigger_side_of
 from holdfast.engine.settle import hold, is_held, leaves_of, release
-from holdfast.engine.state import IDLE, MATCHING, views
+from holdfast.engine.state import IDLE, MATCHING, NIL, views
 
 _NONE = RejectReason.NONE.value
 
@@ -59,8 +60,12 @@ def place(handle, command_row):
 def take_in_hand(handle, command_row):
     """Make the command's order the one in hand."""
     state = views(handle)
-    command = state.commands[command_row]
-    order = state.taker[0]
+    fill_order(state.taker[0], state.commands[command_row])
+
+
+@hot
+def fill_order(order, command):
+    """Make an order of a command that says one."""
     order["order_id"] = 0
     order["created_ts_ns"] = command["ts_ns"]
     order["updated_ts_ns"] = command["ts_ns"]
@@ -121,7 +126,7 @@ def work(handle):
     if state.taker[0]["time_in_force"] == TimeInForce.FOK and not is_fillable(handle):
         step["phase"] = IDLE
         expire(handle, ExpiryReason.FILL_OR_KILL.value)
-        end_acting(handle)
+        finish_step(handle)
         return
     step["phase"] = MATCHING
     go_on_placing(handle)
@@ -150,6 +155,7 @@ def is_refusal_of_the_moment(reason):
         or reason == RejectReason.ACCOUNT_FROZEN
         or reason == RejectReason.MODE_FORBIDS
         or reason == RejectReason.REPLACE_CANCEL_FAILED
+        or reason == RejectReason.OCO_PRICES
         or reason >= RejectReason.PRICE_FILTER
     )
 
@@ -159,18 +165,25 @@ def accept(handle):
     """Number the order, hold its funds, remember its id. Nothing can fail any more."""
     state = views(handle)
     order = state.taker[0]
-    venue = state.venue[0]
-    step = state.step[0]
-    venue["order_count"] += 1
-    order["order_id"] = venue["order_count"]
-    order["status"] = OrderStatus.NEW
-    if order["position"] == 0:
-        order["position"] = make_position(handle, np.int64(order["account_id"]), np.int64(order["instrument_id"]))
-    begin_acting(handle, np.int64(order["position"]))
-    order["client_id_row"] = remember_open(handle, step["client_id_tag"], order)
+    enter(handle, OrderStatus.NEW.value)
     if is_held(order):
         hold(state, order, order["qty_lots"])
     emit_order(handle, order, OrderEventKind.ORDER_ACCEPTED.value, 0)
+
+
+@hot
+def enter(handle, status):
+    """Give the order in hand its number and its place with its account, and remember its id."""
+    state = views(handle)
+    order = state.taker[0]
+    venue = state.venue[0]
+    venue["order_count"] += 1
+    order["order_id"] = venue["order_count"]
+    order["status"] = status
+    if order["position"] == 0:
+        order["position"] = make_position(handle, np.int64(order["account_id"]), np.int64(order["instrument_id"]))
+    begin_acting(handle, np.int64(order["position"]))
+    order["client_id_row"] = remember_open(handle, state.step[0]["client_id_tag"], order)
 
 
 @cold
@@ -192,6 +205,15 @@ def go_on_placing(handle):
     else:
         assert outcome != NOTHING_LEFT
         expire(handle, expiry_reason(order, outcome))
+    finish_step(handle)
+
+
+@hot
+def finish_step(handle):
+    """The order in hand has come to rest or ended: what depends on it follows, and its account is told its balances."""
+    order = views(handle).taker[0]
+    if order["list_row"] != NIL:
+        leg_changed(handle, np.int64(order["list_row"]), order["order_id"], np.int64(order["status"]))
     end_acting(handle)
 
 
@@ -246,8 +268,15 @@ def list_in_hand(handle, side, price_ticks):
 @cold
 def wait(handle):
     """Let the order in hand wait for its stop price, on the ladder of such orders, where nobody sees it."""
+    order = views(handle).taker[0]
+    list_in_hand(handle, trigger_side_of(order), order["stop_price_ticks"])
+    count_waiting(handle)
+
+
+@hot
+def count_waiting(handle):
+    """The order in hand was listed and has a stop price that was not reached."""
     state = views(handle)
     order = state.taker[0]
-    list_in_hand(handle, trigger_side_of(order), order["stop_price_ticks"])
     state.venue[0]["waiting_count"] += 1
     state.positions[order["position"]]["waiting_count"] += 1

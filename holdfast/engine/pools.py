@@ -88,7 +88,7 @@ def new_memory() -> Memory:
     rows |= {name: rows[owner] * factor for name, owner, factor in COMPANIONS}
     rows |= {f"{family}_events": 0 for family in ("order", "balance", "book", "control", "list")} | {"out_head": 1}
     rows |= {"commands": 0, "venue": 1, "taker": LEG_ROWS + LEGS_MAX, "skipped": SKIPPED_MAX + 1, "step": 1}
-    rows |= {"list_head": 1, "legs": LEGS_MAX}
+    rows |= {"list_head": 1, "list_in_hand": 1, "legs": LEGS_MAX}
     memory = Memory(STATE, **rows)
     venue = memory["venue"][0]
     venue["rules_version"] = RULES_VERSION

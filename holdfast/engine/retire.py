@@ -1,11 +1,35 @@
 """Retire: take an order that has ended off the book and out of its account's list, and close its ids."""
 
+import numpy as np
+
 from holdfast.engine.book import remove_order
-from holdfast.engine.emit import is_waiting
+from holdfast.engine.emit import emit_book, emit_order, is_hidden, is_waiting
 from holdfast.engine.ids import close_client_ids
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.positions import unlist_order
+from holdfast.engine.settle import release
 from holdfast.engine.state import views
+
+
+@hot
+def end_order(handle, row, status, kind, reason):
+    """End an open order with what it has left: release its funds, tell its account and the market, forget it."""
+    state = views(handle)
+    order = state.details[row]
+    instrument_id = np.int64(order["instrument_id"])
+    side = np.int64(order["side"])
+    price_ticks = order["price_ticks"]
+    leaves_lots = state.book.orders[row]["leaves_lots"]
+    level_lots = state.book.levels[state.book.orders[row]["level"]]["lots"]
+    was_hidden = is_hidden(order)
+    release(handle, order, leaves_lots)
+    order["status"] = status
+    order["updated_ts_ns"] = state.venue[0]["ts_ns"]
+    order["updated_seq"] = state.venue[0]["seq"]
+    emit_order(handle, order, kind, reason)
+    retire_order(handle, row)
+    if not was_hidden:
+        emit_book(handle, instrument_id, side, price_ticks, level_lots - leaves_lots)
 
 
 @cold

@@ -4,7 +4,8 @@ commands → engine (risk → match → SETTLE) → events
 
 A LIMIT order holds what it may need, exactly and at every moment: a buy limit price x leaves in the quote asset, a sell
 leaves in the base asset. A MARKET order holds nothing and pays from what is free; so does a STOP_LOSS or TAKE_PROFIT,
-but a sell of those holds the base asset until its stop price is reached. The receiver pays the fee in what he
+but a sell of those holds the base asset until its stop price is reached. Of two orders of which only one can trade
+(OCO) one holds for both; a pending order holds nothing. The receiver pays the fee in what he
 receives. What a better price than the limit saves is free at once.
 
 Invariant: the entries of one trade sum to zero in each asset; fees are entries like any other.
@@ -13,11 +14,11 @@ Invariant: the entries of one trade sum to zero in each asset; fees are entries 
 import numpy as np
 
 from holdfast.codes import InstrumentParameter, Side
-from holdfast.engine.emit import is_market, is_waiting
+from holdfast.engine.emit import is_market, is_pending, is_waiting
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.ledger import fee_of, move, take_fee
 from holdfast.engine.risk import parameter
-from holdfast.engine.state import views
+from holdfast.engine.state import NIL, views
 
 
 @hot
@@ -30,6 +31,19 @@ def leaves_of(order):
 def is_held(order):
     """Whether funds are held for the order: always with a limit; without one, for a sell while it waits."""
     return not is_market(order) or (is_waiting(order) and order["side"] == Side.SELL)
+
+
+@hot
+def is_held_here(state, order):
+    """Whether it is this order that holds them, and not the other one of its pair; nor is it yet to be placed."""
+    return is_held(order) and (order["list_row"] == NIL or is_holder(state, order))
+
+
+@cold
+def is_holder(state, order):
+    """Of an order in a list: a pair's funds are held once, by the one that needs more."""
+    holder_id = state.order_lists[order["list_row"]]["holder_id"]
+    return not is_pending(order) and (holder_id == 0 or holder_id == order["order_id"])
 
 
 @cold
@@ -99,5 +113,5 @@ def hold(state, order, lots):
 @cold
 def release(handle, order, lots):
     """Free what was held for so many lots that will not trade. A MARKET order held nothing."""
-    if lots != 0 and is_held(order):
+    if lots != 0 and is_held_here(views(handle), order):
         hold(views(handle), order, -lots)

@@ -20,7 +20,7 @@ from holdfast.engine.pools import (
     new_memory,
     rebuild_slots,
 )
-from holdfast.engine.state import IDLE, SKIPPED_MAX
+from holdfast.engine.state import IDLE, LEGS_MAX, SKIPPED_MAX
 
 NOT_SAVED = ("audit_sums", "position_lists")  # With their owners.
 _LIST_HEAD_AT_FIRST = new_memory()["list_head"].tobytes()
@@ -40,7 +40,7 @@ def list_rows(memory: Memory) -> dict[str, np.ndarray]:
     """What is in use of the arrays of order lists."""
     used = {"list_head": 1, "order_lists": ORDER_LISTS.rows(memory) + 1}
     used |= {"position_lists": int(memory["venue"][0]["position_count"]) + 1}
-    used |= {"legs": int(memory["list_head"][0]["leg_count"])}
+    used |= {"legs": min(int(memory["list_head"][0]["leg_count"]), LEGS_MAX)}
     return {name: memory[name][:rows] for name, rows in used.items()}
 
 

@@ -247,6 +247,8 @@ order_list_dtype = np.dtype(
         ("older", np.int32),  # The position's open lists.
         ("younger", np.int32),  # Of a free row: the next free one.
         ("next_due", np.int32),  # While it is DUE: whose pending orders are placed after its own.
+        ("leg_count", np.int64),
+        ("holder_id", np.int64),  # PAIRED: the order that holds the funds of both, since it needs more; 0: no pair.
         ("held_units", np.int64),  # OPO: what the working order has bought, locked for the pending orders.
         ("created_ts_ns", np.int64),
         ("updated_ts_ns", np.int64),
@@ -311,11 +313,12 @@ IDLE = 0
 MATCHING = 1
 CANCELING = 2
 TRIGGERING = 3
+PLACING = 4  # Pending orders, whose working order was filled.
 
 # How far the command in hand has come. Between two calls of the engine it is idle.
 step_dtype = np.dtype(
     [
-        ("phase", np.int64),  # IDLE, MATCHING, CANCELING or TRIGGERING
+        ("phase", np.int64),  # IDLE, MATCHING, CANCELING, TRIGGERING or PLACING
         ("command_kind", np.int64),
         ("about_account_id", np.int64),  # What control events say that the command is about.
         ("about_asset_id", np.int64),
@@ -344,6 +347,7 @@ step_dtype = np.dtype(
         ("target_row", np.int64),  # The open order to cancel, replace, amend or trigger.
         ("duplicate_order_id", np.int64),  # What a DUPLICATE_CLIENT_ID names.
         ("duplicate_status", np.int64),
+        ("refused_leg", np.int64),  # Which order of the list in hand is the one that is refused; 0: the list is.
         ("duplicate_list_id", np.int64),  # What a DUPLICATE_LIST_CLIENT_ID names.
         ("due_first", np.int64),  # Lists whose pending orders are to be placed, the first filled first.
         ("due_last", np.int64),
@@ -386,11 +390,12 @@ class State(NamedTuple):
     positions: np.ndarray
     position_slots: np.ndarray
     details: np.ndarray
-    taker: np.ndarray  # The order in hand; the order that a refused cancel named; from LEG_ROWS the legs in hand.
+    taker: np.ndarray  # The order in hand; one that is only named, by a refused cancel; from LEG_ROWS those of a list.
     client_ids: np.ndarray
     client_id_slots: np.ndarray
     order_lists: np.ndarray
     order_list_slots: np.ndarray
+    list_in_hand: np.ndarray  # One row: the list that a command would place, or would cancel.
     list_head: np.ndarray  # One row.
     position_lists: np.ndarray
     legs: np.ndarray  # Commands: the orders of the list whose own record comes next.
@@ -436,6 +441,7 @@ STATE = Layout(
     client_id_slots=_int64,
     order_lists=order_list_dtype,
     order_list_slots=_int64,
+    list_in_hand=order_list_dtype,
     list_head=list_head_dtype,
     position_lists=position_lists_dtype,
     legs=command_words_dtype,

@@ -18,6 +18,7 @@ from holdfast.engine.acting import begin_acting
 from holdfast.engine.book import best_level, level_price, trigger_side
 from holdfast.engine.emit import emit_order, is_market
 from holdfast.engine.jit import cold, hot
+from holdfast.engine.lists import end_other
 from holdfast.engine.place import work
 from holdfast.engine.retire import unlist_row
 from holdfast.engine.settle import leaves_of, release
@@ -56,9 +57,11 @@ def trigger_next(handle):
     """One step: take the order that `has_triggered` found off its ladder, and begin to match it."""
     state = views(handle)
     row = state.step[0]["target_row"]
+    begin_acting(handle, np.int64(state.details[row]["position"]))
+    if state.details[row]["list_row"] != NIL:
+        end_other(handle, row)
     state.taker[0] = state.details[row]
     order = state.taker[0]
-    begin_acting(handle, np.int64(order["position"]))
     unlist_row(state, row)
     if is_market(order):
         release(handle, order, leaves_of(order))
