@@ -222,6 +222,7 @@ def order_canceled(instrument: Instrument, event: OrderEvent, cancel_id: str, un
 
 def order_amended(instrument: Instrument, event: OrderEvent, client_id: str, unit_ns: int) -> Shown:
     """The reply to an amendment; `client_id` is the one that the order has from now on."""
+    working = {"workingTime": working_time(event, unit_ns)} if event.status != OrderStatus.PENDING_NEW else {}
     return {
         "transactTime": event.ts_ns // unit_ns,
         "executionId": event.account_event,
@@ -241,7 +242,7 @@ def order_amended(instrument: Instrument, event: OrderEvent, client_id: str, uni
             "timeInForce": TIMES_IN_FORCE[event.time_in_force],
             "type": TYPES[event.order_type],
             "side": SIDES[event.side],
-            "workingTime": working_time(event, unit_ns),
+            **working,
             "selfTradePreventionMode": PREVENTIONS[event.self_trade_prevention],
             **conditional(instrument, event),
         },

@@ -128,14 +128,15 @@ class EngineWorld(World):
         self.venue = EngineReplica(self.clock, keys, self.history)
         self.replica = cast(Any, self.venue)
         self.key = keys.add(API_KEY, SECRET, account_id=ALICE)
-        keys.add(BOBS_KEY, BOBS_SECRET, account_id=BOB)
+        self.bobs = BOBS_KEY, BOBS_SECRET
+        keys.add(*self.bobs, account_id=BOB)
         self.routes = Routes()
         self.gateway = BinanceGateway(self.routes, self.venue, Limits(), self.timers.call_later, self.turns.soon)
         self.bob_trades_at("40000")
 
     def bob(self, method: str = "POST", path: str = "/api/v3/order", **parameters: object) -> Answer:
         """Bob asks; the answer must be good."""
-        query, headers = self.sign({"symbol": SYMBOL, **parameters}, BOBS_KEY, BOBS_SECRET)
+        query, headers = self.sign({"symbol": SYMBOL, **parameters}, *self.bobs)
         (answer,) = self.send(method, path, query, headers=headers)
         assert answer.status == 200, answer.json
         return answer
