@@ -8,6 +8,7 @@ Nothing is made for accounts that nobody listens to. A subscription ends with it
 when the key that opened it is revoked.
 """
 
+import heapq
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
@@ -119,8 +120,8 @@ class UserStreams:
     def _events(self, step: _Step, command: np.void, unit_ns: int) -> Iterable[Shown]:
         reference = self._reference()
         canceled = any(event.kind == OrderEventKind.ORDER_CANCELED for event in step.orders)
-        told: list[OrderEvent | OrderListEvent] = [*step.orders, *step.lists]
-        for event in sorted(told, key=_index):
+        amended = next((event for event in step.orders if event.kind == OrderEventKind.ORDER_AMENDED), None)
+        for event in _in_order(step):
             instrument = reference.instruments[event.instrument_id]
             if isinstance(event, OrderListEvent):
                 if event.list_order_status != ListOrderStatus.REJECT:  # Only its sender is told.
@@ -130,7 +131,10 @@ class UserStreams:
                 continue
             if event.kind == OrderEventKind.ORDER_REJECTED and not canceled:
                 continue  # Likewise; but where it was to replace an order, that order is gone.
-            yield formats.execution_report(instrument, event, self._new_id(command), unit_ns)
+            # The other order of a pair is made smaller with the one that the command names, and keeps its id.
+            keeps_id = event.kind == OrderEventKind.ORDER_AMENDED and event is not amended
+            new_id = event.client_id.decode() if keeps_id else self._new_id(command)
+            yield formats.execution_report(instrument, event, new_id, unit_ns)
         if step.balances:
             latest = {event.asset_id: event for event in step.balances}
             yield formats.account_position(reference, latest.values(), step.balances[-1].ts_ns, unit_ns)
@@ -147,8 +151,8 @@ class UserStreams:
         return (kind == CommandKind.REPLACE_ORDER and self._replace_cancel_id(seq)) or f"cancel-{seq}"
 
 
-def _index(event: OrderEvent | OrderListEvent) -> int:
-    return event.index
+def _in_order(step: _Step) -> Iterable[OrderEvent | OrderListEvent]:
+    return heapq.merge(step.orders, step.lists, key=lambda event: event.index)
 
 
 def frame(subscription_id: int, event: bytes) -> bytes:
