@@ -66,6 +66,7 @@ _order_fields_before_id = [
 ]
 
 # With ORDER_AMENDED `client_id` is the one that the order had until now; the command holds the one it has from now on.
+# A second such event of a command is of the other order of a pair, which keeps its client id.
 order_event_dtype = np.dtype([*_order_fields_before_id, ("client_id", f"S{CLIENT_ID_BYTES}"), ("key_id", np.int32)])
 
 # The same bytes with the id as whole words, as kernels copy it.

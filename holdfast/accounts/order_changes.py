@@ -36,15 +36,18 @@ def lists_done(lists: np.ndarray) -> Iterable[OrderList]:
 
 
 def _amendments(amended: np.ndarray, commands: np.ndarray, first_seq: int) -> Iterable[Amendment]:
+    before = 0
     for event in map(OrderEvent._make, amended.tolist()):
-        command = commands[event.seq - first_seq]
+        # The first one is of the order that the command names; the other order of its pair keeps its client id.
+        client_id = event.client_id if event.seq == before else commands[event.seq - first_seq]["client_id"]
+        before = event.seq
         yield Amendment(
             event.account_event,
             event.order_id,
             event.account_id,
             event.instrument_id,
             event.client_id.decode("ascii"),
-            command["client_id"].decode("ascii"),
+            client_id.decode("ascii"),
             event.qty_lots + event.last_lots,
             event.qty_lots,
             event.ts_ns,

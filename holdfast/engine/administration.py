@@ -207,9 +207,9 @@ def judge_parameter(handle, instrument_id, which, value):
         highest = MULTIPLIER_PPM_MAX
     elif which == InstrumentParameter.ORDER_AMENDS_MAX:
         highest = ORDER_AMENDS_MAX
-    elif which == InstrumentParameter.ORDER_LISTS_MAX:
-        highest = ROWS_MAX
-    elif which < InstrumentParameter.PRICE_TICKS_MIN or which > InstrumentParameter.ALGO_ORDERS_MAX:
+    elif which != InstrumentParameter.ORDER_LISTS_MAX and not is_between(
+        which, InstrumentParameter.PRICE_TICKS_MIN, InstrumentParameter.ALGO_ORDERS_MAX
+    ):
         return RejectReason.PARAMETER_INVALID.value
     if value < lowest or value > highest:
         return RejectReason.PARAMETER_INVALID.value

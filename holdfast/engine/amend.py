@@ -3,18 +3,27 @@
 commands → engine (AMEND) → events
 
 Only the quantity may be changed, and only downwards; something must be left to trade. What the order held for the lots
-that go is free at once. The command names the order's client id from now on, which may be the one it has. A former id
-stays the order's and counts as long as the present one does (`ids.rename_order`). A refusal changes nothing.
+that go is free at once. Of two orders of which only one can trade (OCO) both are made smaller, with an event each,
+the named one first. The command names the order's client id from now on, which may be the one it has. A former id stays
+the order's and counts as long as the present one does (`ids.rename_order`). A refusal changes nothing.
 """
 
 import numpy as np
 
-from holdfast.codes import InstrumentParameter, OrderEventKind, RejectReason, TradingMode
+from holdfast.codes import (
+    InstrumentParameter,
+    ListOrderStatus,
+    ListStatusType,
+    OrderEventKind,
+    OrderListKind,
+    RejectReason,
+    TradingMode,
+)
 from holdfast.config import ORDER_AMENDS_MAX
 from holdfast.engine.acting import begin_acting, end_acting
-from holdfast.engine.book import reduce_order
+from holdfast.engine.book import find_order, reduce_order
 from holdfast.engine.cancel import judge_cancel_asker, refuse_cancel, target_row
-from holdfast.engine.emit import emit_book, emit_smaller, is_market, is_waiting
+from holdfast.engine.emit import emit_book, emit_list, emit_smaller, is_hidden, is_market, is_pending
 from holdfast.engine.ids import (
     client_id_tag,
     find_client_id,
@@ -24,10 +33,12 @@ from holdfast.engine.ids import (
     rename_order,
 )
 from holdfast.engine.jit import cold, hot
+from holdfast.engine.list_rows import name_leg
+from holdfast.engine.lists import leg_id
 from holdfast.engine.positions import count_open_lots
 from holdfast.engine.risk import is_notional_right, parameter
 from holdfast.engine.settle import release
-from holdfast.engine.state import NIL, views
+from holdfast.engine.state import LEGS_MAX, NIL, PAIRED, views
 
 _NONE = RejectReason.NONE.value
 
@@ -63,7 +74,13 @@ def judge_amendment(handle, command_row):
     reason = judge_new_id(handle, command_row)
     if reason != _NONE:
         return reason
-    return judge_new_qty(handle, command_row)
+    if is_unsized_pending(state, state.details[row]):
+        return RejectReason.AMEND_PENDING_OPO.value
+    reason = judge_new_qty(handle, row, command["qty_lots"])
+    if reason != _NONE:
+        return reason
+    other = paired_row(handle, row)
+    return judge_new_qty(handle, other, command["qty_lots"]) if other != NIL else _NONE
 
 
 @hot
@@ -96,19 +113,17 @@ def judge_new_id(handle, command_row):
 
 
 @cold
-def judge_new_qty(handle, command_row):
+def judge_new_qty(handle, row, qty):
     """Whether the quantity is smaller, leaves something to trade, and passes the filters."""
     state = views(handle)
-    command = state.commands[command_row]
-    order = state.details[state.step[0]["target_row"]]
-    qty = command["qty_lots"]
+    order = state.details[row]
     if qty == order["qty_lots"]:
         return RejectReason.AMEND_CHANGES_NOTHING.value
     if qty > order["qty_lots"]:
         return RejectReason.AMEND_INCREASES.value
     if qty <= order["executed_lots"] + order["prevented_lots"]:
         return RejectReason.AMEND_LEAVES_NOTHING.value
-    instrument_id = np.int64(command["instrument_id"])
+    instrument_id = np.int64(order["instrument_id"])
     if qty < parameter(state, instrument_id, InstrumentParameter.QTY_LOTS_MIN):
         return RejectReason.LOT_SIZE.value
     if qty > parameter(state, instrument_id, InstrumentParameter.QTY_LOTS_MAX):
@@ -127,23 +142,83 @@ def judge_new_qty(handle, command_row):
 
 @hot
 def amend_target(handle, command_row):
-    """Take the lots off the order that `judge_amendment` found, and tell its account and the market."""
+    """Take the lots off the order that `judge_amendment` found, and off the other one of its pair."""
     state = views(handle)
     command = state.commands[command_row]
     row = state.step[0]["target_row"]
     order = state.details[row]
-    lots = order["qty_lots"] - command["qty_lots"]
+    qty_lots = command["qty_lots"]
     begin_acting(handle, np.int64(order["position"]))
+    make_smaller(handle, row, qty_lots)
+    has_new_id = not is_same_text(order, command)
+    if has_new_id:
+        rename_order(handle, state.step[0]["client_id_tag"], order, command)
+    tell_smaller(handle, row)
+    if order["list_row"] != NIL:
+        other = paired_row(handle, row)
+        if other != NIL:
+            make_smaller(handle, other, qty_lots)
+            tell_smaller(handle, other)
+        if has_new_id:
+            rename_leg(handle, row)
+
+
+@cold
+def make_smaller(handle, row, qty_lots):
+    """Take lots off an open order, and tell its account."""
+    state = views(handle)
+    order = state.details[row]
+    lots = order["qty_lots"] - qty_lots
     release(handle, order, lots)
     count_open_lots(state, order, -lots)
     reduce_order(state.book, row, lots)
-    order["qty_lots"] = command["qty_lots"]
+    order["qty_lots"] = qty_lots
     order["amend_count"] += 1
     order["updated_ts_ns"] = state.venue[0]["ts_ns"]
     order["updated_seq"] = state.venue[0]["seq"]
     emit_smaller(handle, order, OrderEventKind.ORDER_AMENDED.value, lots)
-    if not is_same_text(order, command):
-        rename_order(handle, state.step[0]["client_id_tag"], order, command)
-    if not is_waiting(order):
+
+
+@cold
+def tell_smaller(handle, row):
+    """Tell the market, if the order is on the book."""
+    state = views(handle)
+    order = state.details[row]
+    if not is_hidden(order):
         level_lots = state.book.levels[state.book.orders[row]["level"]]["lots"]
         emit_book(handle, np.int64(order["instrument_id"]), np.int64(order["side"]), order["price_ticks"], level_lots)
+
+
+@cold
+def is_unsized_pending(state, order):
+    """OPO: whether it will sell what another order is still buying."""
+    return is_pending(order) and state.order_lists[order["list_row"]]["kind"] >= OrderListKind.OPO
+
+
+@cold
+def paired_row(handle, row):
+    """The row of the order of which only it or the one in this row can trade, or NIL."""
+    state = views(handle)
+    order = state.details[row]
+    order_list = state.order_lists[order["list_row"]]
+    if order_list["phase"] == PAIRED or (is_pending(order) and order_list["leg_count"] == LEGS_MAX):
+        last = order_list["leg_count"]
+        first_id = leg_id(order_list, last - 1)
+        other_id = leg_id(order_list, last) if order["order_id"] == first_id else first_id
+        return np.int64(find_order(state.book, other_id))
+    return np.int64(NIL)
+
+
+@cold
+def rename_leg(handle, row):
+    """Its list tells the client id that the order has from now on."""
+    state = views(handle)
+    order = state.details[row]
+    order_list = state.order_lists[order["list_row"]]
+    number = 1
+    while leg_id(order_list, number) != order["order_id"]:
+        number += 1
+    name_leg(order_list, number, order)
+    order_list["updated_ts_ns"] = state.venue[0]["ts_ns"]
+    order_list["updated_seq"] = state.venue[0]["seq"]
+    emit_list(handle, order_list, ListStatusType.UPDATED.value, ListOrderStatus.EXECUTING.value, 0)

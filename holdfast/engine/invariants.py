@@ -4,9 +4,10 @@ import numpy as np
 
 from holdfast.codes import OrderStatus, OrderType, Side
 from holdfast.engine.audit import Audit
-from holdfast.engine.book import SIDES_PER_INSTRUMENT, TRIGGER_SIDES_BEGIN
+from holdfast.engine.book import PENDING_SIDES_BEGIN, PENDING_TICKS, SIDES_PER_INSTRUMENT, TRIGGER_SIDES_BEGIN
 from holdfast.engine.handle import Memory
 from holdfast.engine.ladder import KEY_MAX
+from holdfast.engine.list_invariants import check_lists
 from holdfast.engine.pools import POOLS
 from holdfast.engine.state import IDLE, NIL
 
@@ -21,6 +22,7 @@ def check_invariants(memory: Memory) -> None:
     check_positions(memory, rows)
     check_client_ids(memory, rows)
     check_books(memory, rows)
+    check_lists(memory, rows)
 
 
 def check_row_zero(memory: Memory) -> None:
@@ -64,21 +66,24 @@ def check_orders(memory: Memory, rows: np.ndarray) -> None:
     assert len(rows) == memory["venue"][0]["open_order_count"]
     assert (orders["order_id"] == details["order_id"]).all()
     assert (orders["account_id"] == details["account_id"]).all()
-    assert (orders["leaves_lots"] > 0).all()
+    pends = details["status"] == OrderStatus.PENDING_NEW
+    assert ((orders["leaves_lots"] > 0) | pends).all()
     used_lots = details["executed_lots"] + details["prevented_lots"]
     assert (orders["leaves_lots"] + used_lots == details["qty_lots"]).all()
-    assert np.isin(details["status"], (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)).all()
-    assert ((details["status"] == OrderStatus.NEW) == (details["executed_lots"] == 0)).all()
+    assert (np.isin(details["status"], (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)) | pends).all()
+    assert ((details["status"] == OrderStatus.PARTIALLY_FILLED) == (details["executed_lots"] != 0)).all()
     levels = memory["levels"][orders["level"]]
     waits = (details["stop_price_ticks"] != 0) & (details["working_ts_ns"] == 0)
     assert waits.sum() == memory["venue"][0]["waiting_count"]
     for_rise = (details["order_type"] <= OrderType.STOP_LOSS_LIMIT) == (details["side"] == Side.BUY)
     which = np.where(waits, TRIGGER_SIDES_BEGIN + for_rise, details["side"] == Side.SELL)
     sides = details["instrument_id"] * SIDES_PER_INSTRUMENT + which
+    sides = np.where(pends, PENDING_SIDES_BEGIN + details["instrument_id"], sides)
     assert (levels["side_row"] == sides).all()
     keys = zip(levels["side_row"].tolist(), levels["key"].tolist(), strict=True)
     prices = [key if side & 1 else key ^ KEY_MAX for side, key in keys]
-    assert np.where(waits, details["stop_price_ticks"], details["price_ticks"]).tolist() == prices
+    expected = np.where(waits, details["stop_price_ticks"], details["price_ticks"])
+    assert np.where(pends, PENDING_TICKS, expected).tolist() == prices
 
 
 def check_positions(memory: Memory, rows: np.ndarray) -> None:
@@ -127,7 +132,9 @@ def check_client_ids(memory: Memory, rows: np.ndarray) -> None:
             last, row, count = row, int(entries[row]["link"]), count + 1
         assert venue[f"{queue}_last"] == last
         assert venue[f"{queue}_count"] == count
-    assert venue["client_id_count"] == len(rows) + former_count + venue["closed_count"] + venue["refused_count"]
+    of_lists = memory["list_head"][0]["open_list_count"]
+    in_queues = venue["closed_count"] + venue["refused_count"]
+    assert venue["client_id_count"] == len(rows) + of_lists + former_count + in_queues
 
 
 def check_books(memory: Memory, rows: np.ndarray) -> None:
@@ -138,6 +145,7 @@ def check_books(memory: Memory, rows: np.ndarray) -> None:
     assert (memory["levels"]["lots"] == lots).all()
     details = memory["details"][rows]
     details = details[(details["stop_price_ticks"] == 0) | (details["working_ts_ns"] != 0)]
+    details = details[details["status"] != OrderStatus.PENDING_NEW]
     for instrument_id in np.unique(details["instrument_id"]):
         here = details[details["instrument_id"] == instrument_id]
         bids = here["price_ticks"][here["side"] == Side.BUY]

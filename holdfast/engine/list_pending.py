@@ -25,13 +25,8 @@ from holdfast.engine.book import find_order
 from holdfast.engine.emit import emit_order, is_market, is_waiting
 from holdfast.engine.ids import close_client_ids
 from holdfast.engine.jit import cold, hot
-from holdfast.engine.list_place import (
-    are_prices_apart,
-    hold_for_pair,
-    judge_together,
-    place_pair,
-    tell_executing,
-)
+from holdfast.engine.list_judge import are_prices_apart, judge_together
+from holdfast.engine.list_place import hold_for_pair, place_pair, tell_executing
 from holdfast.engine.lists import finish_list, give_back_bought, leg_id
 from holdfast.engine.place import wait, work
 from holdfast.engine.retire import unlist_row

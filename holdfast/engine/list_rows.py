@@ -132,3 +132,26 @@ def name_in_hand(state, named, order_list_id):
     name["account_id"] = -named["account_id"]
     name["order_id"] = order_list_id
     return name
+
+
+@cold
+def name_leg(order_list, number, text):
+    """Write down the client id of an order of the list."""
+    if number == 1:
+        order_list["leg_1_client_id_0"] = text["client_id_0"]
+        order_list["leg_1_client_id_1"] = text["client_id_1"]
+        order_list["leg_1_client_id_2"] = text["client_id_2"]
+        order_list["leg_1_client_id_3"] = text["client_id_3"]
+        order_list["leg_1_client_id_4"] = text["client_id_4"]
+    elif number == 2:
+        order_list["leg_2_client_id_0"] = text["client_id_0"]
+        order_list["leg_2_client_id_1"] = text["client_id_1"]
+        order_list["leg_2_client_id_2"] = text["client_id_2"]
+        order_list["leg_2_client_id_3"] = text["client_id_3"]
+        order_list["leg_2_client_id_4"] = text["client_id_4"]
+    else:
+        order_list["leg_3_client_id_0"] = text["client_id_0"]
+        order_list["leg_3_client_id_1"] = text["client_id_1"]
+        order_list["leg_3_client_id_2"] = text["client_id_2"]
+        order_list["leg_3_client_id_3"] = text["client_id_3"]
+        order_list["leg_3_client_id_4"] = text["client_id_4"]

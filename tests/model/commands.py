@@ -133,6 +133,18 @@ odd_places = st.tuples(st.just("place"), odd_orders)
 cancels = st.tuples(st.just("cancel"), accounts, keys, targets, deadlines)
 cancel_alls = st.tuples(st.just("cancel all"), accounts, keys, st.sampled_from([0, 0, 1, 2, 7]), deadlines)
 replaces = st.tuples(st.just("replace"), orders, targets, st.booleans())
+# Kind; who asks; prevention; working side, price and lots; side of the pending; how far its prices lie from the last one
+# above and below; its forms; client ids; deadline; and what is odd about it.
+lists = st.tuples(
+    st.just("list"),
+    _mostly([1, 2, 3, 4, 5, 1], [0, 6, -1], 20),
+    *(accounts, keys, _mostly([1, 1, 1, 2, 2, 3], [7], 60), preventions, sides, prices, lots, sides),
+    *(_mostly([1, 2, 3], [0, -1, 60], 10), _mostly([1, 2, 3], [0, -1, 60], 10), st.integers(0, 3), st.integers(0, 3)),
+    *(_mostly([b"fresh"], [b"id 1", b"id 2"], 6), _mostly([b"fresh"], [b"list 1", b"list 2", b"list 3", b""], 2)),
+    deadlines,
+    _mostly([""], ["one leg", "four legs", "lots", "type", "same ids", "account", "late", "working", "quote"], 25),
+)
+list_cancels = st.tuples(st.just("cancel list"), accounts, keys, targets, deadlines)
 cascades = st.tuples(st.just("cascade"), sides, st.integers(2, 30), st.sampled_from([1, 2, 3]), st.booleans())
 ladders = st.tuples(st.just("ladder"), st.sampled_from(ACCOUNTS[:2]), sides, st.integers(30, 45), st.integers(1, 3))
 
@@ -178,7 +190,7 @@ limits = _simple(
     None,
     None,
     _mostly([3, 8, 1, 0, 2, 5, 60 * SECOND_NS, HORIZON_NS], [-1], 15),
-    st.integers(0, 8),
+    st.integers(0, 9),
 )
 names = st.tuples(
     st.just("name"),
@@ -226,6 +238,8 @@ parameters = st.tuples(
             (InstrumentParameter.ORDERS_MAX, 2),
             (InstrumentParameter.ALGO_ORDERS_MAX, 2),
             (InstrumentParameter.ALGO_ORDERS_MAX, 1),
+            (InstrumentParameter.ORDER_LISTS_MAX, 1),
+            (InstrumentParameter.ORDER_LISTS_MAX, 2),
             (InstrumentParameter.POSITION_MAX, 6_050),
             (InstrumentParameter.MAKER_FEE_PPM, 100_000),
             (InstrumentParameter.TAKER_FEE_PPM, 100_001),
@@ -244,7 +258,9 @@ def _weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy
     return st.sampled_from([one for weight, one in choices for _ in range(weight)]).flatmap(lambda one: one)
 
 
-trading = _weighted((12, places), (1, odd_places), (3, cancels), (4, replaces), (4, amendments))
+trading = _weighted(
+    (12, places), (1, odd_places), (3, cancels), (4, replaces), (4, amendments), (6, lists), (1, list_cancels)
+)
 settings = _weighted((2, modes), (1, freezes), (1, kill_switches), (5, limits), (9, parameters))
 interludes = st.tuples(
     st.just("interlude"),
@@ -304,6 +320,20 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
             kind = CommandKind.PLACE_ORDER
             taker = Command(kind=kind, account_id=1, instrument_id=2, side=Side.SELL if side == Side.BUY else Side.BUY)
             yield taker._replace(order_type=MARKET, qty_lots=count - 3, client_id=b"sweep %d" % model.orders)
+        case "list", *wanted:
+            yield from _list(model, *wanted)
+        case "cancel list", account, key, (how, pick, _), deadline:
+            command = Command(kind=CommandKind.CANCEL_ORDER_LIST, account_id=account, key_id=key, instrument_id=1)
+            mine = [one for one in model.lists if one.account_id == account] or model.lists
+            if mine and how != "unknown":
+                one = mine[-1 - pick % len(mine)]
+                command = command._replace(instrument_id=one.instrument_id if pick < 5 else 2)
+                by_id = one.order_list_id if how in ("id", "both", "other") else 0
+                by_name = {"client id": one.client_id, "both": one.client_id, "other": b"list 1"}.get(how, b"")
+                command = command._replace(order_id=by_id, target_client_id=by_name)
+            else:
+                command = command._replace(order_id=pick - 1, target_client_id=b"list 1")
+            yield command._replace(deadline_ts_ns=_later(deadline))
         case "cascade", side, count, step_size, has_limit:
             # A market that falls (or rises) through stop orders, of which each takes the next order with it.
             side, other = (Side.SELL, Side.BUY) if side != Side.SELL else (Side.BUY, Side.SELL)
@@ -400,6 +430,73 @@ def _order(model: NaiveExchange, kind: CommandKind, order: Step) -> Command:
         client_id=b"fresh %d" % model.command.seq if is_fresh else client_id,
         deadline_ts_ns=_later(deadline),
     )
+
+
+PROFIT_FORMS = ((LIMIT_MAKER, 0), (OrderType.TAKE_PROFIT, 0), (OrderType.TAKE_PROFIT_LIMIT, GTC), (LIMIT_MAKER, GTC))
+LOSS_FORMS = (
+    (OrderType.STOP_LOSS, 0),
+    (OrderType.STOP_LOSS_LIMIT, GTC),
+    (OrderType.STOP_LOSS_LIMIT, IOC),
+    (OrderType.STOP_LOSS, 0),
+)
+ALONE_FORMS = ((LIMIT, GTC), (MARKET, 0), (OrderType.STOP_LOSS_LIMIT, GTC), (OrderType.TAKE_PROFIT, 0))
+
+
+def _list(model: NaiveExchange, kind: int, *wanted: Any) -> Iterator[Command]:
+    """A group: the legs, and the list's own record."""
+    account, key, instrument, stp, side, price, qty, other_side, up, down, above, below, leg_id, own_id, late, odd = (
+        wanted
+    )
+    number = model.command.seq
+    market = model.instruments.get(instrument)
+    last = market.last_price if market and market.last_price else 100
+    leg = Command(kind=CommandKind.ORDER_LIST_LEG, account_id=account, key_id=key, instrument_id=instrument, flags=2)
+    leg = leg._replace(self_trade_prevention=stp, qty_lots=qty)
+    if kind >= 4:
+        side, other_side = (Side.BUY, Side.SELL) if up != 60 else (side, other_side)
+    working = leg._replace(order_type=LIMIT_MAKER if above == 3 else LIMIT, side=int(side), price_ticks=price)
+    working = working._replace(time_in_force=0 if above == 3 else (GTC, GTC, IOC)[below % 3])
+    pending = leg._replace(
+        side=int(side if kind == 1 else other_side), qty_lots=0 if kind >= 4 and odd != "lots" else qty
+    )
+    profit, loss = PROFIT_FORMS[above], LOSS_FORMS[below]
+    forms = [profit, loss] if pending.side == Side.SELL else [loss, profit]
+    if odd == "type":
+        forms.reverse()
+    pair = [_leg(pending, forms[0], last + up, 1), _leg(pending, forms[1], max(last - down, 1), -1)]
+    alone = _leg(pending, ALONE_FORMS[above], last + (up if above == 3 else -down), -1)
+    legs = pair if kind == 1 else [working, *(pair if kind in (3, 5) else [alone])]
+    if odd == "lots" and kind in (1, 3):
+        legs[-1] = legs[-1]._replace(qty_lots=qty + 1)
+    elif odd == "working":
+        legs[0] = legs[0]._replace(order_type=MARKET, price_ticks=0, time_in_force=0)
+    elif odd == "quote":
+        legs[-1] = legs[-1]._replace(order_type=MARKET, price_ticks=0, time_in_force=0, qty_lots=0, quote_units=1_000)
+    elif odd == "account":
+        legs[0] = legs[0]._replace(account_id=2)
+    legs = legs[:1] if odd == "one leg" else [*legs, *legs][:4] if odd == "four legs" else legs
+    fresh = [b"leg %d %d" % (number, i) for i in range(len(legs))]
+    ids = [leg_id if leg_id != b"fresh" and i == 1 else fresh[0 if odd == "same ids" else i] for i in range(len(legs))]
+    own_id = b"fresh list %d" % number if own_id == b"fresh" else own_id
+    own = Command(kind=CommandKind.PLACE_ORDER_LIST, account_id=account, key_id=key, instrument_id=instrument)
+    group = [one._replace(client_id=name) for one, name in zip(legs, ids, strict=True)]
+    group.append(own._replace(client_id=own_id, qty_lots=kind))
+    if odd == "late":
+        yield group.pop(0)
+        yield Command(kind=CommandKind.CANCEL_ORDER, account_id=account, order_id=10**6)
+    for i, record in enumerate(group):
+        # Each is stamped a nanosecond after the one before, and all have the same deadline.
+        yield record._replace(deadline_ts_ns=_later(late) - i if late is not None else 0)
+
+
+def _leg(leg: Command, form: tuple[int, int], price: int, beyond: int) -> Command:
+    """An order of a form at a price, or with a stop there and its limit a little beyond it."""
+    order_type, time = form
+    has_stop = order_type >= OrderType.STOP_LOSS
+    has_limit = order_type & LIMIT
+    limit = max(price + beyond * has_stop, 1) if has_limit else 0
+    leg = leg._replace(order_type=int(order_type), time_in_force=int(time), price_ticks=limit)
+    return leg._replace(stop_price_ticks=price if has_stop else 0)
 
 
 def _amendment(model: NaiveExchange, command: Command, fewer_lots: int, client_id: bytes | None) -> Command:

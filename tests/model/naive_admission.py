@@ -92,7 +92,12 @@ class Admission(State):
         if not self.targets(command):
             return RejectReason.ORDER_UNKNOWN
         order = self.target(command)
-        return self.judge_moment(order) or self.judge_new_id(order, command) or self.judge_new_qty(order, command)
+        reason = self.judge_moment(order) or self.judge_new_id(order, command)
+        if not reason and self.is_unsized(order):
+            return RejectReason.AMEND_PENDING_OPO
+        reason = reason or self.judge_new_qty(order, command)
+        partner = self.partner(order)
+        return self.judge_new_qty(partner, command) if partner and not reason else reason
 
     def judge_moment(self, order: Order) -> int:
         if self.is_killed:
@@ -254,8 +259,7 @@ class Admission(State):
         missing = {(order.account_id, asset) for asset in (instrument.base, instrument.quote)} - set(self.holdings)
         if missing and len(self.holdings) + len(missing) > self.limits[Limit.BALANCES_MAX]:
             return RejectReason.BALANCES_FULL
-        may_rest = order.order_type == OrderType.LIMIT_MAKER or order.time_in_force == TimeInForce.GTC
-        if may_rest and not self.have_room(self.pages_of(order)):
+        if self.may_rest(order) and not self.have_room(self.pages_of(order)):
             return RejectReason.PAGES_FULL
         if order.is_stop and not self.have_room(self.pages_while_waiting(order)):
             return RejectReason.PAGES_FULL
@@ -263,12 +267,26 @@ class Admission(State):
             return RejectReason.CLIENT_IDS_FULL
         return 0
 
+    def may_rest(self, order: Order) -> bool:
+        return order.order_type == OrderType.LIMIT_MAKER or order.time_in_force == TimeInForce.GTC
+
     def have_room(self, pages: list[Page]) -> bool:
-        in_use: set[Page] = set()
-        for one in self.open:
-            in_use |= set(self.pages_while_waiting(one) if one.is_waiting else self.pages_of(one))
+        in_use = self.pages_in_use()
         more = set(pages) - in_use
         return not more or len(in_use) + len(more) <= self.limits[Limit.PAGES_MAX]
+
+    def pages_in_use(self) -> set[Page]:
+        in_use: set[Page] = set()
+        for one in self.open:
+            if one.is_pending:
+                in_use |= set(self.pages_while_pending(one))
+            else:
+                in_use |= set(self.pages_while_waiting(one) if one.is_waiting else self.pages_of(one))
+        return in_use
+
+    def pages_while_pending(self, order: Order) -> list[Page]:
+        """They all wait at one place."""
+        return [(order.instrument_id, "pending", bits, 0) for bits in (12, 24)]
 
     def pages_of(self, order: Order) -> list[Page]:
         """A price's page of 4,096 prices, and the page over 4,096 of those; bids count down from 2^30 - 1."""
@@ -340,6 +358,10 @@ class Admission(State):
         for order in self.open:
             if order.account_id == account_id and client_id in (order.client_id, *order.former_ids):
                 return order.order_id, order.status
+        return self.remembered(account_id, client_id)
+
+    def remembered(self, account_id: int, client_id: bytes) -> tuple[int, int] | None:
+        """The same, of one that is not open any more."""
         for entry in self.closed_ids + self.refused_ids:
             if (entry.account_id, entry.client_id) == (account_id, client_id) and not entry.is_forgotten:
                 if self.counts(entry):

@@ -17,8 +17,8 @@ from holdfast.codes import (
 )
 from holdfast.commands import Command
 from holdfast.instruments import units_per_tick_lot
+from tests.model.naive_lists import Lists
 from tests.model.naive_state import Account, Asset, Event, Instrument, Key, Withdrawal
-from tests.model.naive_trading import Trading
 
 MULTIPLIER_PPM_MAX = 1_000 * config.PPM
 ROWS_MAX = 2**30
@@ -41,7 +41,7 @@ MONEY = (
 NAMING = (CommandKind.ADD_ASSET, CommandKind.ADD_INSTRUMENT, CommandKind.CREATE_ACCOUNT, CommandKind.CREATE_KEY)
 
 
-class NaiveExchange(Trading):
+class NaiveExchange(Lists):
     def apply(self, command: Command) -> list[Event]:
         """The command's events, in the order of their index."""
         self.command = command
@@ -59,11 +59,20 @@ class NaiveExchange(Trading):
             self.replace(command)
         elif kind == CommandKind.AMEND_ORDER:
             self.amend(command)
+        elif kind == CommandKind.ORDER_LIST_LEG:
+            self.keep_leg(command)
+        elif kind == CommandKind.PLACE_ORDER_LIST:
+            self.place_list(command)
+        elif kind == CommandKind.CANCEL_ORDER_LIST:
+            self.cancel_order_list(command)
         elif kind in MONEY:
             self.move_money(command)
         elif kind != CommandKind.PAYLOAD:
             self.operate(command)
         self.trigger_reached()
+        while self.due:
+            self.place_due()
+            self.trigger_reached()
         return self.events
 
     def operate(self, command: Command) -> None:

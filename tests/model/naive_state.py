@@ -6,15 +6,16 @@ Nothing is kept twice here and nothing is indexed: best prices, sums and counts 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from holdfast import config
 from holdfast.codes import InstrumentParameter, Limit, OrderStatus, OrderType, Side, TradingMode
 from holdfast.commands import Command
-from holdfast.events import BalanceEvent, BookEvent, ControlEvent, OrderEvent
+from holdfast.events import BalanceEvent, BookEvent, ControlEvent, OrderEvent, OrderListEvent
 from holdfast.views import AssetTotals, Balance
 from holdfast.views import Order as OrderView
 
-Event = OrderEvent | BalanceEvent | BookEvent | ControlEvent
+Event = OrderEvent | BalanceEvent | BookEvent | ControlEvent | OrderListEvent
 LIVE = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
 STOPS = (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT)
 MINUTE_NS = 60 * 10**9
@@ -115,6 +116,15 @@ class Order:
         return self.status in LIVE
 
     @property
+    def is_pending(self) -> bool:
+        """Not placed before another order is filled."""
+        return self.status == OrderStatus.PENDING_NEW
+
+    @property
+    def is_hidden(self) -> bool:
+        return self.is_waiting or self.is_pending
+
+    @property
     def is_market(self) -> bool:
         return self.order_type in (OrderType.MARKET, OrderType.STOP_LOSS, OrderType.TAKE_PROFIT)
 
@@ -184,7 +194,12 @@ class State:
             Limit.OPERATOR_KEYS_MAX: config.OPERATOR_KEYS_MAX,
             Limit.BALANCES_MAX: config.BALANCES_MAX,
             Limit.ACCOUNTS_MAX: config.ACCOUNTS_MAX,
+            Limit.ORDER_LISTS_MAX: config.ORDER_LISTS_MAX,
         }
+        self.leg_commands: list[Command] = []
+        self.lists: list[Any] = []  # Open order lists, in the order of being placed.
+        self.list_count = 0
+        self.due: list[Any] = []  # Those whose pending orders are to be placed.
 
     # What is asked of the state.
 
@@ -201,7 +216,7 @@ class State:
 
     def queue(self, instrument_id: int, side: int) -> list[Order]:
         """One side of a book: best price first, at the same price the oldest first."""
-        here = [o for o in self.open if o.instrument_id == instrument_id and o.side == side and not o.is_waiting]
+        here = [o for o in self.open if o.instrument_id == instrument_id and o.side == side and not o.is_hidden]
         return sorted(here, key=lambda o: o.price_ticks if side == Side.SELL else -o.price_ticks)
 
     def level_lots(self, instrument_id: int, side: int, price_ticks: int) -> int:

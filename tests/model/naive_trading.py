@@ -26,6 +26,9 @@ NOT_REMEMBERED = (
     RejectReason.INSTRUMENT_UNKNOWN,
     RejectReason.MALFORMED,
     RejectReason.DUPLICATE_CLIENT_ID,
+    RejectReason.LIST_LEGS,
+    RejectReason.DUPLICATE_LIST_CLIENT_ID,
+    RejectReason.OTHER_LEG_REFUSED,
 )
 BUCKETS_SUM_MAX = 2**61
 
@@ -75,19 +78,36 @@ class Trading(Admission):
         if reason:
             self.refuse_cancel(command, reason)
             return
-        order = self.target(command)
+        order = self.named = self.target(command)
         with self.acting(command.account_id, command.instrument_id):
-            lots = order.qty_lots - command.qty_lots
+            has_new_id = command.client_id != order.client_id
+            partner = self.partner(order)
+            order_list = self.list_of(order)
+            if order_list and order_list.paired_amount is not None:
+                self.release_pair(order_list)
+                self.make_smaller(order, command, held=False)
+                self.make_smaller(partner, command, held=False)
+                self.hold_pair(order_list)
+            else:
+                self.make_smaller(order, command, held=not order.is_pending)
+                if partner:
+                    self.make_smaller(partner, command, held=False)
+            if has_new_id:
+                self.rename_leg(order)
+
+    def make_smaller(self, order: Order, command: Command, held: bool) -> None:
+        lots = order.qty_lots - command.qty_lots
+        if held:
             self.hold(order, -lots)
-            order.qty_lots = command.qty_lots
-            order.amendments += 1
-            self.set_status(order, order.status)
-            self.tell_order(order, OrderEventKind.ORDER_AMENDED, last_lots=lots)  # Still under its former id.
-            if command.client_id != order.client_id:
-                order.former_ids.append(order.client_id)
-                order.client_id = command.client_id
-            if not order.is_waiting:
-                self.tell_level(order.instrument_id, order.side, order.price_ticks)
+        order.qty_lots = command.qty_lots
+        order.amendments += 1
+        self.set_status(order, order.status)
+        self.tell_order(order, OrderEventKind.ORDER_AMENDED, last_lots=lots)  # Still under its former id.
+        if order is self.named and command.client_id != order.client_id:
+            order.former_ids.append(order.client_id)
+            order.client_id = command.client_id
+        if not order.is_hidden:
+            self.tell_level(order.instrument_id, order.side, order.price_ticks)
 
     def cancel_all(self, command: Command) -> None:
         judge = self.judge_cancel if command.instrument_id else self.judge_trader
@@ -102,9 +122,8 @@ class Trading(Admission):
             for one in self.accounts[account_id].instruments:
                 if instrument_id in (0, one) and self.instruments[one].mode != TradingMode.HALT:
                     with self.acting(account_id, one):
-                        for order in self.open_orders(account_id, one):
-                            self.cancel_order(order)
-                            count += 1
+                        while orders := self.open_orders(account_id, one):
+                            count += self.cancel_order(orders[0])
         self.tell_control(ControlEventKind.ORDERS_CANCELED, value=count)
 
     # The order's life.
@@ -142,6 +161,7 @@ class Trading(Admission):
         """After the command: let the orders work whose stop prices its trades have reached, and so on."""
         while order := self.next_reached():
             with self.acting(order.account_id, order.instrument_id):
+                self.end_other(order)
                 self.open.remove(order)
                 if order.is_market:
                     self.hold(order, -order.leaves_lots)
@@ -155,6 +175,7 @@ class Trading(Admission):
         if not self.traded_prices or self.instruments[instrument_id].mode != TradingMode.TRADING:
             return None
         waiting = [one for one in self.open if one.instrument_id == instrument_id and one.is_waiting]
+        waiting = [one for one in waiting if not one.is_pending]
         reached = [one for one in waiting if self.is_reached(one, self.traded_prices)]
         rises = [one for one in reached if one.waits_for_rise]
         if rises:
@@ -162,6 +183,10 @@ class Trading(Admission):
         return max(reached, key=lambda one: one.stop_price_ticks, default=None)
 
     def work(self, order: Order) -> None:
+        self.carry_out(order)
+        self.leg_changed(order)
+
+    def carry_out(self, order: Order) -> None:
         if order.time_in_force == TimeInForce.FOK and not self.is_fillable(order):
             self.expire(order, ExpiryReason.FILL_OR_KILL)
             return
@@ -193,6 +218,11 @@ class Trading(Admission):
         self.tell_order(named, OrderEventKind.CANCEL_REJECTED, reason)
 
     def accept(self, order: Order) -> None:
+        self.enter(order, OrderStatus.NEW)
+        self.hold(order, order.qty_lots)
+        self.tell_order(order, OrderEventKind.ORDER_ACCEPTED)
+
+    def enter(self, order: Order, status: int) -> None:
         instrument = self.instruments[order.instrument_id]
         used = self.accounts[order.account_id].instruments
         if order.instrument_id not in used:
@@ -201,9 +231,7 @@ class Trading(Admission):
         self.make_holding(order.account_id, instrument.quote)
         self.orders += 1
         order.order_id = self.orders
-        self.hold(order, order.qty_lots)
-        self.set_status(order, OrderStatus.NEW)
-        self.tell_order(order, OrderEventKind.ORDER_ACCEPTED)
+        self.set_status(order, status)
 
     def set_status(self, order: Order, status: int) -> None:
         order.status = status
@@ -213,14 +241,18 @@ class Trading(Admission):
     def hold(self, order: Order, lots: int) -> None:
         """Lock what so many lots of an order with a limit may need, or of a waiting order to sell; a negative number
         of lots is released."""
-        if order.is_market and not (order.is_waiting and order.side == Side.SELL):
-            return
+        self.lock(order.account_id, *self.needed(order, lots))
+
+    def needed(self, order: Order, lots: int) -> tuple[int, int]:
+        """The asset that the order pays with, and how much of it is held for so many lots."""
         instrument = self.instruments[order.instrument_id]
+        is_held = not order.is_market or (order.is_waiting and order.side == Side.SELL)
         if order.side == Side.BUY:
-            asset, amount = instrument.quote, order.price_ticks * lots * instrument.unit
-        else:
-            asset, amount = instrument.base, lots * instrument.lot_units
-        holding = self.holding(order.account_id, asset)
+            return instrument.quote, order.price_ticks * lots * instrument.unit * is_held
+        return instrument.base, lots * instrument.lot_units * is_held
+
+    def lock(self, account_id: int, asset: int, amount: int) -> None:
+        holding = self.holding(account_id, asset)
         holding.free -= amount
         holding.locked += amount
 
@@ -230,7 +262,10 @@ class Trading(Admission):
         self.tell_order(order, OrderEventKind.ORDER_EXPIRED, reason)
         self.close_id(order)
 
-    def cancel_order(self, order: Order) -> None:
+    def cancel_order(self, order: Order) -> int:
+        """And with it those of its list; returns how many."""
+        if order_list := self.list_of(order):
+            return self.cancel_list(order_list)
         self.hold(order, -order.leaves_lots)
         self.set_status(order, OrderStatus.CANCELED)
         self.tell_order(order, OrderEventKind.ORDER_CANCELED)
@@ -238,6 +273,7 @@ class Trading(Admission):
         self.close_id(order)
         if not order.is_waiting:
             self.tell_level(order.instrument_id, order.side, order.price_ticks)
+        return 1
 
     # Matching.
 
@@ -288,6 +324,7 @@ class Trading(Admission):
                 break
             self.trade(taker, maker, lots, run_price != price)
             self.touch_level(maker)
+            self.leg_changed(maker)
             run_price = price
         self.tell_touched()
         return why
@@ -311,7 +348,10 @@ class Trading(Admission):
         instrument.last_price = price
         self.traded_prices.append(price)
         self.add_to_average(instrument, price, lots)
+        self.stand_alone(maker)
         maker_fee, taker_fee = self.settle(maker, lots, price, True), self.settle(taker, lots, price, False)
+        self.lock_bought(maker, lots, maker_fee)
+        self.lock_bought(taker, lots, taker_fee)
         self.set_status(maker, OrderStatus.PARTIALLY_FILLED if maker.leaves_lots else OrderStatus.FILLED)
         if not maker.leaves_lots:
             self.open.remove(maker)
@@ -400,10 +440,12 @@ class Trading(Admission):
         }
         if mode != modes.EXPIRE_TAKER:
             taken = lots if mode == modes.DECREMENT else maker.leaves_lots
+            self.stand_alone(maker)
             self.take_away(maker, taken, maker.leaves_lots, taker, **match, is_maker=1)
             if maker not in self.open:
                 self.close_id(maker)
             self.touch_level(maker)
+            self.leg_changed(maker)
         if mode != modes.EXPIRE_MAKER:
             taken = lots if mode == modes.DECREMENT else wanted_lots
             if taken == wanted_lots:

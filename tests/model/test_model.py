@@ -1,6 +1,6 @@
 """The engine does what the rules say: it equals a second, naive implementation of them, event by event.
 
-Sequences of commands are generated, and both must give the same events in all four families with all fields, the same
+Sequences of commands are generated, and both must give the same events in all five families with all fields, the same
 balances, totals, books and open orders, after every command. Then the same commands in batches of any size, with a
 snapshot in between, must lead to the same state.
 
@@ -81,6 +81,10 @@ class Session:
         for account_id in [0, *model.accounts, len(model.accounts) + 1]:
             assert engine.balances(account_id) == model.balances(account_id)
             assert engine.open_orders(account_id) == model.open_views(account_id)
+            assert engine.order_lists(account_id) == model.list_views(account_id)
+        for one in model.lists:
+            assert engine.order_list(one.order_list_id) == model.list_view(one)
+            assert engine.order_list_by_client_id(one.account_id, one.client_id.decode()) == model.list_view(one)
         for order in model.open:
             for client_id in (order.client_id, *order.former_ids):
                 found = engine.open_order_by_client_id(order.account_id, client_id.decode())
