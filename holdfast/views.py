@@ -32,7 +32,7 @@ class Order(NamedTuple):
     updated_ts_ns: int
     updated_seq: int
     stop_price_ticks: int  # 0: none.
-    working_ts_ns: int  # When the stop price was reached; 0: not yet, or there is none.
+    working_ts_ns: int  # When the stop price was reached, or an order of a list placed; 0: not yet, or neither.
     order_list_id: int  # 0: in none.
     iceberg_lots: int  # How much is shown at a time; 0: all of it.
     trailing_delta_bips: int  # 0: none.

@@ -39,6 +39,7 @@ from holdfast.engine.place import (
     work,
 )
 from holdfast.engine.positions import find_position
+from holdfast.engine.risk import is_stop
 from holdfast.engine.settle import hold, is_held
 from holdfast.engine.state import LEG_ROWS, LEGS_MAX, NIL, PAIRED, PENDING, views
 
@@ -167,6 +168,8 @@ def number_legs(handle, count):
         is_placed = i == 0 or order_list["phase"] == PAIRED
         state.step[0]["client_id_tag"] = client_id_tag(state, np.int64(order["account_id"]), order)
         enter(handle, OrderStatus.NEW.value if is_placed else OrderStatus.PENDING_NEW.value)
+        if is_placed and not is_stop(order):
+            order["working_ts_ns"] = order["created_ts_ns"]  # So that one that never was placed can be told from it.
         state.taker[LEG_ROWS + i] = order
     order_list["position"] = state.taker[0]["position"]
     order_list["order_id_1"] = state.taker[LEG_ROWS]["order_id"]

@@ -253,6 +253,7 @@ class Lists(Trading):
         for leg in order_list.legs:
             is_placed = is_oco or leg is order_list.legs[0]
             self.enter(leg, OrderStatus.NEW if is_placed else OrderStatus.PENDING_NEW)
+            leg.working_ts_ns = self.command.ts_ns if is_placed and not leg.is_stop else 0
         self.list_count += 1
         order_list.order_list_id = self.list_count
         order_list.updated_ts_ns, order_list.updated_seq = self.command.ts_ns, self.command.seq

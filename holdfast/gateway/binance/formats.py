@@ -91,7 +91,7 @@ def working_time(order: Order | OrderEvent, unit_ns: int) -> int:
     """Since when the order is, or was, on the book or matched."""
     if order.working_ts_ns:
         return order.working_ts_ns // unit_ns
-    if order.stop_price_ticks or order.status == OrderStatus.PENDING_NEW:
+    if order.stop_price_ticks or order.order_list_id:
         return NOT_WORKING
     return order.created_ts_ns // unit_ns
 
