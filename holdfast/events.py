@@ -57,7 +57,7 @@ _order_fields_before_id = [
     ("counter_order_id", np.int64),  # The order on the other side of the trade, or of the prevented match
     ("created_ts_ns", np.int64),
     ("stop_price_ticks", np.int64),  # 0: none
-    ("working_ts_ns", np.int64),  # When the stop price was reached, or an order of a list placed; 0: not yet, or neither
+    ("working_ts_ns", np.int64),  # Stop price reached, or order of a list placed; 0: not yet, or neither
     ("order_list_id", np.int64),  # 0: in none
     ("iceberg_lots", np.int64),  # How much is shown at a time; 0: all of it
     ("trailing_ts_ns", np.int64),  # When a trailing stop began to follow the price; 0: not yet, or it does not
