@@ -32,6 +32,7 @@ from holdfast.codes import (
     KeyPermission,
     Limit,
     OrderEventKind,
+    OrderListKind,
     OrderStatus,
     OrderType,
     RejectReason,
@@ -40,7 +41,7 @@ from holdfast.codes import (
     TimeInForce,
     TradingMode,
 )
-from holdfast.commands import Command, command_dtype, encode
+from holdfast.commands import Command, command_dtype, encode, encode_order_list
 from holdfast.events import Events
 
 SECOND_NS = 10**9
@@ -58,6 +59,7 @@ class Exchange(Protocol):
     def balance(self, account_id: int, asset_id: int) -> Any: ...
     def book(self, instrument_id: int, depth: int) -> Any: ...
     def open_orders(self, account_id: int, instrument_id: int = 0) -> list[Any]: ...
+    def order_lists(self, account_id: int, instrument_id: int = 0) -> list[Any]: ...
     def check_invariants(self) -> None: ...
 
 
@@ -89,8 +91,24 @@ class Session:
         self.seq += 1
         self.now_ns += 1
         stamps = {"seq": self.seq, "ts_ns": self.now_ns, "clock_ts_ns": self.now_ns}
-        record = encode(Command(**{**stamps, "kind": int(kind), **fields}))
-        self.events = self.exchange.apply(np.frombuffer(record, command_dtype))
+        return self.apply([Command(**{**stamps, "kind": int(kind), **fields})])
+
+    def send_list(self, kind: OrderListKind, name: str, legs: list[dict[str, Any]]) -> list[str]:
+        """The group of an order list; who asks and until when is the first order's."""
+        first = Command(**legs[0])
+        common = {"account_id": first.account_id, "key_id": first.key_id, "instrument_id": first.instrument_id}
+        order_list = Command(**common, client_id=name.encode(), qty_lots=kind, deadline_ts_ns=first.deadline_ts_ns)
+        records = np.frombuffer(encode_order_list(order_list, [Command(**leg) for leg in legs]), command_dtype)
+        stamped = []
+        for record in records.tolist():
+            self.seq += 1
+            self.now_ns += 1
+            stamped.append(Command._make(record)._replace(seq=self.seq, ts_ns=self.now_ns, clock_ts_ns=self.now_ns))
+        return self.apply(stamped)
+
+    def apply(self, commands: list[Command]) -> list[str]:
+        records = b"".join(map(encode, commands))
+        self.events = self.exchange.apply(np.frombuffer(records, command_dtype))
         self.exchange.check_invariants()
         return self.told(self.events)
 
@@ -114,7 +132,8 @@ class Session:
             elif kind is OrderEventKind.ORDER_EXPIRED:
                 lines.append((row["index"], f"expired {name} {ExpiryReason(row['reason']).name}"))
             elif kind is OrderEventKind.ORDER_TRIGGERED:
-                lines.append((row["index"], f"triggered {name}"))
+                was_placed = not row["stop_price_ticks"] or not row["working_ts_ns"]
+                lines.append((row["index"], f"{'placed' if was_placed else 'triggered'} {name}"))
             elif kind is OrderEventKind.ORDER_AMENDED:
                 lines.append((row["index"], f"amended {name} to {row['qty_lots']}"))
             elif kind is OrderEventKind.TRADE_PREVENTED:
@@ -124,6 +143,10 @@ class Session:
                 full = " filled" if row["status"] == OrderStatus.FILLED else ""
                 at = f"{row['last_lots']} at {row['last_price_ticks']}"
                 lines.append((row["index"], f"trade {name} {maker} {at}{full}"))
+        for row in events.lists:
+            what = {1: "refused", 2: "started", 3: "updated", 4: "done"}[int(row["list_status_type"])]
+            why = f" {RejectReason(row['reason']).name}" if row["reason"] else ""
+            lines.append((row["index"], f"list {row['client_id'].decode()} {what}{why}"))
         for row in events.controls:
             done = ControlEventKind(row["kind"])
             if done is ControlEventKind.COMMAND_REJECTED:
@@ -187,6 +210,19 @@ class Session:
 
 def place(session: Session, who: str, words: str) -> list[str]:
     return session.send(CommandKind.PLACE_ORDER, **session.order_fields(who, words))
+
+
+def place_list(session: Session, who: str, kind: str, name: str, words: str) -> list[str]:
+    """`a lists OCO as L: sells 5 at 110 as A maker + sells 5 at market as B stop 90`."""
+    legs = [session.order_fields(who, leg.strip()) for leg in words.split("+")]
+    return session.send_list(OrderListKind[kind], name if name != "-" else "", legs)
+
+
+def cancel_list(session: Session, who: str, target: str) -> list[str]:
+    fields: dict[str, Any] = {"account_id": session.account(who), "instrument_id": MARKET}
+    if target.startswith("#"):
+        return session.send(CommandKind.CANCEL_ORDER_LIST, order_id=int(target[1:]), **fields)
+    return session.send(CommandKind.CANCEL_ORDER_LIST, target_client_id=target.encode(), **fields)
 
 
 def replace(session: Session, who: str, target: str, words: str) -> list[str]:
@@ -316,6 +352,11 @@ def check_open(session: Session, who: str, names: str) -> None:
     assert found == names.replace("-", "").split()
 
 
+def check_lists(session: Session, who: str, names: str) -> None:
+    found = [one.client_id for one in session.exchange.order_lists(session.account(who), MARKET)]
+    assert found == names.replace("-", "").split()
+
+
 def check_fees(session: Session, amount: str, asset: str) -> None:
     totals = session.exchange.totals()  # type: ignore[attr-defined]
     assert totals[ASSETS[asset] - 1].fees == int(amount)
@@ -324,6 +365,8 @@ def check_fees(session: Session, amount: str, asset: str) -> None:
 COMMANDS: list[tuple[str, Callable[..., list[str]]]] = [
     (r"(\w+) ((?:buys|sells) .*)", place),
     (r"(\w+) replaces (\S+): (.*)", replace),
+    (r"(\w+) lists (\w+) as (\S+): (.*)", place_list),
+    (r"(\w+) cancels list (\S+)", cancel_list),
     (r"(\w+) cancels (\S+)(?: if (\w+))?", cancel),
     (r"(\w+) withdraws (-?\d+) (\w+) as (\S+)(?: key (\w+))?", request_withdrawal),
     (r"(\w+) amends (\S+) to (-?\d+)(?: as (\S+))?", amend),
@@ -346,6 +389,7 @@ CHECKS: list[tuple[str, Callable[..., None]]] = [
     (r"(\w+) has (BTC|USDT): (.*)", check_balance),
     (r"book: bids (.*) asks (.*)", check_book),
     (r"open of (\w+): (.*)", check_open),
+    (r"lists of (\w+): (.*)", check_lists),
     (r"fees: (\d+) (\w+)", check_fees),
 ]
 
@@ -356,7 +400,7 @@ def run_scenario(exchange: Exchange, path: Path) -> None:
     lines = path.read_text().splitlines()
     number = 0
     while number < len(lines):
-        line = lines[number].split("#")[0] if not re.search(r"cancels #", lines[number]) else lines[number]
+        line = lines[number].split("#")[0] if not re.search(r"cancels (list )?#", lines[number]) else lines[number]
         number += 1
         if not line.strip():
             continue

@@ -133,16 +133,27 @@ odd_places = st.tuples(st.just("place"), odd_orders)
 cancels = st.tuples(st.just("cancel"), accounts, keys, targets, deadlines)
 cancel_alls = st.tuples(st.just("cancel all"), accounts, keys, st.sampled_from([0, 0, 1, 2, 7]), deadlines)
 replaces = st.tuples(st.just("replace"), orders, targets, st.booleans())
-# Kind; who asks; prevention; working side, price and lots; side of the pending; how far its prices lie from the last one
-# above and below; its forms; client ids; deadline; and what is odd about it.
+# Kind; who asks; prevention; the working order's side, price and lots; the side of the pending ones; how far their
+# prices lie above and below the last one; their forms; client ids; deadline; and what is odd about it.
 lists = st.tuples(
     st.just("list"),
-    _mostly([1, 2, 3, 4, 5, 1], [0, 6, -1], 20),
-    *(accounts, keys, _mostly([1, 1, 1, 2, 2, 3], [7], 60), preventions, sides, prices, lots, sides),
-    *(_mostly([1, 2, 3], [0, -1, 60], 10), _mostly([1, 2, 3], [0, -1, 60], 10), st.integers(0, 3), st.integers(0, 3)),
-    *(_mostly([b"fresh"], [b"id 1", b"id 2"], 6), _mostly([b"fresh"], [b"list 1", b"list 2", b"list 3", b""], 2)),
-    deadlines,
-    _mostly([""], ["one leg", "four legs", "lots", "type", "same ids", "account", "late", "working", "quote"], 25),
+    _mostly([1, 2, 3, 4, 5, 1], [0, 6, -1], 40),
+    *(_mostly([1, 2], [3, 9], 20), _mostly([0], [1, 2, 4], 20), _mostly([1, 1, 1, 2, 2, 3], [7], 60)),
+    *(preventions, sides, prices, lots, sides),
+    *(_mostly([1, 2, 3], [0, -1, 60], 12), _mostly([1, 2, 3], [0, -1, 60], 12), st.integers(0, 3), st.integers(0, 3)),
+    *(_mostly([b"fresh"], [b"id 1", b"id 2"], 12), _mostly([b"fresh"], [b"list 1", b"list 2", b"list 3", b""], 4)),
+    _mostly([None, 5 * SECOND_NS, 100 * SECOND_NS, HORIZON_NS], [0, -1], 20),
+    _mostly([""], ["one leg", "four legs", "lots", "type", "same ids", "account", "late", "working", "quote"], 40),
+)
+# A list, and trades around its prices: how far from the last one each of them is, who takes, and how many lots.
+stories = st.tuples(
+    st.just("story"),
+    lists,
+    st.lists(
+        st.tuples(st.integers(-4, 4), st.sampled_from([1, 2, 3]), sides, st.sampled_from([1, 2, 3, 5, 12])),
+        min_size=2,
+        max_size=7,
+    ),
 )
 list_cancels = st.tuples(st.just("cancel list"), accounts, keys, targets, deadlines)
 cascades = st.tuples(st.just("cascade"), sides, st.integers(2, 30), st.sampled_from([1, 2, 3]), st.booleans())
@@ -259,7 +270,14 @@ def _weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy
 
 
 trading = _weighted(
-    (12, places), (1, odd_places), (3, cancels), (4, replaces), (4, amendments), (6, lists), (1, list_cancels)
+    (12, places),
+    (1, odd_places),
+    (3, cancels),
+    (4, replaces),
+    (4, amendments),
+    (4, lists),
+    (3, stories),
+    (1, list_cancels),
 )
 settings = _weighted((2, modes), (1, freezes), (1, kill_switches), (5, limits), (9, parameters))
 interludes = st.tuples(
@@ -322,6 +340,18 @@ def _wished(model: NaiveExchange, wish: Step) -> Iterator[Command]:
             yield taker._replace(order_type=MARKET, qty_lots=count - 3, client_id=b"sweep %d" % model.orders)
         case "list", *wanted:
             yield from _list(model, *wanted)
+        case "story", wish_of_list, pushes:
+            yield from _wished(model, wish_of_list)
+            instrument = min(max(wish_of_list[4], 1), 3)
+            for number, (distance, taker, side, qty) in enumerate(pushes):
+                last = model.instruments[instrument].last_price or 100
+                order = Command(kind=CommandKind.PLACE_ORDER, instrument_id=instrument, order_type=LIMIT)
+                order = order._replace(price_ticks=max(last + distance, 1), qty_lots=qty)
+                name = b"push %d %d" % (model.command.seq, number)
+                maker_side = Side.SELL if side == Side.BUY else Side.BUY
+                rest = order._replace(account_id=1 + taker % 3, side=int(maker_side), time_in_force=GTC)
+                yield rest._replace(client_id=b"m" + name)
+                yield order._replace(account_id=taker, side=int(side), time_in_force=IOC, client_id=b"t" + name)
         case "cancel list", account, key, (how, pick, _), deadline:
             command = Command(kind=CommandKind.CANCEL_ORDER_LIST, account_id=account, key_id=key, instrument_id=1)
             mine = [one for one in model.lists if one.account_id == account] or model.lists
