@@ -26,6 +26,7 @@ SYMBOL = "SOLUSDT"
 SECONDS_MAX = 20
 LIMIT_SELL = {"symbol": SYMBOL, "side": "SELL", "type": "LIMIT", "time_in_force": "GTC"}
 LIMIT_BUY = {**LIMIT_SELL, "side": "BUY"}
+LEFT_OUT = {"rateLimits", "stopPrice", "selfTradePreventionMode"}
 warnings: list[str] = []
 
 
@@ -57,9 +58,9 @@ def fitting(data: object) -> Any:
 
 
 def check_fields(model: BaseModel) -> None:
-    # Every reply of the WebSocket API has "rateLimits", and those to stop orders "stopPrice", as Binance documents it,
-    # though some of the models leave them out.
-    unknown = getattr(model, "additional_properties", {}).keys() - {"rateLimits", "stopPrice"}
+    # Every reply of the WebSocket API has "rateLimits", those to stop orders "stopPrice", and those to canceled orders
+    # "selfTradePreventionMode", as Binance documents it, though some of the models leave them out.
+    unknown = getattr(model, "additional_properties", {}).keys() - LEFT_OUT
     assert unknown == set(), f"{type(model).__name__} does not know {unknown}"
     for name in type(model).model_fields:
         value = getattr(model, name)

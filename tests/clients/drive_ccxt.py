@@ -138,7 +138,7 @@ def pair_off(maker: ccxt.binance) -> None:
             "belowType": "STOP_LOSS_LIMIT", "belowStopPrice": "48000", "belowPrice": "47900", "belowTimeInForce": "GTC",
         }
     )  # fmt: skip
-    above, below = (leg["orderId"] for leg in placed["orders"])
+    above, below = (str(leg["orderId"]) for leg in placed["orders"])
     assert [order["id"] for order in maker.fetch_open_orders(SYMBOL)] == [above, below], placed
     maker.cancel_order(above, SYMBOL)
     assert {maker.fetch_order(each, SYMBOL)["status"] for each in (above, below)} == {"canceled"}
