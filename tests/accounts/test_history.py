@@ -205,16 +205,18 @@ def contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
-def test_a_batch_that_straddles_the_cursor_is_taken_from_there_on(tmp_path):
-    stream, model = Stream(3), Stream(3)
+@pytest.mark.parametrize("seed", range(4, 8))
+def test_a_batch_that_straddles_the_cursor_is_taken_from_there_on(tmp_path, seed):
+    stream, model = Stream(seed), Stream(seed)
     history = History(tmp_path / "history.sqlite", writes_by_itself=False)
-    history.on_applied(stream.batch(4))
+    history.on_applied(stream.batch(30))
     assert history.write_waiting()
-    whole = model.batch(4)
+    whole = model.batch(30)
+    assert model.lists_done
     rest = model.batch(6)
     commands = np.concatenate([whole.commands, rest.commands])
     events = whole.orders + rest.orders, whole.controls + rest.controls, whole.lists + rest.lists
-    history.on_applied(Batch(1, 10, commands, *events))
+    history.on_applied(Batch(1, 36, commands, *events))
     check_equals_naive(history, model, random.Random(3))
     assert history.write_waiting()
     check_equals_naive(history, model, random.Random(4))

@@ -186,6 +186,24 @@ def test_an_amended_order_is_followed_by_its_list(world: EngineWorld, client: Cl
     assert told(client) == ["order out REPLACED PENDING_NEW", "list two UPDATED EXECUTING"]
 
 
+def test_a_pair_is_amended_as_one_and_only_the_order_that_was_named_gets_another_id(
+    world: EngineWorld, client: Client
+) -> None:
+    placed = place(world, "oco", OCO | OCO_NAMES).json
+    told(client)
+    path = "/api/v3/order/amend/keepPriority"
+    shown = world.asked(
+        "PUT", path, symbol="BTCUSDT", origClientOrderId="down", newQty="0.0005", newClientOrderId="less"
+    )
+    assert shown["amendedOrder"]["orderId"] == placed["orders"][1]["orderId"]
+    assert [leg["clientOrderId"] for leg in shown["listStatus"]["orders"]] == ["up", "less"]
+    reports = [frame["event"] for frame in client.frames if frame["event"]["e"] == "executionReport"]
+    assert {(each["C"], each["c"], each["q"]) for each in reports} == {
+        ("down", "less", "0.00050000"),
+        ("up", "up", "0.00050000"),
+    }
+
+
 def test_plain_orders_are_in_no_list(world: EngineWorld, client: Client) -> None:
     world.order()
     assert client.frames[-2]["event"]["g"] == -1
