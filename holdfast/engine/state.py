@@ -205,7 +205,7 @@ detail_dtype = np.dtype(
         ("stop_price_ticks", np.int64),  # 0: none.
         ("iceberg_lots", np.int64),  # How much is shown at a time; 0: all.
         ("trailing_ts_ns", np.int64),  # When a trailing stop began to follow the price; 0: not yet, or none.
-        ("working_ts_ns", np.int64),  # Of an order with a stop price: when it was reached; 0: it waits.
+        ("working_ts_ns", np.int64),  # When its stop price was reached, or (in a list, without one) it was placed.
         ("amend_count", np.int16),
         ("peg_offset_levels", np.int16),
         ("list_row", np.int32),  # The order list that it is in; 0: none.
