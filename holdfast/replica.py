@@ -311,6 +311,16 @@ class Replica:
         """The open ones, oldest first; instrument 0 means all."""
         return self.engine.order_lists(account_id, instrument_id)
 
+    def order_list(self, account_id: int, order_list_id: int = 0, client_id: str = "") -> views.OrderList | None:
+        """One order list by either id: open ones first, then the history with what is not yet written."""
+        if not order_list_id:
+            found = self.engine.order_list_by_client_id(account_id, client_id)
+            return found or self.history.order_list_by_client_id(account_id, client_id)
+        found = self.engine.order_list(order_list_id)
+        if found is None or found.account_id != account_id:
+            found = self.history.order_list(account_id, order_list_id)
+        return found
+
     def account(self, account_id: int) -> views.Account | None:
         return self.engine.account(account_id)
 

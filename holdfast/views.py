@@ -139,6 +139,7 @@ class Fill(NamedTuple):
     fee_is_base: int
     ts_ns: int
     seq: int
+    order_list_id: int  # 0: in none.
 
     @classmethod
     def from_event(cls, event: OrderEvent) -> "Fill":
@@ -159,6 +160,7 @@ class Fill(NamedTuple):
             event.fee_is_base,
             event.ts_ns,
             event.seq,
+            event.order_list_id,
         )
 
 

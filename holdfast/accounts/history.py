@@ -21,7 +21,7 @@ import numpy as np
 
 from holdfast.accounts.follower import Follower
 from holdfast.accounts.movements import Deposit, Movement, Transfer, WithdrawalStep, movements
-from holdfast.accounts.order_changes import order_changes
+from holdfast.accounts.order_changes import lists_done, order_changes
 from holdfast.accounts.queries import Queries
 from holdfast.accounts.schema import (
     SCHEMA_VERSION,
@@ -33,7 +33,7 @@ from holdfast.accounts.selection import LIMIT_MAX, Window, order_id_of
 from holdfast.accounts.tail import Backlog
 from holdfast.accounts.writer import Writer
 from holdfast.events import ControlEvent, Events
-from holdfast.views import Amendment, Fill, Order, PreventedMatch, Withdrawal
+from holdfast.views import Amendment, Fill, Order, OrderList, PreventedMatch, Withdrawal
 
 LAG_EVENTS_MAX = 400_000  # About 100 MB of tail.
 _INT64_MAX = 2**63 - 1
@@ -130,6 +130,8 @@ class History:
         if first_seq <= seen_seq:
             orders = orders.take(np.flatnonzero(orders["seq"] > seen_seq))
         moved: list[Movement] = [*order_changes(orders, commands, first_seq)]
+        if len(events.lists):
+            moved.extend(each for each in lists_done(events.lists) if each.updated_seq > seen_seq)
         if len(events.controls):
             for control in map(ControlEvent._make, events.controls.tolist()):
                 if control.seq > seen_seq:
@@ -206,6 +208,33 @@ class History:
             orders += map(Order.from_event, tail.orders(account_id, instrument_id, window))
         orders += self._queries.orders(account_id, instrument_id, window)
         return window.choose(orders, order_id_of)
+
+    def order_list(self, account_id: int, order_list_id: int) -> OrderList | None:
+        """A list of the account's that is done, or None."""
+        order_list_id = min(order_list_id, _INT64_MAX)
+        for order_list in self._unwritten_lists(account_id):
+            if order_list.order_list_id == order_list_id:
+                return order_list
+        found = self._queries.order_list(account_id, order_list_id)
+        return found[0] if found else None
+
+    def order_list_by_client_id(self, account_id: int, client_id: str) -> OrderList | None:
+        """The newest of that client id that is done, or None."""
+        for order_list in reversed(self._unwritten_lists(account_id)):
+            if order_list.client_id == client_id:
+                return order_list
+        found = self._queries.order_list_by_client_id(account_id, client_id)
+        return found[0] if found else None
+
+    def order_lists(
+        self, account_id: int, from_id: int = 0, start_ts_ns: int = 0, end_ts_ns: int = 0, limit: int = 500
+    ) -> list[OrderList]:
+        """Lists that are done: ascending by id, or by the time when they were done where a time is given."""
+        window = _window(from_id, start_ts_ns, end_ts_ns, limit)
+        unwritten = self._unwritten_lists(account_id)
+        found = [each for each in unwritten if window.holds(each.order_list_id, each.updated_ts_ns)]
+        found += self._queries.order_lists(account_id, window)
+        return window.choose(found, _list_time if start_ts_ns or end_ts_ns else _list_id)
 
     def fills(
         self,
@@ -357,12 +386,24 @@ class History:
     def _unwritten_matches(self) -> list[PreventedMatch]:
         return [movement for movement in self._unwritten_movements() if isinstance(movement, PreventedMatch)]
 
+    def _unwritten_lists(self, account_id: int) -> list[OrderList]:
+        lists = (movement for movement in self._unwritten_movements() if isinstance(movement, OrderList))
+        return [order_list for order_list in lists if order_list.account_id == account_id]
+
     def _unwritten_movements(self) -> Iterable[Movement]:
         return [movement for tail in self._backlog.tails() for movement in tail.movements]
 
 
 def _match_id(match: PreventedMatch) -> int:
     return match.prevented_match_id
+
+
+def _list_id(order_list: OrderList) -> int:
+    return order_list.order_list_id
+
+
+def _list_time(order_list: OrderList) -> tuple[int, int]:
+    return order_list.updated_ts_ns, order_list.order_list_id
 
 
 def _window(from_id: int, start_ts_ns: int, end_ts_ns: int, limit: int) -> Window:

@@ -13,7 +13,7 @@ import numpy as np
 from holdfast.codes import CommandKind, ControlEventKind, WithdrawalStatus
 from holdfast.commands import Command
 from holdfast.events import ControlEvent
-from holdfast.views import Amendment, PreventedMatch, Withdrawal
+from holdfast.views import Amendment, OrderList, PreventedMatch, Withdrawal
 
 
 class Deposit(NamedTuple):
@@ -64,7 +64,7 @@ class ControlAction(NamedTuple):
     ts_ns: int
 
 
-Movement = Deposit | Transfer | Withdrawal | WithdrawalStep | ControlAction | Amendment | PreventedMatch
+Movement = Deposit | Transfer | Withdrawal | WithdrawalStep | ControlAction | Amendment | PreventedMatch | OrderList
 
 _STATUS_AFTER = {
     CommandKind.APPROVE_WITHDRAWAL: WithdrawalStatus.APPROVED,

@@ -1,17 +1,17 @@
-"""What befell orders while they lived and is told of them for good: amendments, and matches that were prevented.
+"""What befell orders and is told of them for good: amendments, matches that were prevented, and lists that are done.
 
 history: EVENTS → tail (memory) → writer → schema → queries
 
-Few orders meet either, so these are rows of their own from the beginning, like movements of money.
+Few orders meet any, so these are rows of their own from the beginning, like movements of money.
 """
 
 from collections.abc import Iterable
 
 import numpy as np
 
-from holdfast.codes import OrderEventKind, SelfTradePrevention
-from holdfast.events import OrderEvent
-from holdfast.views import Amendment, PreventedMatch
+from holdfast.codes import ListOrderStatus, OrderEventKind, SelfTradePrevention
+from holdfast.events import OrderEvent, OrderListEvent
+from holdfast.views import Amendment, OrderList, PreventedMatch
 
 _AMENDED = int(OrderEventKind.ORDER_AMENDED)
 _EXPIRED = int(OrderEventKind.ORDER_EXPIRED)
@@ -26,6 +26,13 @@ def order_changes(orders: np.ndarray, commands: np.ndarray, first_seq: int) -> I
     if _EXPIRED in kinds or _PREVENTED in kinds:
         is_end_or_less = (orders["kind"] == _EXPIRED) | (orders["kind"] == _PREVENTED)
         yield from _prevented_matches(orders.take(np.flatnonzero(is_end_or_less & (orders["trade_id"] != 0))))
+
+
+def lists_done(lists: np.ndarray) -> Iterable[OrderList]:
+    """The order lists that some list events say are done."""
+    for event in map(OrderListEvent._make, lists.tolist()):
+        if event.list_order_status == ListOrderStatus.ALL_DONE:
+            yield OrderList.from_event(event)
 
 
 def _amendments(amended: np.ndarray, commands: np.ndarray, first_seq: int) -> Iterable[Amendment]:

@@ -15,11 +15,12 @@ from typing import Any
 from holdfast.accounts.movements import Deposit, Transfer
 from holdfast.accounts.schema import TABLES, HistoryDamagedError, HistoryUnavailableError, open_for_reading
 from holdfast.accounts.selection import Window
-from holdfast.views import Amendment, Fill, Order, PreventedMatch, Withdrawal
+from holdfast.views import Amendment, Fill, Order, OrderList, PreventedMatch, Withdrawal
 
 # A closed order is on no book, so `is_working` is no column.
 _order_select = "SELECT " + ", ".join("0" if field == "is_working" else field for field in Order._fields)
 _fill_select = "SELECT " + ", ".join(Fill._fields)
+_list_select = f"SELECT {', '.join(OrderList._fields)} FROM order_lists"
 _prevented_select = f"SELECT {', '.join(PreventedMatch._fields)} FROM prevented_matches"
 
 
@@ -73,6 +74,24 @@ class Queries:
             f"ORDER BY created_ts_ns {direction} LIMIT ?"
         )
         return self._orders(sql, (account_id, instrument_id, *values, window.limit))
+
+    def order_list(self, account_id: int, order_list_id: int) -> list[OrderList]:
+        """The one with this id, if it is the account's."""
+        return self._lists(f"{_list_select} WHERE account_id = ? AND order_list_id = ?", (account_id, order_list_id))
+
+    def order_list_by_client_id(self, account_id: int, client_id: str) -> list[OrderList]:
+        """The newest of that id."""
+        sql = f"{_list_select} WHERE account_id = ? AND client_id = ? ORDER BY order_list_id DESC LIMIT 1"
+        return self._lists(sql, (account_id, client_id))
+
+    def order_lists(self, account_id: int, window: Window) -> list[OrderList]:
+        """In the order of choosing, which may be descending: by the time when they were done, where the window has
+        times, else by id."""
+        direction = "ASC" if window.is_oldest_first else "DESC"
+        conditions, values = _between("updated_ts_ns", window.start_ts_ns, window.end_ts_ns)
+        by = f"updated_ts_ns {direction}, order_list_id {direction}" if conditions else f"order_list_id {direction}"
+        sql = f"{_list_select} WHERE account_id = ? AND order_list_id >= ?{conditions} ORDER BY {by} LIMIT ?"
+        return self._lists(sql, (account_id, window.from_id, *values, window.limit))
 
     def fills(self, account_id: int, instrument_id: int, window: Window) -> list[Fill]:
         """In the order of choosing, which may be descending."""
@@ -176,6 +195,9 @@ class Queries:
 
     def _orders(self, sql: str, values: Sequence[int | str]) -> list[Order]:
         return [Order._make(row) for row in self._rows(sql, values)]
+
+    def _lists(self, sql: str, values: Sequence[int | str]) -> list[OrderList]:
+        return [OrderList._make(row) for row in self._rows(sql, values)]
 
     def _fills(self, sql: str, values: Sequence[int | str]) -> list[Fill]:
         return [Fill._make(row) for row in self._rows(sql, values)]

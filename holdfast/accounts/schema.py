@@ -14,13 +14,14 @@ import sqlite3
 from pathlib import Path
 
 from holdfast.accounts.movements import ControlAction, Deposit, Transfer, WithdrawalStep
-from holdfast.views import Amendment, Fill, Order, PreventedMatch, Withdrawal
+from holdfast.views import Amendment, Fill, Order, OrderList, PreventedMatch, Withdrawal
 
 SCHEMA_VERSION = 3
 
 TABLES: dict[str, tuple[str, ...]] = {
     # One row per order, written when it closes: on no book then. Rejected orders never were orders.
     "orders": tuple(field for field in Order._fields if field != "is_working"),
+    "order_lists": OrderList._fields,  # Likewise, when it is done.
     "fills": Fill._fields,  # Two rows per trade; the taker's is the public trade.
     "amendments": Amendment._fields,
     "prevented_matches": PreventedMatch._fields,
@@ -33,6 +34,7 @@ TABLES: dict[str, tuple[str, ...]] = {
 
 PRIMARY_KEYS = {
     "orders": "order_id",
+    "order_lists": "account_id, order_list_id",
     "fills": "instrument_id, trade_id, is_maker",
     "amendments": "account_id, execution_id",
     "prevented_matches": "instrument_id, prevented_match_id",
@@ -46,6 +48,8 @@ PRIMARY_KEYS = {
 INDEXES = {
     "orders_by_account": "orders (account_id, instrument_id, created_ts_ns)",
     "orders_by_client_id": "orders (account_id, client_id, order_id)",
+    "order_lists_by_client_id": "order_lists (account_id, client_id, order_list_id)",
+    "order_lists_by_time": "order_lists (account_id, updated_ts_ns, order_list_id)",
     "fills_by_account": "fills (account_id, instrument_id, ts_ns, trade_id, is_maker)",
     "fills_by_order": "fills (order_id, trade_id)",
     "amendments_by_order": "amendments (order_id, execution_id)",
@@ -58,7 +62,7 @@ INDEXES = {
     "steps_by_withdrawal": "withdrawal_steps (withdrawal_id, seq)",
 }
 
-_TEXT_COLUMNS = {"client_id", "former_client_id", "reference"}
+_TEXT_COLUMNS = {"client_id", "client_id_1", "client_id_2", "client_id_3", "former_client_id", "reference"}
 
 
 class HistoryError(Exception):

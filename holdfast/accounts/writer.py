@@ -24,7 +24,7 @@ import numpy as np
 from holdfast.accounts.movements import ControlAction, Deposit, Movement, Transfer, WithdrawalStep
 from holdfast.accounts.schema import TABLES, HistoryError, HistoryUnavailableError, open_for_writing
 from holdfast.accounts.tail import CLOSINGS, FILLS, Backlog, Tail
-from holdfast.views import Amendment, PreventedMatch, Withdrawal
+from holdfast.views import Amendment, OrderList, PreventedMatch, Withdrawal
 
 ROWS_PER_STATEMENT = 128
 PAUSE_S = 0.2  # Between transactions: large ones touch each page once for many rows. Readers see the tail meanwhile.
@@ -34,6 +34,7 @@ RETRY_PAUSE_S_MAX = 5.0
 _table_of: dict[type, str] = {
     Amendment: "amendments",
     PreventedMatch: "prevented_matches",
+    OrderList: "order_lists",
     Deposit: "deposits",
     Transfer: "transfers",
     Withdrawal: "withdrawals",

@@ -39,9 +39,9 @@ from holdfast.engine.place import (
     work,
 )
 from holdfast.engine.positions import find_position
-from holdfast.engine.risk import is_stop
 from holdfast.engine.settle import hold, is_held
 from holdfast.engine.state import LEG_ROWS, LEGS_MAX, NIL, PAIRED, PENDING, views
+from holdfast.engine.stops import is_stop
 
 _NONE = RejectReason.NONE.value
 

@@ -221,6 +221,8 @@ def _enter_countdowns(handle):
     for row in range(1, state.venue[0]["countdown_rows"] + 1):
         if state.countdowns[row]["due_ts_ns"] != 0:
             enter_countdown(state, row)
+
+
 def _enter_order_lists(handle):
     state = views(handle)
     for row in range(1, state.list_head[0]["list_rows"] + 1):

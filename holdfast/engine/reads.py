@@ -166,6 +166,7 @@ def _order(memory: Memory, order_row: int) -> Order:
         trailing_ts_ns=int(row["trailing_ts_ns"]),
         peg_price_type=int(row["peg_price_type"]),
         peg_offset_levels=int(row["peg_offset_levels"]),
+        expiry_reason=0,
     )
 
 

@@ -14,6 +14,7 @@ from holdfast.codes import (
     CommandKind,
     ControlEventKind,
     ExpiryReason,
+    ListOrderStatus,
     OrderEventKind,
     OrderStatus,
     RejectReason,
@@ -24,19 +25,21 @@ from holdfast.events import (
     ControlEvent,
     Events,
     OrderEvent,
+    OrderListEvent,
     balance_event_dtype,
     book_event_dtype,
     control_event_dtype,
     list_event_dtype,
     order_event_dtype,
 )
-from holdfast.views import Amendment, Fill, Order, PreventedMatch, Withdrawal
+from holdfast.views import Amendment, Fill, Order, OrderList, PreventedMatch, Withdrawal
 
 ACCOUNTS = (1, 2, 3)
 INSTRUMENTS = (1, 2)
 START_TS_NS = 1_700_000_000 * 10**9
 
 _blank_order = OrderEvent._make([0] * (len(OrderEvent._fields) - 2) + [b"", 0])
+_blank_list = OrderListEvent(*[0] * 13, b"", 0, b"", 0, b"", 0, b"", 0)
 _blank_control = ControlEvent._make([0] * 13)
 
 
@@ -46,6 +49,7 @@ class Batch(NamedTuple):
     commands: np.ndarray
     orders: list[OrderEvent]
     controls: list[ControlEvent]
+    lists: list[OrderListEvent]
 
     @property
     def events(self) -> Events:
@@ -55,7 +59,7 @@ class Batch(NamedTuple):
             np.zeros(0, balance_event_dtype),
             np.zeros(0, book_event_dtype),
             np.array(self.controls, control_event_dtype),
-            np.zeros(0, list_event_dtype),
+            np.array(self.lists, list_event_dtype),
         )
 
 
@@ -71,19 +75,22 @@ class Stream:
         self.fills: list[Fill] = []
         self.amendments: list[Amendment] = []
         self.prevented: list[PreventedMatch] = []
+        self.open_lists: dict[int, OrderListEvent] = {}
+        self.lists_done: list[OrderList] = []
         self.deposits: list[Deposit] = []
         self.transfers: list[Transfer] = []
         self.withdrawals: dict[int, Withdrawal] = {}
-        self._order_count = 0
+        self._order_count = self._list_count = 0
         self._trade_counts = dict.fromkeys(INSTRUMENTS, 0)
         self._aggregate_counts = dict.fromkeys(INSTRUMENTS, 0)
         self._commands: list[Command] = []
         self._orders: list[OrderEvent] = []
         self._controls: list[ControlEvent] = []
+        self._lists: list[OrderListEvent] = []
 
     def batch(self, commands: int) -> Batch:
         first_seq = self.seq + 1
-        self._commands, self._orders, self._controls = [], [], []
+        self._commands, self._orders, self._controls, self._lists = [], [], [], []
         for _ in range(commands):
             self.seq += 1
             self.ts_ns += self._random.randint(1, 10**9)
@@ -93,16 +100,18 @@ class Stream:
                     self._cancel,
                     self._amend,
                     self._prevent,
+                    self._list,
                     self._refuse,
                     self._deposit,
                     self._transfer,
                     self._withdraw,
                     self._mass,
                 ],
-                [10, 4, 4, 3, 1, 1, 1, 2, 1],
+                [10, 4, 4, 3, 4, 1, 1, 1, 2, 1],
             )[0]
             happens()
-        return Batch(first_seq, self.seq, np.array(self._commands, command_dtype), self._orders, self._controls)
+        happened = self._orders, self._controls, self._lists
+        return Batch(first_seq, self.seq, np.array(self._commands, command_dtype), *happened)
 
     def _command(self, **fields: object) -> None:
         self._commands.append(Command(seq=self.seq, ts_ns=self.ts_ns, **fields))  # type: ignore[arg-type]
@@ -145,7 +154,7 @@ class Stream:
             if taker.executed_lots < taker.qty_lots:
                 taker = self._trade(maker, taker)
         if taker.order_id in self.open and self._random.random() < 0.2:
-            self._emit(taker, kind=OrderEventKind.ORDER_EXPIRED, status=OrderStatus.EXPIRED)
+            self._emit(taker, kind=OrderEventKind.ORDER_EXPIRED, status=OrderStatus.EXPIRED, trade_id=0)
 
     def _trade(self, maker: OrderEvent, taker: OrderEvent) -> OrderEvent:
         lots = min(maker.qty_lots - maker.executed_lots, taker.qty_lots - taker.executed_lots)
@@ -219,6 +228,34 @@ class Stream:
         ids = (match_id, mine[1], mine[0], taker.order_id, maker.order_id)
         match = PreventedMatch(*ids, mode, maker.price_ticks, lots[1], lots[0], self.ts_ns, self.seq)
         self.prevented.append(match)
+
+    def _list(self) -> None:
+        """An order list is placed, refused, given another client id, or done; those that are open may be done in any
+        order."""
+        self._command(kind=CommandKind.PLACE_ORDER_LIST)
+        status = self._random.choice([*ListOrderStatus][1:])
+        event = self._random.choice([*self.open_lists.values()]) if self.open_lists else None
+        if event is None or self._random.random() < 0.5:
+            self._list_count += status != ListOrderStatus.REJECT
+            number = self._list_count
+            legs = {"order_id_1": 2 * number, "client_id_1": b"above", "order_id_2": 2 * number + 1, "leg_count": 2}
+            names = [event.client_id for event in self.open_lists.values()]
+            name = b"again" if b"again" not in names else b"l%d" % number
+            event = _blank_list._replace(
+                order_list_id=number,
+                account_id=self._random.choice(ACCOUNTS),
+                instrument_id=self._random.choice(INSTRUMENTS),
+                client_id=name,
+                created_ts_ns=self.ts_ns,
+                **legs,
+            )
+        event = event._replace(seq=self.seq, ts_ns=self.ts_ns, list_order_status=status)
+        self._lists.append(event)
+        if status == ListOrderStatus.EXECUTING:
+            self.open_lists[event.order_list_id] = event
+        elif status == ListOrderStatus.ALL_DONE:
+            self.open_lists.pop(event.order_list_id, None)
+            self.lists_done.append(OrderList.from_event(event))
 
     def _refuse(self) -> None:
         """Refusals say a status too: of the order that was first, or REJECTED."""

@@ -74,6 +74,21 @@ def check_equals_naive(history: History, stream: Stream, chance: random.Random) 
         assert history.transfers(account_id, **times) == naive_choice(
             mine, lambda t: (t.seq,), 0, start, end, lambda t: t.ts_ns, limit
         )
+        lists = [each for each in stream.lists_done if each.account_id == account_id]
+        by_time = lambda each: (each.updated_ts_ns, each.order_list_id)  # noqa: E731
+        by_id = lambda each: (each.order_list_id,)  # noqa: E731
+        assert history.order_lists(account_id, from_id, limit=limit) == naive_choice(
+            lists, by_id, from_id, 0, 0, lambda each: each.updated_ts_ns, limit
+        )
+        if start or end:
+            assert history.order_lists(account_id, **times) == naive_choice(
+                lists, by_time, 0, start, end, lambda each: each.updated_ts_ns, limit
+            )
+        for each in lists[:3]:
+            assert history.order_list(account_id, each.order_list_id) == each
+            assert history.order_list(account_id + 1, each.order_list_id) is None
+            namesakes = [one for one in lists if one.client_id == each.client_id]
+            assert history.order_list_by_client_id(account_id, each.client_id) == max(namesakes, key=by_id)
     if stream.prevented:
         match = chance.choice(stream.prevented)
         of = (match.account_id, match.instrument_id)
@@ -167,7 +182,7 @@ def test_with_its_writer_thread_running_reads_equal_the_naive_list_too(tmp_path)
 
 
 def test_two_restarts_and_a_rebuild_give_the_same_file(tmp_path):
-    stream = Stream(2)
+    stream = Stream(1)
     batches = [stream.batch(7) for _ in range(30)]
     path = tmp_path / "history.sqlite"
     for until in (10, 20, 30):
@@ -190,15 +205,18 @@ def contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
-def test_a_batch_that_straddles_the_cursor_is_taken_from_there_on(tmp_path):
-    stream, model = Stream(3), Stream(3)
+@pytest.mark.parametrize("seed", range(4, 8))
+def test_a_batch_that_straddles_the_cursor_is_taken_from_there_on(tmp_path, seed):
+    stream, model = Stream(seed), Stream(seed)
     history = History(tmp_path / "history.sqlite", writes_by_itself=False)
-    history.on_applied(stream.batch(4))
+    history.on_applied(stream.batch(30))
     assert history.write_waiting()
-    whole = model.batch(4)
+    whole = model.batch(30)
+    assert model.lists_done
     rest = model.batch(6)
     commands = np.concatenate([whole.commands, rest.commands])
-    history.on_applied(Batch(1, 10, commands, whole.orders + rest.orders, whole.controls + rest.controls))
+    events = whole.orders + rest.orders, whole.controls + rest.controls, whole.lists + rest.lists
+    history.on_applied(Batch(1, 36, commands, *events))
     check_equals_naive(history, model, random.Random(3))
     assert history.write_waiting()
     check_equals_naive(history, model, random.Random(4))

@@ -37,7 +37,10 @@ def test_every_read_of_an_account_walks_an_index(tmp_path):
         queries.deposits(1, window)
         queries.withdrawals(1, window)
         queries.transfers(1, window)
+        queries.order_lists(1, window)
     queries.order(1, 1)
+    queries.order_list(1, 1)
+    queries.order_list_by_client_id(1, "a")
     queries.order_by_client_id(1, 1, "a")
     for statement in set(statements):
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]

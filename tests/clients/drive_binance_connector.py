@@ -85,6 +85,29 @@ def trade(maker: Spot, taker: Spot) -> None:
     assert moved(before[0], held(maker)) == {"ETH": Decimal("-1.5"), "BTC": btc - Decimal("0.000076")}
     assert moved(before[1], held(taker)) == {"ETH": Decimal("1.4985"), "BTC": -btc}
     assert [row["status"] for row in maker.get_orders(SYMBOL)] == ["CANCELED", "CANCELED"]
+    pair_off(maker)
+
+
+def pair_off(maker: Spot) -> None:
+    """Order lists, placed and canceled."""
+    pair = {"aboveType": "LIMIT_MAKER", "abovePrice": "0.06", "belowType": "STOP_LOSS", "belowStopPrice": "0.04"}
+    working = {
+        "workingType": "LIMIT", "workingSide": "BUY", "workingPrice": "0.045", "workingQuantity": "1",
+        "workingTimeInForce": "GTC", "pendingSide": "SELL", "pendingQuantity": "1",
+    }  # fmt: skip
+    pending = {f"pending{name[0].upper()}{name[1:]}": value for name, value in pair.items()}
+    lists = [
+        maker.new_oco_order(SYMBOL, "SELL", "1", **pair),
+        maker.new_oto_order(SYMBOL, **working, pendingType="MARKET"),
+        maker.new_otoco_order(SYMBOL, **working, **pending),
+    ]
+    assert [len(each["orders"]) for each in lists] == [2, 2, 3]
+    ids = [each["orderListId"] for each in lists]
+    assert [each["orderListId"] for each in maker.get_oco_open_orders()] == ids
+    for list_id in ids:
+        assert maker.get_oco_order(orderListId=list_id)["listOrderStatus"] == "EXECUTING"
+        assert maker.cancel_oco_order(SYMBOL, orderListId=list_id)["listOrderStatus"] == "ALL_DONE"
+    assert [each["orderListId"] for each in maker.get_oco_orders(fromId=ids[0])] == ids
 
 
 def follow(maker: Spot, taker: Spot, streams: SpotWebsocketStreamClient, streamed: Messages) -> None:

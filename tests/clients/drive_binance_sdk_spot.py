@@ -26,10 +26,10 @@ SYMBOL = "SOLUSDT"
 SECONDS_MAX = 20
 LIMIT_SELL = {"symbol": SYMBOL, "side": "SELL", "type": "LIMIT", "time_in_force": "GTC"}
 LIMIT_BUY = {**LIMIT_SELL, "side": "BUY"}
-# Every reply of the WebSocket API has "rateLimits", those to stop orders "stopPrice", to trailing ones, icebergs and
-# pegged orders the others, as Binance documents it, though some of the models leave them out.
+# Every reply of the WebSocket API has "rateLimits", those to stop orders "stopPrice", to trailing ones, icebergs,
+# pegged and canceled orders the others, as Binance documents it, though some of the models leave them out.
 LEFT_OUT = {
-    *("rateLimits", "stopPrice", "trailingDelta", "trailingTime", "icebergQty"),
+    *("rateLimits", "stopPrice", "trailingDelta", "trailingTime", "icebergQty", "selfTradePreventionMode"),
     *("pegPriceType", "pegOffsetType", "pegOffsetValue", "peggedPrice"),
 }
 warnings: list[str] = []
@@ -159,6 +159,7 @@ def trade() -> None:
     assert maker.klines(symbol=SYMBOL, interval="1m").data()[-1][4] == "150.50000000"
     assert maker.ui_klines(symbol=SYMBOL, interval="1m").data()[-1][4] == "150.50000000"
     stop_out(maker, taker)
+    list_orders(maker)
     trail(maker, taker)
     show_parts(maker, taker)
     peg(maker, taker)
@@ -186,6 +187,35 @@ def peg(maker: Any, taker: Any) -> None:
     best = read(taker.new_order(**buy, quantity=1, peg_price_type="MARKET_PEG"))
     assert (best.status, best.fills[0].price) == ("FILLED", "180.00000000"), best
     assert len(read(maker.delete_open_orders(symbol=SYMBOL))) == 2
+
+
+PAIR = {"above_type": "LIMIT_MAKER", "above_price": 170, "below_type": "STOP_LOSS_LIMIT", "below_stop_price": 130}
+PAIR |= {"below_price": 129, "below_time_in_force": "GTC"}
+PENDING_PAIR = {"pending_side": "SELL", **{f"pending_{name}": value for name, value in PAIR.items()}}
+SELL = {"symbol": SYMBOL, "side": "SELL", "quantity": 1, "new_order_resp_type": "RESULT"}
+WORKING = {"symbol": SYMBOL, "working_type": "LIMIT", "working_side": "BUY", "working_price": 120}
+WORKING |= {"working_quantity": 1, "working_time_in_force": "GTC", "new_order_resp_type": "RESULT"}
+PENDING = {"pending_type": "MARKET", "pending_side": "SELL"}
+
+
+def list_orders(maker: Any) -> None:
+    """Each kind of order list is placed, read and canceled, each reply as modelled."""
+    placed = [
+        read(maker.order_list_oco(**SELL, **PAIR)),
+        read(maker.order_list_oto(**WORKING, **PENDING, pending_quantity=1)),
+        read(maker.order_list_otoco(**WORKING, **PENDING_PAIR, pending_quantity=1)),
+        read(maker.order_list_opo(**WORKING, **PENDING)),
+        read(maker.order_list_opoco(**WORKING, **PENDING_PAIR)),
+        read(maker.order_oco(**SELL, price=170, stop_price=130)),
+    ]
+    assert [len(each.orders) for each in placed] == [2, 2, 3, 2, 3, 2]
+    ids = [each.order_list_id for each in placed]
+    assert [each.order_list_id for each in read(maker.open_order_list())] == ids
+    assert read(maker.get_order_list(order_list_id=ids[0])).list_order_status == "EXECUTING"
+    for list_id in ids:
+        done = read(maker.delete_order_list(symbol=SYMBOL, order_list_id=list_id))
+        assert {report.status for report in done.order_reports} == {"CANCELED"}, done
+    assert [each.list_status_type for each in read(maker.all_order_list(from_id=ids[0]))] == ["ALL_DONE"] * len(ids)
 
 
 def stop_out(maker: Any, taker: Any) -> None:
@@ -244,6 +274,38 @@ class Stream:
 def reported(order_id: int, execution: str, status: str) -> Callable[[Any], bool]:
     wanted = ("ExecutionReport", order_id, execution, status)
     return lambda event: (type(event).__name__, *(getattr(event, name, None) for name in "ixX")) == wanted
+
+
+def listed(list_id: int, status: str) -> Callable[[Any], bool]:
+    wanted = ("ListStatus", list_id, status)
+    return lambda event: (type(event).__name__, *(getattr(event, name, None) for name in "gl")) == wanted
+
+
+async def list_orders_over_socket(api: Any, user: Stream) -> None:
+    placed = [
+        read(await api.order_list_place_oco(**SELL, **PAIR)).result,
+        read(await api.order_list_place_oto(**WORKING, **PENDING, pending_quantity=1)).result,
+        read(await api.order_list_place_otoco(**WORKING, **PENDING_PAIR, pending_quantity=1)).result,
+        read(await api.order_list_place_opo(**WORKING, **PENDING)).result,
+        read(await api.order_list_place_opoco(**WORKING, **PENDING_PAIR)).result,
+        read(await api.order_list_place(**SELL, price=170, stop_price=130)).result,
+    ]
+    for each in placed:
+        started = await user.expect(listed(each.order_list_id, "EXEC_STARTED"))
+        assert [leg.i for leg in started.O] == [leg.order_id for leg in each.orders]
+    oco, oto, *others = (each.order_list_id for each in placed)
+    assert len(read(await api.open_order_lists_status()).result) == len(placed)
+    assert read(await api.order_list_status(order_list_id=oco)).result.contingency_type == "OCO"
+    by_leg = read(await api.order_cancel(symbol=SYMBOL, order_id=placed[0].orders[1].order_id)).result
+    assert fitting(by_leg).list_order_status == "ALL_DONE", by_leg
+    amended = {"symbol": SYMBOL, "order_id": placed[1].orders[1].order_id, "new_qty": 0.5}
+    smaller = read(await api.order_amend_keep_priority(**amended)).result
+    assert (smaller.amended_order.status, smaller.list_status.order_list_id) == ("PENDING_NEW", oto), smaller
+    await user.expect(listed(oto, "UPDATED"))
+    for list_id in (oto, *others):
+        read(await api.order_list_cancel(symbol=SYMBOL, order_list_id=list_id))
+        await user.expect(listed(list_id, "ALL_DONE"))
+    assert {each.list_status_type for each in read(await api.all_order_lists()).result} == {"ALL_DONE"}
 
 
 async def session(key: dict) -> None:
@@ -343,6 +405,7 @@ async def session(key: dict) -> None:
         assert read(await api.order_status(symbol=SYMBOL, order_id=trailing.order_id)).result.trailing_delta == 25
         read(await api.order_place(**LIMIT_SELL, quantity=1, price=163))
         read(await api.open_orders_cancel_all(symbol=SYMBOL))
+        await list_orders_over_socket(api, user)
         for call in (
             api.ping(),
             api.time(),

@@ -107,6 +107,7 @@ def trade() -> None:
     assert is_soon(lambda: maker.fetch_order_book(SYMBOL)["asks"] == [])
     stop_out(maker, taker)
     trail(maker, taker)
+    pair_off(maker)
 
 
 def stop_out(maker: ccxt.binance, taker: ccxt.binance) -> None:
@@ -151,6 +152,21 @@ def trail(maker: ccxt.binance, taker: ccxt.binance) -> None:
     assert (filled["status"], filled["filled"], filled["average"]) == ("closed", 0.001, 49_995), filled
     assert taker.cancel_order(later["id"], SYMBOL)["status"] == "canceled"
     assert maker.fetch_open_orders(SYMBOL) == []
+
+
+def pair_off(maker: ccxt.binance) -> None:
+    """ccxt places order lists by the venue's own parameters, and reads and cancels their orders as any other."""
+    placed = maker.privatePostOrderListOco(
+        {
+            "symbol": "BTCUSDT", "side": "SELL", "quantity": "0.001", "aboveType": "LIMIT_MAKER", "abovePrice": "51000",
+            "belowType": "STOP_LOSS_LIMIT", "belowStopPrice": "48000", "belowPrice": "47900", "belowTimeInForce": "GTC",
+        }
+    )  # fmt: skip
+    above, below = (str(leg["orderId"]) for leg in placed["orders"])
+    assert [order["id"] for order in maker.fetch_open_orders(SYMBOL)] == [above, below], placed
+    maker.cancel_order(above, SYMBOL)
+    assert {maker.fetch_order(each, SYMBOL)["status"] for each in (above, below)} == {"canceled"}
+    assert [each["listOrderStatus"] for each in maker.privateGetAllOrderList()] == ["ALL_DONE"]
 
 
 def refuse(error: type[Exception], call: Callable[[], object]) -> None:

@@ -76,6 +76,7 @@ def trade() -> None:
     read(maker)
     stop_out(maker, taker)
     trail(maker, taker)
+    pair_off(maker, taker)
     show_parts(maker, taker)
 
 
@@ -133,6 +134,47 @@ def trail(maker: Client, taker: Client) -> None:
     assert (done["status"], done["isWorking"], done["cummulativeQuoteQty"]) == ("FILLED", True, "303.80000000")
     info = maker.get_symbol_info(SYMBOL)
     assert info["allowTrailingStop"], info
+
+
+def pair_off(maker: Client, taker: Client) -> None:
+    """Pairs of which one order ends the other, and an order that another one waits for."""
+    pair = {
+        "aboveType": "LIMIT_MAKER", "abovePrice": "3080", "belowType": "STOP_LOSS_LIMIT", "belowStopPrice": "3000",
+        "belowPrice": "2990", "belowTimeInForce": "GTC",
+    }  # fmt: skip
+    oco = maker.order_oco_sell(symbol=SYMBOL, quantity="0.1", **pair)
+    assert (oco["contingencyType"], oco["listOrderStatus"]) == ("OCO", "EXECUTING"), oco
+    assert [row["orderListId"] for row in maker.get_open_oco_orders()] == [oco["orderListId"]]
+    assert maker.get_asset_balance(asset="ETH")["locked"] == "0.10000000"
+    assert taker.order_limit_buy(symbol=SYMBOL, quantity="0.1", price="3080")["status"] == "FILLED"
+    above, below = (maker.get_order(symbol=SYMBOL, orderId=leg["orderId"]) for leg in oco["orders"])
+    assert (above["status"], below["status"], below["expiryReason"]) == ("FILLED", "EXPIRED", "OCO_TRIGGER")
+    assert maker.v3_get_order_list(orderListId=oco["orderListId"])["listOrderStatus"] == "ALL_DONE"
+    working = {
+        "workingType": "LIMIT", "workingTimeInForce": "GTC", "workingSide": "BUY", "workingPrice": "2900",
+        "workingQuantity": "0.1", "pendingSide": "SELL", "pendingQuantity": "0.1",
+    }  # fmt: skip
+    pending = {f"pending{name[0].upper()}{name[1:]}": value for name, value in pair.items()} | {
+        "pendingAbovePrice": "3090"
+    }
+    oto = maker.v3_post_order_list_oto(symbol=SYMBOL, **working, pendingType="MARKET")
+    assert [row["status"] for row in oto["orderReports"]] == ["NEW", "PENDING_NEW"], oto
+    otoco = maker.v3_post_order_list_otoco(symbol=SYMBOL, **working, **pending)
+    assert len(otoco["orders"]) == 3
+    over_socket = maker.ws_create_oco_order(symbol=SYMBOL, side="SELL", quantity="0.1", **pair | {"abovePrice": "3090"})
+    assert maker.ws_get_oco_order(orderListId=over_socket["orderListId"])["symbol"] == SYMBOL
+    assert len(maker.ws_get_oco_open_orders()) == 3
+    by_leg = maker.cancel_order(symbol=SYMBOL, orderId=oto["orders"][1]["orderId"])
+    assert [row["status"] for row in by_leg["orderReports"]] == ["CANCELED", "CANCELED"], by_leg
+    assert maker.v3_delete_order_list(symbol=SYMBOL, orderListId=otoco["orderListId"])["listStatusType"] == "ALL_DONE"
+    maker.ws_cancel_oco_order(symbol=SYMBOL, orderListId=over_socket["orderListId"])
+    assert {row["listOrderStatus"] for row in maker.v3_get_all_order_list()} == {"ALL_DONE"}
+    try:
+        maker.create_oco_order(symbol=SYMBOL, side="SELL", quantity="0.1", **pair)
+    except BinanceAPIException as error:
+        assert error.message == "The relationship of the prices for the orders is not correct.", error
+    else:
+        raise AssertionError("a pair whose limit order is at the last price was taken")
 
 
 def prevent(client: Client) -> None:

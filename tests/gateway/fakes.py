@@ -39,6 +39,7 @@ from holdfast.events import (
     ControlEvent,
     Events,
     OrderEvent,
+    OrderListEvent,
     balance_event_dtype,
     book_event_dtype,
     control_event_dtype,
@@ -142,6 +143,7 @@ class Outcome(NamedTuple):
     orders: list[OrderEvent]
     balances: list[BalanceEvent]
     controls: list[ControlEvent]
+    lists: Sequence[OrderListEvent] = ()
 
     @property
     def seq(self) -> int:

@@ -252,7 +252,7 @@ def test_body_that_is_no_form_is_refused(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/api/v3/orderList/oco"), ("POST", "/api/v3/orderList/opo"), ("POST", "/api/v3/sor/order")],
+    [("GET", "/api/v3/myAllocations"), ("GET", "/api/v3/myFilters"), ("POST", "/api/v3/sor/order")],
 )
 def test_what_binance_has_and_we_have_not_is_said_so(world: World, method: str, path: str) -> None:
     answer = world.signed(method, path, symbol="BTCUSDT")

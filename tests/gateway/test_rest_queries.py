@@ -219,8 +219,10 @@ def test_exchange_info_is_what_strict_clients_decode(world: World) -> None:
         "DECREMENT",
     ]
     assert first["icebergAllowed"] is first["pegInstructionsAllowed"] is True
-    for name in ("ocoAllowed", "allowTrailingStop", "isMarginTradingAllowed"):
+    for name in ("allowTrailingStop", "isMarginTradingAllowed"):
         assert first[name] is False
+    for name in ("ocoAllowed", "otoAllowed", "opoAllowed"):
+        assert first[name] is True
     for name in ("quotePrecision", "quoteAssetPrecision", "baseAssetPrecision"):
         assert first[name] == 8
 

@@ -77,7 +77,7 @@ def test_what_is_no_request_is_told_so(client: Client, data: bytes, expected_id:
 
 
 def test_unknown_method_is_unsupported(client: Client) -> None:
-    reply = client.ask("orderList.place.oco", {"symbol": "BTCUSDT"})
+    reply = client.ask("sor.order.place", {"symbol": "BTCUSDT"})
     assert (reply["status"], reply["error"]["code"]) == (400, -1020)
 
 

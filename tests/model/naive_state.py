@@ -444,6 +444,7 @@ class State:
                 trailing_ts_ns=o.trailing_ts_ns,
                 peg_price_type=o.peg_price_type,
                 peg_offset_levels=o.peg_offset_levels,
+                expiry_reason=0,
             )
             for o in sorted(self.open, key=lambda o: o.order_id)
             if o.account_id == account_id

@@ -18,6 +18,7 @@ from holdfast.gateway.binance import errors, formats
 from holdfast.gateway.binance.cancels import target_of
 from holdfast.gateway.binance.endpoints import Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError
+from holdfast.gateway.binance.order_lists.formats import list_of_amended
 from holdfast.gateway.binance.orders import (
     GATEWAY_ID,
     Outcome,
@@ -123,7 +124,10 @@ class Amendments:
 def _amended(instrument: Instrument, outcome: Outcome, new_id: str, unit_ns: int) -> formats.Shown:
     for event in outcome.orders:
         if event.kind == OrderEventKind.ORDER_AMENDED:
-            return formats.order_amended(instrument, event, new_id, unit_ns)
+            shown = formats.order_amended(instrument, event, new_id, unit_ns)
+            for changed in outcome.lists:
+                shown["listStatus"] = list_of_amended(instrument, changed)
+            return shown
         if event.kind == OrderEventKind.CANCEL_REJECTED:
             raise errors.amend_rejection(event.reason)
     # A poison command: the engine skipped it and halted the instrument.

@@ -21,10 +21,11 @@ from holdfast.codes import (
 )
 from holdfast.commands import Command, encode
 from holdfast.events import OrderEvent
-from holdfast.gateway.binance import errors, formats
+from holdfast.gateway.binance import errors
 from holdfast.gateway.binance.endpoints import Budget, Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError, Error
 from holdfast.gateway.binance.formats import Shown
+from holdfast.gateway.binance.order_lists.formats import canceled
 from holdfast.gateway.binance.orders import (
     GATEWAY_ID,
     NEW_ORDER,
@@ -137,10 +138,9 @@ class Cancels:
             for event in outcome.orders:
                 if event.kind == OrderEventKind.CANCEL_REJECTED:
                     raise errors.cancel_rejection(event.reason)
-            canceled = [event for event in outcome.orders if event.kind == OrderEventKind.ORDER_CANCELED]
-            if not canceled:
+            shown = [*canceled(instrument, outcome.orders, outcome.lists, cancel_id, call.time_unit_ns)]
+            if not shown:
                 raise ApiError(errors.CANCEL_REJECTED, errors.UNKNOWN_ORDER)
-            shown = [formats.order_canceled(instrument, event, cancel_id, call.time_unit_ns) for event in canceled]
             return msgspec.json.encode(shown)
 
         self._pending.submit(call, encode(command), cancel_id, command.deadline_ts_ns, reply)
@@ -225,20 +225,24 @@ class Cancels:
 
 
 def target_of(
-    values: Values, order_id: str, client_id: str, refusal: Error = errors.CANCEL_REJECTED
+    values: Values,
+    order_id: str,
+    client_id: str,
+    refusal: Error = errors.CANCEL_REJECTED,
+    unknown: str = errors.UNKNOWN_ORDER,
 ) -> tuple[int, bytes]:
-    """The order that is meant, by its id, its client id, or both."""
+    """The order or list that is meant, by its id, its client id, or both."""
     if order_id not in values and client_id not in values:
         raise ApiError(errors.EITHER_PARAMETER, order_id, client_id)
     if values.get(order_id) == 0:
-        raise ApiError(refusal, errors.UNKNOWN_ORDER)  # 0 means "none" in a command.
+        raise ApiError(refusal, unknown)  # 0 means "none" in a command.
     return values.get(order_id, 0), values.get(client_id, "").encode()
 
 
 def _canceled(instrument: Instrument, outcome: Outcome, cancel_id: str, unit_ns: int) -> Shown:
+    for shown in canceled(instrument, outcome.orders, outcome.lists, cancel_id, unit_ns):
+        return shown
     for event in outcome.orders:
-        if event.kind == OrderEventKind.ORDER_CANCELED:
-            return formats.order_canceled(instrument, event, cancel_id, unit_ns)
         if event.kind == OrderEventKind.CANCEL_REJECTED:
             raise errors.cancel_rejection(event.reason)
     # A poison command: the engine skipped it and halted the instrument.

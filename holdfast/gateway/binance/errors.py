@@ -72,6 +72,9 @@ BAD_SYMBOL = Error(400, -1121, "Invalid symbol.")
 INVALID_SYMBOL_STATUS = Error(400, -1122, "Invalid symbolStatus.")
 INTERVAL_TOO_BIG = Error(400, -1127, "More than {} hours between startTime and endTime.")
 BAD_COMBINATION = Error(400, -1128, "Combination of optional parameters invalid.")
+RECOMMENDED_PARAMETER = Error(
+    400, -1128, "Combination of optional parameters invalid. Recommendation: '{}' should also be sent."
+)
 INVALID_PARAMETER = Error(400, -1130, "Data sent for parameter '{}' is not valid.")
 BAD_STRATEGY_TYPE = Error(400, -1134, "`strategyType` was less than 1000000.")
 INVALID_JSON = Error(400, -1135, "Invalid JSON Request")
@@ -79,18 +82,30 @@ INVALID_JSON_PARAMETER = Error(400, -1135, "JSON sent for parameter '{}' is not 
 INVALID_TICKER_TYPE = Error(400, -1139, "Invalid ticker type.")
 INVALID_CANCEL_RESTRICTIONS = Error(400, -1145, "Invalid cancelRestrictions")
 DUPLICATE_SYMBOLS = Error(400, -1151, "Symbol is present multiple times in the list.")
+OCO_ORDER_TYPE_REJECTED = Error(400, -1158, "Order type not supported in OCO.")
+OCO_ICEBERG_TIME_IN_FORCE = Error(400, -1160, "Parameter '{}' is not supported if `{}` is not GTC.")
+BUY_OCO_LIMIT_MUST_BE_BELOW = Error(400, -1165, "A limit order in a buy OCO must be below.")
+SELL_OCO_LIMIT_MUST_BE_ABOVE = Error(400, -1166, "A limit order in a sell OCO must be above.")
+BOTH_OCO_ORDERS_CANNOT_BE_LIMIT = Error(400, -1168, "At least one OCO order must be contingent.")
 TOO_MANY_SUBSCRIPTIONS = Error(
     400, -1191, "Too many subscriptions. Connection may create up to '{}' subscriptions at a time."
 )
 INVALID_TIME_UNIT = Error(400, -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND.")
+BUY_OCO_STOP_LOSS_MUST_BE_ABOVE = Error(400, -1196, "A stop loss order in a buy OCO must be above.")
+SELL_OCO_STOP_LOSS_MUST_BE_BELOW = Error(400, -1197, "A stop loss order in a sell OCO must be below.")
+BUY_OCO_TAKE_PROFIT_MUST_BE_BELOW = Error(400, -1198, "A take profit order in a buy OCO must be below.")
+SELL_OCO_TAKE_PROFIT_MUST_BE_ABOVE = Error(400, -1199, "A take profit order in a sell OCO must be above.")
 INVALID_PEG_PRICE_TYPE = Error(400, -1210, "Invalid pegPriceType.")
 INVALID_PEG_OFFSET_TYPE = Error(400, -1211, "Invalid pegOffsetType.")
 STATUS_MISMATCH = Error(400, -1220, "The symbol's status does not match the requested symbolStatus.")
+OPO_WORKING_MUST_BE_BUY = Error(400, -1222, "Working order in an OPO list must be a bid.")
+OPO_PENDING_MUST_BE_SELL = Error(400, -1223, "Pending orders in an OPO list must be asks.")
 NEW_ORDER_REJECTED = Error(400, -2010, "{}")
 CANCEL_REJECTED = Error(400, -2011, "{}")
 NO_SUCH_ORDER = Error(400, -2013, "Order does not exist.")
 BAD_API_KEY_FORMAT = Error(401, -2014, "API-key format invalid.")
 REJECTED_API_KEY = Error(401, -2015, "Invalid API-key, IP, or permissions for action.")
+NO_SUCH_ORDER_LIST = Error(400, -2018, "Order list does not exist.")  # Not in Binance's documents, but in its answers.
 REPLACE_PARTIALLY_FAILED = Error(409, -2021, "Order cancel-replace partially failed.")
 REPLACE_FAILED = Error(400, -2022, "Order cancel-replace failed.")
 SUBSCRIPTION_ACTIVE = Error(400, -2035, "User Data Stream subscription already active.")
@@ -103,7 +118,11 @@ NO_REFERENCE_PRICE = Error(400, -2043, "This symbol doesn't have a reference pri
 # Texts of refusals by the engine, as Binance words them.
 MARKET_CLOSED = "Market is closed."
 UNKNOWN_ORDER = "Unknown order sent."
+UNKNOWN_ORDER_LIST = "Unknown order list sent."
 DUPLICATE_ORDER = "Duplicate order sent."
+OTHER_LEG_REFUSED = "Another order of the same order list was refused."
+OCO_PRICES = "The relationship of the prices for the orders is not correct."
+AMEND_PENDING_OPO = "Order amend (pending OPO order) is not supported."
 CANCEL_RESTRICTED = "Order was not canceled due to cancel restrictions."
 INSUFFICIENT_BALANCE = "Account has insufficient balance for requested action."
 WOULD_TAKE = "Order would immediately match and take."
@@ -164,6 +183,12 @@ REJECTIONS: dict[RejectReason, tuple[Error, str]] = {
     RejectReason.AMEND_CHANGES_NOTHING: (ORDER_AMEND_REJECTED, NO_CHANGE),
     RejectReason.AMEND_INCREASES: (ORDER_AMEND_REJECTED, AMEND_INCREASES),
     RejectReason.AMEND_LEAVES_NOTHING: (ORDER_AMEND_REJECTED, AMEND_LEAVES_NOTHING),
+    RejectReason.OCO_PRICES: (NEW_ORDER_REJECTED, OCO_PRICES),
+    RejectReason.LIST_LEGS: (UNKNOWN_ORDER_COMPOSITION, ""),
+    RejectReason.ORDER_LIST_UNKNOWN: (CANCEL_REJECTED, UNKNOWN_ORDER_LIST),
+    RejectReason.DUPLICATE_LIST_CLIENT_ID: (NEW_ORDER_REJECTED, DUPLICATE_ORDER),
+    RejectReason.OTHER_LEG_REFUSED: (NEW_ORDER_REJECTED, OTHER_LEG_REFUSED),
+    RejectReason.AMEND_PENDING_OPO: (ORDER_AMEND_REJECTED, AMEND_PENDING_OPO),
     RejectReason.PRICE_FILTER: (FILTER_FAILURE, "PRICE_FILTER"),
     RejectReason.LOT_SIZE: (FILTER_FAILURE, "LOT_SIZE"),
     RejectReason.MARKET_LOT_SIZE: (FILTER_FAILURE, "MARKET_LOT_SIZE"),
@@ -191,6 +216,7 @@ REJECTIONS: dict[RejectReason, tuple[Error, str]] = {
     RejectReason.CLIENT_IDS_FULL: (SERVER_BUSY, ""),
     RejectReason.COUNTDOWN_INVALID: (INVALID_PARAMETER, "countdownTime"),
     RejectReason.COUNTDOWNS_FULL: (SERVER_BUSY, ""),
+    RejectReason.ORDER_LISTS_FULL: (SERVER_BUSY, ""),
 }
 
 

@@ -54,14 +54,20 @@ REJECT_REASONS: dict[int, str] = {
     RejectReason.INSUFFICIENT_BALANCE: "INSUFFICIENT_BALANCES",
     RejectReason.WOULD_TAKE: "WOULD_MATCH_IMMEDIATELY",
     RejectReason.WOULD_TRIGGER: "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY",
+    RejectReason.OCO_PRICES: "OCO_BAD_PRICES",
 }
-NOT_WORKING = -1  # The working time of an order that waits for its price.
+NOT_WORKING = -1  # The working time of an order that waits for its price, or for another order.
 NOT_TRAILING = -1  # The trailing time of a trailing stop that does not follow the price yet.
 
 
 def rate(ppm: int) -> str:
     """A fee rate in millionths as a decimal: 1000 is "0.00100000"."""
     return format_decimal(ppm * (10**8 // PPM))
+
+
+def list_id(order: Order | OrderEvent | Fill) -> int:
+    """The list that the order is part of."""
+    return order.order_list_id or NO_ORDER_LIST
 
 
 def ordered_qty(instrument: Instrument, order: Order | OrderEvent) -> str:
@@ -95,8 +101,10 @@ def conditional(instrument: Instrument, order: Order | OrderEvent, unit_ns: int,
 
 def working_time(order: Order | OrderEvent, unit_ns: int) -> int:
     """Since when the order is, or was, on the book or matched."""
-    if has_to_wait(order):
-        return order.working_ts_ns // unit_ns if order.working_ts_ns else NOT_WORKING
+    if order.working_ts_ns:
+        return order.working_ts_ns // unit_ns
+    if has_to_wait(order) or order.order_list_id:
+        return NOT_WORKING
     return order.created_ts_ns // unit_ns
 
 
@@ -115,9 +123,12 @@ EXPIRY_REASONS: dict[int, str] = {
     ExpiryReason.NO_LIQUIDITY: "INSUFFICIENT_LIQUIDITY",
     ExpiryReason.FUNDS_EXHAUSTED: "INSUFFICIENT_LIQUIDITY",
     ExpiryReason.PAGES_FULL: "INSUFFICIENT_LIQUIDITY",
+    ExpiryReason.OTHER_LEG: "OCO_TRIGGER",
+    ExpiryReason.WORKING_ORDER_ENDED: "OTO_PHASE_ONE_EXPIRED",
     ExpiryReason.PEG_PRICE: "INSUFFICIENT_LIQUIDITY",
     ExpiryReason.PRICE_BAND: "EXECUTION_RULE_PRICE_RANGE_EXCEEDED",
     ExpiryReason.PRICE_RANGE: "EXECUTION_RULE_PRICE_RANGE_EXCEEDED",
+    ExpiryReason.PLACING_REFUSED: "REJECTED",
 }
 
 
@@ -143,14 +154,15 @@ def order_placed(
     shown: Shown = {
         "symbol": instrument.symbol,
         "orderId": last.order_id,
-        "orderListId": NO_ORDER_LIST,
+        "orderListId": list_id(last),
         "clientOrderId": last.client_id.decode(),
         "transactTime": transact_time,
     }
     if response == ResponseType.ACK:
         return shown
     shown["price"] = own_price(instrument, last)
-    shown["origQty"] = ordered_qty(instrument, last)
+    if last.qty_lots or last.status != OrderStatus.PENDING_NEW:  # Of OPO the quantity is still to be bought.
+        shown["origQty"] = ordered_qty(instrument, last)
     shown["executedQty"] = instrument.format_qty(last.executed_lots)
     shown["origQuoteOrderQty"] = instrument.quote.format(last.quote_units)
     shown["cummulativeQuoteQty"] = instrument.quote.format(last.executed_quote_units)
@@ -206,7 +218,7 @@ def order_canceled(instrument: Instrument, event: OrderEvent, cancel_id: str, un
         "symbol": instrument.symbol,
         "origClientOrderId": event.client_id.decode(),
         "orderId": event.order_id,
-        "orderListId": NO_ORDER_LIST,
+        "orderListId": list_id(event),
         "clientOrderId": cancel_id,
         "transactTime": event.ts_ns // unit_ns,
         "price": own_price(instrument, event),
@@ -226,13 +238,14 @@ def order_canceled(instrument: Instrument, event: OrderEvent, cancel_id: str, un
 
 def order_amended(instrument: Instrument, event: OrderEvent, client_id: str, unit_ns: int) -> Shown:
     """The reply to an amendment; `client_id` is the one that the order has from now on."""
+    working = {"workingTime": working_time(event, unit_ns)} if event.status != OrderStatus.PENDING_NEW else {}
     return {
         "transactTime": event.ts_ns // unit_ns,
         "executionId": event.account_event,
         "amendedOrder": {
             "symbol": instrument.symbol,
             "orderId": event.order_id,
-            "orderListId": NO_ORDER_LIST,
+            "orderListId": list_id(event),
             "origClientOrderId": event.client_id.decode(),
             "clientOrderId": client_id,
             "price": own_price(instrument, event),
@@ -245,7 +258,7 @@ def order_amended(instrument: Instrument, event: OrderEvent, client_id: str, uni
             "timeInForce": TIMES_IN_FORCE[event.time_in_force],
             "type": TYPES[event.order_type],
             "side": SIDES[event.side],
-            "workingTime": working_time(event, unit_ns),
+            **working,
             "selfTradePreventionMode": PREVENTIONS[event.self_trade_prevention],
             **conditional(instrument, event, unit_ns),
         },
@@ -261,7 +274,7 @@ def order_shown(instrument: Instrument, order: Order, unit_ns: int, prevented_ma
     shown: Shown = {
         "symbol": instrument.symbol,
         "orderId": order.order_id,
-        "orderListId": NO_ORDER_LIST,
+        "orderListId": list_id(order),
         "clientOrderId": order.client_id,
         "price": own_price(instrument, order),
         "origQty": ordered_qty(instrument, order),
@@ -275,7 +288,7 @@ def order_shown(instrument: Instrument, order: Order, unit_ns: int, prevented_ma
         "icebergQty": instrument.format_qty(order.iceberg_lots),
         "time": created,
         "updateTime": order.updated_ts_ns // unit_ns,
-        "isWorking": not has_to_wait(order) or order.working_ts_ns != 0,  # Binance's word for "was triggered".
+        "isWorking": working_time(order, unit_ns) != NOT_WORKING,  # Binance's word for "was triggered".
         "workingTime": working_time(order, unit_ns),
         "origQuoteOrderQty": instrument.quote.format(order.quote_units),
         "selfTradePreventionMode": PREVENTIONS[order.self_trade_prevention],
@@ -291,7 +304,7 @@ def fill_shown(instrument: Instrument, fill: Fill, unit_ns: int) -> Shown:
         "symbol": instrument.symbol,
         "id": fill.trade_id,
         "orderId": fill.order_id,
-        "orderListId": NO_ORDER_LIST,
+        "orderListId": list_id(fill),
         "price": instrument.format_price(fill.price_ticks),
         "qty": instrument.format_qty(fill.lots),
         "quoteQty": instrument.quote.format(fill.quote_units),
@@ -390,7 +403,7 @@ def execution_report(instrument: Instrument, event: OrderEvent, new_id: str, uni
         "p": own_price(instrument, event),
         "P": instrument.format_price(event.stop_price_ticks),
         "F": instrument.format_qty(event.iceberg_lots),
-        "g": NO_ORDER_LIST,
+        "g": list_id(event),
         "C": client_id if has_new_id else "",
         "x": "TRADE_PREVENTION" if is_prevented else _EXECUTION_TYPES[event.kind],
         "X": STATUSES[event.status],

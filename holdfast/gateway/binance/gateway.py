@@ -17,6 +17,8 @@ from holdfast.gateway.binance.endpoints import Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError
 from holdfast.gateway.binance.general import General
 from holdfast.gateway.binance.lane.lane import Lane, Soon
+from holdfast.gateway.binance.order_lists.placing import OrderLists
+from holdfast.gateway.binance.order_lists.queries import ListHistory, ListQueries
 from holdfast.gateway.binance.orders import Orders, RequestNumbers
 from holdfast.gateway.binance.parameters import AnyParameters
 from holdfast.gateway.binance.pending import CallLater, Pending
@@ -29,7 +31,7 @@ from holdfast.gateway.server.messages import Request, Response
 from holdfast.gateway.server.routes import Routes
 from holdfast.gateway.watches import Watches
 from holdfast.instruments import Reference
-from holdfast.views import Account, Auction, Balance, Order
+from holdfast.views import Account, Auction, Balance, Order, OrderList
 
 # (method, path) → WebSocket API method.
 REST_ROUTES = {
@@ -47,6 +49,16 @@ REST_ROUTES = {
     ("DELETE", "/api/v3/openOrders"): "openOrders.cancelAll",
     ("POST", "/api/holdfast/v1/countdownCancelAll"): "countdownCancelAll",
     ("GET", "/api/v3/allOrders"): "allOrders",
+    ("POST", "/api/v3/order/oco"): "orderList.place",
+    ("POST", "/api/v3/orderList/oco"): "orderList.place.oco",
+    ("POST", "/api/v3/orderList/oto"): "orderList.place.oto",
+    ("POST", "/api/v3/orderList/otoco"): "orderList.place.otoco",
+    ("POST", "/api/v3/orderList/opo"): "orderList.place.opo",
+    ("POST", "/api/v3/orderList/opoco"): "orderList.place.opoco",
+    ("DELETE", "/api/v3/orderList"): "orderList.cancel",
+    ("GET", "/api/v3/orderList"): "orderList.status",
+    ("GET", "/api/v3/openOrderList"): "openOrderLists.status",
+    ("GET", "/api/v3/allOrderList"): "allOrderLists",
     ("GET", "/api/v3/myPreventedMatches"): "myPreventedMatches",
     ("GET", "/api/v3/myTrades"): "myTrades",
     ("GET", "/api/v3/account"): "account.status",
@@ -56,16 +68,6 @@ REST_ROUTES = {
 
 # What Binance has and this venue has not: answered as such, rather than as a path that nobody knows.
 REST_UNSUPPORTED = (
-    ("POST", "/api/v3/order/oco"),
-    ("POST", "/api/v3/orderList/oco"),
-    ("POST", "/api/v3/orderList/oto"),
-    ("POST", "/api/v3/orderList/otoco"),
-    ("POST", "/api/v3/orderList/opo"),
-    ("POST", "/api/v3/orderList/opoco"),
-    ("GET", "/api/v3/orderList"),
-    ("DELETE", "/api/v3/orderList"),
-    ("GET", "/api/v3/allOrderList"),
-    ("GET", "/api/v3/openOrderList"),
     ("POST", "/api/v3/sor/order"),
     ("POST", "/api/v3/sor/order/test"),
     ("GET", "/api/v3/myAllocations"),
@@ -74,6 +76,10 @@ REST_UNSUPPORTED = (
 
 
 _TRADE = int(OrderEventKind.TRADE)
+
+
+class KeptHistory(History, ListHistory, Protocol):
+    """Everything that is kept of orders."""
 
 
 class Venue(Protocol):
@@ -86,7 +92,7 @@ class Venue(Protocol):
     @property
     def directory(self) -> KeyTable: ...
     @property
-    def history(self) -> History: ...
+    def history(self) -> KeptHistory: ...
     @property
     def accepting(self) -> bool: ...
     @property
@@ -109,6 +115,8 @@ class Venue(Protocol):
     def balances(self, account_id: int) -> list[Balance]: ...
     def open_orders(self, account_id: int, instrument_id: int = 0) -> list[Order]: ...
     def order(self, account_id: int, instrument_id: int, order_id: int = 0, client_id: str = "") -> Order | None: ...
+    def order_lists(self, account_id: int) -> list[OrderList]: ...
+    def order_list(self, account_id: int, order_list_id: int = 0, client_id: str = "") -> OrderList | None: ...
     def is_pending(self, account_id: int, client_id: str) -> bool: ...
     def limits(self) -> dict[Limit, int]: ...
 
@@ -135,7 +143,9 @@ class BinanceGateway:
             **Cancels(venue, self.pending, self.rate_limits, numbers).endpoints(),
             **countdowns.endpoints(),
             **Amendments(venue, self.pending, numbers).endpoints(),
+            **OrderLists(venue, self.pending, self.rate_limits, numbers).endpoints(),
             **Queries(venue, self.rate_limits).endpoints(),
+            **ListQueries(venue).endpoints(),
         }
         self.status = TradingStatus(venue)
         self.rest = RestAdapter(venue.directory, self.rate_limits, self.status.headers)

@@ -180,9 +180,7 @@ class MarketStreams:
         if reference is not self._names_of:
             self._names_of = reference
             self._by_lower_symbol = {symbol.lower(): each for symbol, each in reference.by_symbol.items()}
-        source = Source(
-            self._market_data, self._reference, unit_ns, self._reference_price_ticks, self._auction
-        )
+        source = Source(self._market_data, self._reference, unit_ns, self._reference_price_ticks, self._auction)
         return topic_of(name, source, self._by_lower_symbol)
 
     def _index(self, stream: Stream) -> None:

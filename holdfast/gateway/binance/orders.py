@@ -29,7 +29,7 @@ from holdfast.codes import (
 )
 from holdfast.commands import Command, encode
 from holdfast.config import TRAILING_DELTA_BIPS_MAX
-from holdfast.events import OrderEvent
+from holdfast.events import OrderEvent, OrderListEvent
 from holdfast.gateway.binance import errors, formats
 from holdfast.gateway.binance.endpoints import Budget, Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError
@@ -294,6 +294,8 @@ class Outcome(Protocol):
 
     @property
     def orders(self) -> list[OrderEvent]: ...
+    @property
+    def lists(self) -> list[OrderListEvent]: ...
 
 
 class OrderVenue(Protocol):

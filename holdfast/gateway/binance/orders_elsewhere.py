@@ -14,7 +14,7 @@ import numpy as np
 from holdfast.codes import CommandKind
 from holdfast.gateway.binance.rate_limits import RateLimits
 
-_NEW_ORDERS = (CommandKind.PLACE_ORDER, CommandKind.REPLACE_ORDER)
+_NEW_ORDERS = (CommandKind.PLACE_ORDER, CommandKind.REPLACE_ORDER, CommandKind.ORDER_LIST_LEG)
 LATE_NS_MAX = 1_000_000_000  # What is older is of an interval that is over, or nearly: a gateway is catching up.
 
 

@@ -184,8 +184,8 @@ class Queries:
         """Open and closed ones by id: from an id or a time on the oldest first, else the newest."""
         values = call.values
         instrument = find_instrument(self._venue.reference, values)
-        start_ns, end_ns = _interval(values)
-        from_id, limit = _from(values, "orderId"), values.get("limit", ROWS_DEFAULT)
+        start_ns, end_ns = interval(values)
+        from_id, limit = first_id(values, "orderId"), values.get("limit", ROWS_DEFAULT)
         closed = self._venue.history.orders(call.account_id, instrument.instrument_id, from_id, start_ns, end_ns, limit)
         open_orders = [
             order
@@ -212,11 +212,11 @@ class Queries:
         instrument = find_instrument(self._venue.reference, values)
         if _TRADES_CHOSEN_BY & values.keys() not in _TRADES_COMBINATIONS:
             raise ApiError(errors.BAD_COMBINATION)
-        start_ns, end_ns = _interval(values)
+        start_ns, end_ns = interval(values)
         fills = self._venue.history.fills(
             call.account_id,
             instrument.instrument_id,
-            from_trade_id=_from(values, "fromId"),
+            from_trade_id=first_id(values, "fromId"),
             order_id=values.get("orderId", 0),
             start_ts_ns=start_ns,
             end_ts_ns=end_ns,
@@ -301,12 +301,12 @@ class Queries:
         return (max(maker for maker, _ in rates), max(taker for _, taker in rates)) if rates else (0, 0)
 
 
-def _from(values: Values, name: str) -> int:
+def first_id(values: Values, name: str) -> int:
     """The id to begin with, the first one for an id of 0, or 0 when none was given: the newest are meant then."""
     return max(1, values[name]) if name in values else 0
 
 
-def _interval(values: Values) -> tuple[int, int]:
+def interval(values: Values) -> tuple[int, int]:
     """Start and end in nanoseconds, both included, 0 where open."""
     start_ns, end_ns = values.get("startTime", 0), values.get("endTime", 0)
     if start_ns and end_ns and end_ns - start_ns > LOOKUP_HOURS_MAX * 3_600 * 10**9 + 999_999:

@@ -186,13 +186,14 @@ class RateLimits:
             end_ns = self._connections.end_ns(now_ns)
             raise ApiError(errors.TOO_MANY_CONNECTIONS, self._connections.limit, "5 MINUTE", retry_at_ns=end_ns)
 
-    def charge_order(self, account_id: int, now_ns: int) -> None:
-        """Count a new order of the account. Raises 429 when it has too many unfilled ones, and counts nothing then."""
+    def charge_order(self, account_id: int, now_ns: int, count: int = 1) -> None:
+        """Count a new order of the account, or those of a list. Raises 429 when it has too many unfilled ones, and
+        counts nothing then."""
         short, day = self.orders_10s, self.orders_1d
-        is_too_many = short.add(account_id, 1, now_ns) > short.limit
-        if day.add(account_id, 1, now_ns) > day.limit or is_too_many:
-            short.add(account_id, -1, now_ns)
-            day.add(account_id, -1, now_ns)
+        is_too_many = short.add(account_id, count, now_ns) > short.limit
+        if day.add(account_id, count, now_ns) > day.limit or is_too_many:
+            short.add(account_id, -count, now_ns)
+            day.add(account_id, -count, now_ns)
             window, interval = (short, "10 SECOND") if is_too_many else (day, "1 DAY")
             raise ApiError(errors.TOO_MANY_ORDERS, window.limit, interval, retry_at_ns=window.end_ns(now_ns))
 

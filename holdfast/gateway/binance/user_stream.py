@@ -2,24 +2,33 @@
 
 replica → applied batch → USER STREAMS → WebSocket API sessions
 
-For each command, an account is told about its orders in the order of events, then once of the balances that changed.
+For each command, an account is told about its orders and their lists in the order of events, then once of the balances
+that changed.
 Nothing is made for accounts that nobody listens to. A subscription ends with its connection, when it is given up, and
 when the key that opened it is revoked.
 """
 
+import heapq
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 
-from holdfast.codes import CommandKind, ControlEventKind, OrderEventKind
-from holdfast.events import BalanceEvent, ControlEvent, Events, OrderEvent
+from holdfast.codes import CommandKind, ControlEventKind, ListOrderStatus, OrderEventKind
+from holdfast.events import BalanceEvent, ControlEvent, Events, OrderEvent, OrderListEvent
 from holdfast.gateway.binance import formats
 from holdfast.gateway.binance.authentication import Key
 from holdfast.gateway.binance.formats import Shown
+from holdfast.gateway.binance.order_lists.formats import list_status
 from holdfast.instruments import Reference
 
+_WITH_NEW_ID = (
+    CommandKind.CANCEL_ORDER,
+    CommandKind.CANCEL_ALL,
+    CommandKind.CANCEL_ORDER_LIST,
+    CommandKind.AMEND_ORDER,
+)
 _OPERATORS_FROM = CommandKind.DEPOSIT  # Kinds from here on are no trading: deposits, withdrawals, transfers.
 
 
@@ -48,6 +57,7 @@ class _Step(NamedTuple):
     """What one command did to one account."""
 
     orders: list[OrderEvent]
+    lists: list[OrderListEvent]
     balances: list[BalanceEvent]
     countdowns: list[ControlEvent]  # That ran out.
 
@@ -79,11 +89,13 @@ class UserStreams:
             return
         steps: dict[tuple[int, int], _Step] = {}  # (seq, account)
         for order in map(OrderEvent._make, self._listened(applied.events.orders)):
-            steps.setdefault((order.seq, order.account_id), _Step([], [], [])).orders.append(order)
+            steps.setdefault((order.seq, order.account_id), _Step([], [], [], [])).orders.append(order)
+        for each in map(OrderListEvent._make, self._listened(applied.events.lists)):
+            steps.setdefault((each.seq, each.account_id), _Step([], [], [], [])).lists.append(each)
         for balance in map(BalanceEvent._make, self._listened(applied.events.balances)):
-            steps.setdefault((balance.seq, balance.account_id), _Step([], [], [])).balances.append(balance)
+            steps.setdefault((balance.seq, balance.account_id), _Step([], [], [], [])).balances.append(balance)
         for control in map(ControlEvent._make, self._ran_out(applied.events.controls)):
-            steps.setdefault((control.seq, control.account_id), _Step([], [], [])).countdowns.append(control)
+            steps.setdefault((control.seq, control.account_id), _Step([], [], [], [])).countdowns.append(control)
         for seq, account_id in sorted(steps):
             self._tell(account_id, steps[seq, account_id], applied.commands[seq - applied.first_seq])
 
@@ -104,7 +116,7 @@ class UserStreams:
 
     def _tell(self, account_id: int, step: _Step, command: np.void) -> None:
         shown: dict[int, list[bytes]] = {}  # By time unit.
-        ts_ns = (step.orders or step.balances or step.countdowns)[0].ts_ns
+        ts_ns = (step.orders or step.lists or step.balances or step.countdowns)[0].ts_ns
         for subscription in list(self._subscriptions.get(account_id, ())):  # Sending may end a subscription.
             if subscription.key.revoked:
                 subscription.end(subscription, ts_ns)
@@ -120,13 +132,21 @@ class UserStreams:
         canceled = any(event.kind == OrderEventKind.ORDER_CANCELED for event in step.orders)
         for countdown in step.countdowns:
             yield formats.countdown_ran_out(reference, countdown, unit_ns)
-        for event in step.orders:
+        amended = next((event for event in step.orders if event.kind == OrderEventKind.ORDER_AMENDED), None)
+        for event in _in_order(step):
+            instrument = reference.instruments[event.instrument_id]
+            if isinstance(event, OrderListEvent):
+                if event.list_order_status != ListOrderStatus.REJECT:  # Only its sender is told.
+                    yield list_status(instrument, event, unit_ns)
+                continue
             if event.kind == OrderEventKind.CANCEL_REJECTED:
                 continue
             if event.kind == OrderEventKind.ORDER_REJECTED and not canceled:
-                continue  # Only its sender is told; but where it was to replace an order, that order is gone.
-            instrument = reference.instruments[event.instrument_id]
-            yield formats.execution_report(instrument, event, self._new_id(command), unit_ns)
+                continue  # Likewise; but where it was to replace an order, that order is gone.
+            # The other order of a pair is made smaller with the one that the command names, and keeps its id.
+            keeps_id = event.kind == OrderEventKind.ORDER_AMENDED and event is not amended
+            new_id = event.client_id.decode() if keeps_id else self._new_id(command)
+            yield formats.execution_report(instrument, event, new_id, unit_ns)
         if step.balances:
             latest = {event.asset_id: event for event in step.balances}
             yield formats.account_position(reference, latest.values(), step.balances[-1].ts_ns, unit_ns)
@@ -138,11 +158,15 @@ class UserStreams:
         """The client id that an amendment brings, or that of the cancel that the command is or holds; or one made of
         its number."""
         kind, seq = int(command["kind"]), int(command["seq"])
-        if kind in (CommandKind.CANCEL_ORDER, CommandKind.CANCEL_ALL, CommandKind.AMEND_ORDER):
+        if kind in _WITH_NEW_ID:
             return str(command["client_id"].decode())
         if kind != CommandKind.REPLACE_ORDER:
             return f"cancel-{seq}"
         return self._replace_cancel_id(int(command["account_id"]), int(command["request_number"])) or f"cancel-{seq}"
+
+
+def _in_order(step: _Step) -> Iterable[OrderEvent | OrderListEvent]:
+    return heapq.merge(step.orders, step.lists, key=lambda event: event.index)
 
 
 def frame(subscription_id: int, event: bytes) -> bytes:

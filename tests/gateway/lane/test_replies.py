@@ -218,7 +218,7 @@ class Draw:
             instrument_id=number,
             ts_ns=self._random.randint(0, INT64_MAX),
             created_ts_ns=self._random.randint(0, INT64_MAX),
-            status=self._choice([*OrderStatus]),
+            status=self._choice([each for each in OrderStatus if each != OrderStatus.PENDING_NEW]),  # Those of lists.
             side=self._choice([*Side]),
             order_type=self._choice([kind for kind in OrderType if kind < OrderType.STOP_LOSS]),
             time_in_force=self._choice([*TimeInForce]),
@@ -431,7 +431,7 @@ def test_what_was_not_accepted_is_left(events: list[OrderEvent]) -> None:
         {"instrument_id": 2},
         {"instrument_id": 4},
         {"instrument_id": -1},
-        {"status": 8},
+        {"status": 9},
         {"side": 16},
         {"order_type": -1},
         {"price_ticks": -1},
