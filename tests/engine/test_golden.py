@@ -105,8 +105,9 @@ def test_the_recorded_streams_lead_to_the_recorded_states(run: Run, run_with_sto
 
 
 def test_the_recorded_streams_go_everywhere(run: Run, run_with_stops: Run) -> None:
-    of_lists = {CommandKind.PLACE_ORDER_LIST, CommandKind.ORDER_LIST_LEG, CommandKind.CANCEL_ORDER_LIST}
-    kinds = {int(kind) for kind in CommandKind} - {int(CommandKind.NONE), *map(int, of_lists)}
+    elsewhere = {CommandKind.PLACE_ORDER_LIST, CommandKind.ORDER_LIST_LEG, CommandKind.CANCEL_ORDER_LIST}
+    elsewhere |= {CommandKind.SCHEDULE_REOPENING, CommandKind.CANCEL_REOPENING, CommandKind.NONE}
+    kinds = {int(kind) for kind in CommandKind} - {*map(int, elsewhere)}
     assert set(run.commands["kind"].tolist()) == kinds
     told = set(run.told.orders["kind"].tolist())
     assert told == {int(kind) for kind in OrderEventKind} - {int(OrderEventKind.ORDER_TRIGGERED)}
