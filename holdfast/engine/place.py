@@ -135,7 +135,11 @@ def place_in_hand(handle, command_row, is_id_judged):
 
 @cold
 def work(handle):
-    """Begin to match the order in hand, whose acting account's step has begun."""
+    """Let the order in hand, whose acting account's step has begun, match next.
+
+    The loop of `apply` calls `go_on_placing` then. A call from here would end up in the same place, but all of matching
+    would be compiled into each caller of this once more, which takes minutes.
+    """
     state = views(handle)
     step = state.step[0]
     step["remaining_units"] = state.taker[0]["quote_units"]
@@ -158,7 +162,6 @@ def work(handle):
         finish_step(handle)
         return
     step["phase"] = MATCHING
-    go_on_placing(handle)
 
 
 @cold

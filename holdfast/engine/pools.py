@@ -223,6 +223,7 @@ def _enter_countdowns(handle):
             enter_countdown(state, row)
 
 
+@entry
 def _enter_order_lists(handle):
     state = views(handle)
     for row in range(1, state.list_head[0]["list_rows"] + 1):
