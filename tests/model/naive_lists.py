@@ -276,7 +276,7 @@ class Lists(Trading):
 
     def place_pair(self, legs: list[Order]) -> None:
         for leg in legs:
-            self.open.append(leg)
+            self.stand(leg)
             if not leg.is_waiting:
                 self.tell_level(leg.instrument_id, leg.side, leg.price_ticks)
 
@@ -420,7 +420,7 @@ class Lists(Trading):
             if len(legs) == 2:
                 self.place_pair(legs)
             elif legs[0].is_waiting:
-                self.open.append(legs[0])
+                self.stand(legs[0])
             else:
                 self.work(legs[0])
 

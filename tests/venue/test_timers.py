@@ -3,7 +3,10 @@
 import hashlib
 import hmac
 import json
+import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -37,20 +40,21 @@ def status_of(rest: Rest, client_id: str) -> str:
     return str(rest.signed("GET", "/api/v3/order", symbol="BTCUSDT", origClientOrderId=client_id)[1]["status"])
 
 
-def watched(venue: VenueProcess, key: dict[str, str]) -> websockets.sync.client.ClientConnection:
+@contextmanager
+def watched(venue: VenueProcess, key: dict[str, str]) -> Iterator[websockets.sync.client.ClientConnection]:
     """A connection that is logged on, and cancels when it ends."""
-    socket = websockets.sync.client.connect(f"ws://127.0.0.1:{venue.port}/ws-api/v3")
-    parameters: dict[str, Any] = {"apiKey": key["apiKey"], "timestamp": int(time.time() * 1000)}
-    signature = hmac.new(key["secretKey"].encode(), urlencode(parameters).encode(), hashlib.sha256).hexdigest()
-    ask(socket, "session.logon", parameters | {"signature": signature})
-    reply = ask(socket, "session.cancelOnDisconnect", {"enabled": True, "timestamp": int(time.time() * 1000)})
-    assert reply["result"] == {"symbol": "", "enabled": True, "countdownTime": "30000"}
-    return socket
+    with websockets.sync.client.connect(f"ws://127.0.0.1:{venue.port}/ws-api/v3") as connection:
+        parameters: dict[str, Any] = {"apiKey": key["apiKey"], "timestamp": int(time.time() * 1000)}
+        signature = hmac.new(key["secretKey"].encode(), urlencode(parameters).encode(), hashlib.sha256).hexdigest()
+        ask(connection, "session.logon", parameters | {"signature": signature})
+        reply = ask(connection, "session.cancelOnDisconnect", {"enabled": True, "timestamp": int(time.time() * 1000)})
+        assert reply["result"] == {"symbol": "", "enabled": True, "countdownTime": "30000"}
+        yield connection
 
 
-def ask(socket: websockets.sync.client.ClientConnection, method: str, parameters: dict[str, Any]) -> Any:
-    socket.send(json.dumps({"id": 1, "method": method, "params": parameters}))
-    reply = json.loads(socket.recv(SECONDS_MAX))
+def ask(connection: websockets.sync.client.ClientConnection, method: str, parameters: dict[str, Any]) -> Any:
+    connection.send(json.dumps({"id": 1, "method": method, "params": parameters}))
+    reply = json.loads(connection.recv(SECONDS_MAX))
     assert reply["status"] == 200, reply
     return reply
 
@@ -80,7 +84,8 @@ def test_a_lost_connection_cancels_and_one_that_never_asked_does_not(tmp_path: P
         with Rest(venue.port, keys["alice"]) as alice, Rest(venue.port, keys["bob"]) as bob:
             place(alice, "BUY", "30000", newClientOrderId="a")
             place(bob, "BUY", "30000", newClientOrderId="b")
-            watched(venue, keys["alice"]).socket.close()  # Without a goodbye.
+            with watched(venue, keys["alice"]) as connection:
+                connection.socket.shutdown(socket.SHUT_RDWR)  # Without a goodbye.
             wait_until(lambda: open_ids(alice) == [])
             assert open_ids(bob) == ["b"]
 
@@ -93,7 +98,7 @@ def test_an_order_that_would_trade_out_of_range_expires_and_says_so_for_good(tmp
             Rest(venue.port, keys["bob"]) as bob,
             Operator(venue.port, venue.data) as operator,
         ):
-            rules = {"bid_limit_up": "1.01", "reference_price": "40000"}
+            rules = {"bidLimitUp": "1.01", "referencePrice": "40000"}
             status, reply = operator.call("PATCH", "/instruments/BTCUSDT", rules, "rules")
             assert status == 200, reply
             assert (
