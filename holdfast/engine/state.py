@@ -29,7 +29,9 @@ from holdfast.events import (
 )
 
 NIL = 0
-RULES_VERSION = 3  # 2: prevented matches are numbered. 3: orders have the fields of all of Binance's types.
+# 2: prevented matches are numbered. 3: orders have the fields of all of Binance's types. 4: an instrument knows whether
+# it has a reference price; legs of lists may be of all types.
+RULES_VERSION = 4
 
 PARAMETERS_PER_INSTRUMENT = 64  # More than there are now, so that a new parameter moves nothing.
 BUCKETS_PER_INSTRUMENT = 5
