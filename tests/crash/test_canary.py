@@ -7,7 +7,8 @@ import pytest
 
 from tests.crash.harness import Harness
 from tests.crash.oracle import AccountOracle
-from tests.crash.traders import RestTrader, Sent, Withdrawal
+from tests.crash.records import Sent, Withdrawal
+from tests.crash.traders import RestTrader
 from tests.support.operator import Operator
 from tests.support.rest import Rest
 from tests.support.waiting import wait_until
