@@ -10,7 +10,7 @@ waits until the working order is filled, and ends with it when it ends otherwise
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.crash.paging import pages
 from tests.crash.records import Row, SentList
@@ -45,7 +45,7 @@ class ListOracle:
         assert not found, f"order lists that nobody sent: {found}"
         for list_id, known in list(self._open.items()):
             self._check_list(list_id, known, rest, [order(order_id) for order_id in known.order_ids])
-        now_open = {row["orderListId"] for row in _asked(rest, "/api/v3/openOrderList")}
+        now_open: set[int] = {row["orderListId"] for row in _asked(rest, "/api/v3/openOrderList")}
         assert now_open == self._open.keys(), f"open lists are {now_open}, not {self._open.keys()}"
 
     def everything(self, rest: Rest) -> None:
@@ -97,6 +97,7 @@ def _check_pair(rows: list[Row]) -> None:
     assert len(traded) <= 1, f"both orders of a pair traded: {rows}"
     if len(open_rows) == 2:
         assert not traded, f"an order of a pair traded and the other one is still open: {rows}"
+        assert rows[0]["origQty"] == rows[1]["origQty"], f"the orders of a pair are not alike: {rows}"
     for row in rows:
         other = rows[1] if row is rows[0] else rows[0]
         if row in traded:
@@ -125,8 +126,7 @@ def _check_pending(rows: list[Row]) -> None:
 _CHECKS = {"oco": _check_pair, "oto": _check_pending, "otoco": _check_pending}
 
 
-def _asked(rest: Rest, path: str, **parameters: int) -> Row:
+def _asked(rest: Rest, path: str, **parameters: int) -> Any:
     status, reply = rest.signed("GET", path, **parameters)
     assert status == 200, reply
-    found: Row = reply
-    return found
+    return reply

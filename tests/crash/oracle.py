@@ -21,6 +21,12 @@ from tests.support.rest import Rest
 DEPOSIT = Decimal("1.5")
 WITHDRAWAL = Decimal("0.5")
 ASSETS = ("BTC", "USDT")
+_TOLD_APART = {  # Of the orders that are done, by a field that others do not have.
+    "trailing stops": "trailingDelta",
+    "trailing stops that began to follow": "trailingTime",
+    "icebergs": "icebergQty",
+    "pegged orders": "peggedPrice",
+}
 SAMPLED = 10  # Archived orders looked at again each round.
 _STEPS = {"REQUESTED": 0, "APPROVED": 1, "SENT": 2, "REFUSED": 2}
 
@@ -63,7 +69,8 @@ class AccountOracle:
         self._archive: dict[int, Row] = {}
         self._executed: dict[int, Decimal] = {}  # Order id → the sum of its trades.
         self._fills: dict[int, list[Row]] = {}  # Of this round, by order id.
-        self._amended: dict[int, list[Decimal]] = {}  # Order id → the quantities that amendments left it.
+        self._amended: dict[int, list[Decimal]] = {}  # Order id → to what, by amendments of its own.
+        self._pairs: dict[int, list[Decimal]] = {}  # Order id → to what either of its pair was amended.
         self.lists = ListOracle()
         self._random = random.Random(seed)
 
@@ -88,9 +95,9 @@ class AccountOracle:
         orders = pages(rest, "/api/v3/allOrders", "orderId", "orderId", 1, symbol=SYMBOL)
         found = {row["orderId"]: row for row in orders}
         assert found == self._archive | self._open, f"the order history of {self.record.account} has changed"
-        sums: Counter[int] = Counter()
+        sums: dict[int, Decimal] = {}
         for fill in pages(rest, "/api/v3/myTrades", "fromId", "id", 1, symbol=SYMBOL):
-            sums[fill["orderId"]] += Decimal(fill["qty"])  # type: ignore[assignment]
+            sums[fill["orderId"]] = sums.get(fill["orderId"], Decimal(0)) + Decimal(fill["qty"])
         assert sums == self._executed, f"the trade history of {self.record.account} has changed"
         self.lists.everything(rest)
         self.counts.update(self.lists.counts)
@@ -126,7 +133,10 @@ class AccountOracle:
         assert not rows.keys() & self._archive.keys(), "a closed order is open again"
         self._open = {order_id: row for order_id, row in rows.items() if row["status"] in OPEN}
         assert self._open.keys() == {row["orderId"] for row in now_open}
-        self._archive |= {order_id: row for order_id, row in rows.items() if order_id not in self._open}
+        closed = {order_id: row for order_id, row in rows.items() if order_id not in self._open}
+        self._archive |= closed
+        for what, field in _TOLD_APART.items():
+            self.counts[what] += sum(Decimal(row.get(field, 0)) > 0 for row in closed.values())
         by_client_id = {row["clientOrderId"]: row for row in rows.values()}
         assert len(by_client_id) == len(rows), "an order exists twice"
         return by_client_id
@@ -135,9 +145,12 @@ class AccountOracle:
         """What is open is all that the next round begins with."""
         self.record.orders = {
             row["clientOrderId"]: Sent(
-                row["clientOrderId"], {"side": row["side"], "quantity": row["origQty"], "price": row["price"]}, row
+                row["clientOrderId"],
+                {"side": row["side"], "quantity": row["origQty"], "price": row["price"]},
+                reply=row,
+                pair=self._pairs.get(order_id),
             )
-            for row in self._open.values()
+            for order_id, row in self._open.items()
         }
         self.record.lists.clear()
 
@@ -154,9 +167,7 @@ class AccountOracle:
         if is_amended:
             assert found is not None
             assert found["clientOrderId"] == asked.client_id, f"an order was amended by half: {sent} {found}"
-            sent.client_id = asked.client_id
-            sent.terms = sent.terms | {"quantity": asked.quantity}
-            sent.amended.append(asked.quantity)
+            sent.amend(asked)
         self.counts["undecided amendments, " + ("done" if is_amended else "not done")] += 1
         return found
 
@@ -173,16 +184,14 @@ class AccountOracle:
             told = {(fill["tradeId"], fill["qty"], fill["price"]) for fill in sent.reply.get("fills", [])}
             own = {(fill["id"], fill["qty"], fill["price"]) for fill in self._fills.get(found["orderId"], [])}
             assert told <= own, f"acknowledged trades are lost: {told - own}"
-            self._amended.setdefault(found["orderId"], []).extend(map(Decimal, sent.amended))
         if sent.canceled is not None:
             assert found is not None, f"a canceled order is lost: {sent}"
             assert found["status"] == "CANCELED", f"an acknowledged cancel is lost: {found}"
             assert found["executedQty"] == sent.canceled["executedQty"], f"an order traded after its cancel: {found}"
         if found is not None:
-            asked = (sent.terms["side"], Decimal(sent.terms["quantity"]), Decimal(sent.terms.get("price", 0)))
-            assert (found["side"], Decimal(found["origQty"]), Decimal(found["price"])) == asked, (
-                f"{found} is not {asked}"
-            )
+            asked = (sent.terms["side"], Decimal(sent.terms.get("price", 0)))
+            assert (found["side"], Decimal(found["price"])) == asked, f"{found} is not {sent}"
+            assert sent.may_have(Decimal(found["origQty"])), f"{found} has not the quantity of {sent}"
 
     def _check_totals(self) -> None:
         """Each order that may have changed executed what its trades say."""
@@ -192,14 +201,22 @@ class AccountOracle:
             assert Decimal(row["executedQty"]) <= Decimal(row["origQty"])
 
     def _check_amendments(self, rest: Rest) -> None:
-        """Each amendment that was acknowledged, or has shown since that it happened, is kept once."""
+        """What is known to have been amended was amended once, and nothing else was."""
         for sent in self.record.orders.values():
-            if sent.row is not None and sent.amended:
-                order_id = sent.row["orderId"]
+            if sent.row is None:
+                continue
+            order_id, quantity = sent.row["orderId"], Decimal(sent.row["origQty"])
+            own = self._amended.setdefault(order_id, [])
+            own += sent.amended
+            if sent.pair is not None:
+                self._pairs[order_id] = sent.pair
+            if sent.amended or sent.pair:
                 status, rows = rest.signed("GET", "/api/v3/order/amendments", symbol=SYMBOL, orderId=order_id)
                 assert status == 200, rows
                 kept = [Decimal(row["newQty"]) for row in rows]
-                assert kept == self._amended[order_id], f"{sent} was amended to {kept}, not {self._amended[order_id]}"
+                assert kept == sorted({*kept}, reverse=True), f"an amendment was done twice: {rows}"
+                assert {*own} <= {*kept} <= {*own, *(sent.pair or ())}, f"{sent} was amended to {kept}, not {own}"
+                assert not kept or quantity == kept[-1], f"{sent.row} is not {kept[-1]}"
                 self.counts["amendments"] += len(sent.amended)
 
     def _check_archive(self, rest: Rest) -> None:
@@ -271,4 +288,4 @@ def _order(rest: Rest, order_id: int) -> Row:
 def _needs(order: Row) -> Decimal:
     """What an open order holds on its own, in what it pays with."""
     leaves = Decimal(order["origQty"]) - Decimal(order["executedQty"])
-    return leaves if order["side"] == "SELL" else leaves * Decimal(order.get("peggedPrice", order["price"]))
+    return leaves if order["side"] == "SELL" else leaves * Decimal(order.get("peggedPrice") or order["price"])

@@ -6,6 +6,7 @@ Nothing in here comes from asking the venue what it thinks happened; only the or
 """
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 SYMBOL = "BTCUSDT"
@@ -30,9 +31,22 @@ class Sent:
     refused: bool = False
     canceled: Row | None = None  # The reply to its cancel.
     amending: Amendment | None = None  # On its way when the connection broke: done, or not.
-    amended: list[str] = field(default_factory=list)  # The quantities of acknowledged amendments of this round.
+    amended: list[Decimal] = field(default_factory=list)  # To what, by amendments of this round that are known to be.
+    pair: list[Decimal] | None = None  # To what the two orders of a pair were amended so far, which are always alike.
     list_client_id: str = ""  # Of the list that it is an order of; of this round.
     row: Row | None = None  # What the oracle found of it.
+
+    def amend(self, amendment: Amendment) -> None:
+        """It is known that it was amended."""
+        self.client_id = amendment.client_id
+        self.terms = self.terms | {"quantity": amendment.quantity}
+        self.amended.append(Decimal(amendment.quantity))
+        if self.pair is not None:
+            self.pair.append(Decimal(amendment.quantity))
+
+    def may_have(self, quantity: Decimal) -> bool:
+        """Whether it may be of that quantity: the other order of a pair shares it as long as neither has traded."""
+        return quantity == Decimal(self.terms["quantity"]) or quantity in (self.pair or ())
 
 
 @dataclass(eq=False)

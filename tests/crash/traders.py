@@ -90,6 +90,8 @@ class Trader(threading.Thread):
         terms = list_terms(self._random)
         named = {f"{leg.prefix}ClientOrderId": f"{client_id}-{leg.prefix}" for leg in terms.legs}
         legs = [_leg(leg, name, client_id) for leg, name in zip(terms.legs, named.values(), strict=True)]
+        if terms.kind != "oto":  # The last two of an OCO and an OTOCO are a pair.
+            legs[-2].pair = legs[-1].pair = []
         sent = SentList(client_id, terms.kind, legs)
         self.record.lists.append(sent)
         self.record.orders |= {leg.client_id: leg for leg in legs}
@@ -148,14 +150,14 @@ class Trader(threading.Thread):
             self._amended(sent, sent.amending)
         elif reply["code"] == UNDECIDED:
             raise UnansweredError(reply["msg"])  # What it is called now is not known; there is no going on.
+        else:
+            assert status < 500 or reply["code"] == UNAVAILABLE, reply
         sent.amending = None
 
     def _amended(self, sent: Sent, amendment: Amendment) -> None:
         del self.record.orders[sent.client_id]
         self.record.orders[amendment.client_id] = sent
-        sent.client_id = amendment.client_id
-        sent.terms = sent.terms | {"quantity": amendment.quantity}
-        sent.amended.append(amendment.quantity)
+        sent.amend(amendment)
         self.acknowledged += 1
 
     def _take(self, sent: Sent, status: int, reply: Any) -> None:
