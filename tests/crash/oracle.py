@@ -80,6 +80,7 @@ class AccountOracle:
         rows = self._read_orders(rest)
         for sent in self.record.orders.values():
             sent.row = self._found(sent, rows)
+        for sent in self.record.orders.values():  # Now it is known what became of both orders of each pair.
             self._check_sent(sent, sent.row)
         assert not rows, f"orders that nobody sent in this round: {rows}"
         self._check_totals()
