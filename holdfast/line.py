@@ -62,6 +62,8 @@ class ServerKind(IntEnum):
     COMMAND_SKIPPED = 65  # The engine could not carry the command out, and halted its instrument.
     COMMAND_REJECTED = 66
     OPEN_ORDER = 67  # An order that was open at the GAP.
+    COUNTDOWN_SET = 68  # By a client; `qty_lots` milliseconds from now on, 0: stopped.
+    COUNTDOWN_RAN_OUT = 69  # It had been set to `qty_lots` milliseconds; the cancels follow.
 
 
 class SignOnFlag(IntEnum):

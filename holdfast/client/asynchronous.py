@@ -116,6 +116,11 @@ class AsyncLineClient:
         """Cancel all open orders, of one instrument or of all."""
         return await self.wait(self.submit(orders.cancel_all(self.instrument(symbol) if symbol else None)))
 
+    async def set_countdown(self, countdown_ms: int, symbol: str = "") -> Request:
+        """Set, renew or (0) stop the dead man's timer, of one instrument or of all; as `orders.set_countdown`."""
+        of = self.instrument(symbol) if symbol else None
+        return await self.wait(self.submit(orders.set_countdown(countdown_ms, of)))
+
     def instrument(self, symbol: str) -> Instrument:
         return self.core.instrument(symbol)
 

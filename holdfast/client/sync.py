@@ -114,6 +114,11 @@ class LineClient:
         """Cancel all open orders, of one instrument or of all."""
         return self.wait(self.submit(orders.cancel_all(self.instrument(symbol) if symbol else None)))
 
+    def set_countdown(self, countdown_ms: int, symbol: str = "") -> Request:
+        """Set, renew or (0) stop the dead man's timer, of one instrument or of all; as `orders.set_countdown`."""
+        of = self.instrument(symbol) if symbol else None
+        return self.wait(self.submit(orders.set_countdown(countdown_ms, of)))
+
     # Many at once: submit, then wait.
 
     def instrument(self, symbol: str) -> Instrument:
