@@ -4,8 +4,9 @@ commands → engine (match → … → LIST PENDING: risk → match → settle) 
 
 It is a step of its own, after the command and all that it triggered, and before the next command; the lists that are
 due take turns in the order in which their working orders were filled. An order is judged as if it came now, all of it;
-if one is refused, all pending ones of the list expire and the list's event has the reason. What is placed may trade,
-trigger others, and fill other lists' working orders.
+if one is refused, all pending ones of the list expire and the list's event has the reason. A pegged order takes its
+price now, or, if it has a stop price, when that is reached. What is placed may trade, trigger others, and fill other
+lists' working orders.
 
 Only prices from now on reach the stop prices of what is placed: all that was reached before has been triggered before.
 """
@@ -25,13 +26,13 @@ from holdfast.engine.book import find_order
 from holdfast.engine.emit import emit_order, is_market, is_waiting
 from holdfast.engine.ids import close_client_ids
 from holdfast.engine.jit import cold, hot
-from holdfast.engine.list_judge import are_prices_apart, judge_together
+from holdfast.engine.list_judge import are_prices_apart, judge_leg, judge_together, take_prices
 from holdfast.engine.list_place import hold_for_pair, place_pair, tell_executing
 from holdfast.engine.lists import finish_list, give_back_bought, leg_id
 from holdfast.engine.parameter import parameter
-from holdfast.engine.place import wait, work
+from holdfast.engine.place import begin_to_trail, wait, work
 from holdfast.engine.retire import unlist_row
-from holdfast.engine.risk import judge_order
+from holdfast.engine.risk import judge_permission
 from holdfast.engine.settle import hold, is_held, leaves_of
 from holdfast.engine.state import IDLE, LEG_ROWS, NIL, PAIRED, SINGLE, views
 from holdfast.engine.stops import is_stop
@@ -61,6 +62,7 @@ def place_pending(handle):
     elif is_held(state.taker[LEG_ROWS]):
         hold(state, state.taker[LEG_ROWS], state.taker[LEG_ROWS]["qty_lots"])
     for i in range(count):
+        begin_to_trail(handle, LEG_ROWS + i)
         emit_order(handle, state.taker[LEG_ROWS + i], OrderEventKind.ORDER_TRIGGERED.value, 0)
     tell_executing(handle, list_row)
     if count == 2:
@@ -109,7 +111,15 @@ def take_pending_in_hand(handle, list_row, count):
             lots = min(lots, largest_lots(state, order))
     if order_list["kind"] >= OrderListKind.OPO:
         for i in range(count):
-            state.taker[LEG_ROWS + i]["qty_lots"] = lots
+            take_quantity(state.taker[LEG_ROWS + i], lots)
+
+
+@hot
+def take_quantity(order, lots):
+    """An iceberg shows all of it where that is less than what it was to show at a time."""
+    order["qty_lots"] = lots
+    if lots != 0:
+        order["iceberg_lots"] = min(order["iceberg_lots"], lots)
 
 
 @hot
@@ -129,7 +139,9 @@ def judge_pending(handle, count):
     state = views(handle)
     step = state.step[0]
     step["refused_leg"] = 0
-    reason = judge_together(handle, np.int64(state.taker[LEG_ROWS]["position"]), count, count)
+    reason = take_prices(handle, count)
+    if reason == _NONE:
+        reason = judge_together(handle, np.int64(state.taker[LEG_ROWS]["position"]), count, count)
     if reason != _NONE:
         return reason
     if count == 2 and not are_prices_apart(state, state.taker[LEG_ROWS], state.taker[LEG_ROWS + 1]):
@@ -139,7 +151,9 @@ def judge_pending(handle, count):
         step["refused_leg"] = i + 1
         if state.taker[0]["qty_lots"] == 0:
             return RejectReason.LOT_SIZE.value
-        reason = judge_order(handle, True)
+        reason = judge_permission(state, state.taker[0])
+        if reason == _NONE:
+            reason = judge_leg(handle, False, True)
         if reason != _NONE:
             return reason
     return _NONE

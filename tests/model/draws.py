@@ -31,6 +31,16 @@ from tests.model.opening import (
 Step = tuple[Any, ...]
 
 
+class LegShape(NamedTuple):
+    """What an order of a list is besides; what its type may not be is left out."""
+
+    part_lots: int = 0  # What an iceberg shows; 0: all.
+    delta: int = 0  # What a trailing stop follows by; 0: it does not.
+    has_stop: bool = True  # Whether a trailing stop has a stop price as well.
+    peg: int = 0  # The command's flag.
+    offset: int = 0
+
+
 class WantedList(NamedTuple):
     """A drawn order list."""
 
@@ -49,6 +59,7 @@ class WantedList(NamedTuple):
     below: int
     leg_id: bytes
     own_id: bytes
+    shapes: tuple[LegShape, LegShape, LegShape]  # Of the working order, and of the others.
     deadline: int | None
     odd: str  # What is wrong with it.
 
@@ -178,6 +189,18 @@ pegged = st.tuples(
     st.sampled_from([0, 0, 1]),
 )
 pegging = st.tuples(st.just("pegging"), st.integers(0, 2), st.lists(pegged, min_size=1, max_size=5), sides)
+leg_shapes = _mostly(
+    [LegShape()] * 12
+    + [LegShape(part_lots=part) for part in (1, 2, 3)]
+    + [LegShape(peg=peg, offset=offset) for peg, offset in pegs]
+    + [LegShape(delta=delta, has_stop=has_stop) for delta in (100, 200) for has_stop in (True, False)]
+    + [LegShape(part_lots=2, delta=100, has_stop=False, peg=PEG_MARKET)],
+    [
+        *(LegShape(part_lots=-1), LegShape(part_lots=40), LegShape(delta=9_999), LegShape(delta=-1, has_stop=False)),
+        *(LegShape(peg=PEG_PRIMARY, offset=101), LegShape(peg=PEG_PRIMARY | PEG_MARKET)),
+    ],
+    30,
+)
 ODDITIES = ["one leg", "four legs", "lots", "type", "same ids", "account", "late", "working", "quote"]
 lists = st.tuples(
     st.just("list"),
@@ -198,6 +221,7 @@ lists = st.tuples(
         below=st.integers(0, 3),
         leg_id=_mostly([b"fresh"], [b"id 1", b"id 2"], 12),
         own_id=_mostly([b"fresh"], [b"list 1", b"list 2", b"list 3", b""], 4),
+        shapes=st.tuples(leg_shapes, leg_shapes, leg_shapes),
         deadline=_mostly([None, 5 * SECOND_NS, 100 * SECOND_NS, HORIZON_NS], [0, -1], 20),
         odd=_mostly([""], ODDITIES, 40),
     ),

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from holdfast.codes import CommandKind, OrderType, Side
 from holdfast.commands import Command
-from tests.model.draws import WantedList
+from tests.model.draws import LegShape, WantedList
 from tests.model.naive_exchange import NaiveExchange
-from tests.model.opening import GTC, IOC, LIMIT, LIMIT_MAKER, MARKET
+from tests.model.opening import GTC, IOC, LIMIT, LIMIT_MAKER, MARKET, PEG_PRIMARY
 from tests.model.singles import later
 
 OPO, OPOCO = 4, 5
@@ -26,7 +26,9 @@ ALONE_FORMS = ((LIMIT, GTC), (MARKET, 0), (OrderType.STOP_LOSS_LIMIT, GTC), (Ord
 def place_list(model: NaiveExchange, wanted: WantedList) -> Iterator[Command]:
     """A group: the legs, and the list's own record."""
     number = model.command.seq
-    legs = _odd_legs(wanted, _legs(model, wanted))
+    legs = _legs(model, wanted)
+    shapes = wanted.shapes[-len(legs) :]
+    legs = _odd_legs(wanted, [_shaped(leg, shape) for leg, shape in zip(legs, shapes, strict=True)])
     fresh = [b"leg %d %d" % (number, i) for i in range(len(legs))]
     if wanted.odd == "same ids":
         fresh = fresh[:1] * len(legs)
@@ -78,6 +80,21 @@ def _leg(leg: Command, form: tuple[int, int], price: int, beyond: int) -> Comman
     limit = max(price + beyond * has_stop, 1) if has_limit else 0
     leg = leg._replace(order_type=int(order_type), time_in_force=int(time), price_ticks=limit)
     return leg._replace(stop_price_ticks=price if has_stop else 0)
+
+
+def _shaped(leg: Command, shape: LegShape) -> Command:
+    """As an iceberg, trailing or pegged, where that was drawn and its type may be."""
+    has_limit, stays = bool(leg.order_type & LIMIT), leg.time_in_force == GTC or leg.order_type == LIMIT_MAKER
+    if has_limit and stays:
+        part_lots = min(shape.part_lots, leg.qty_lots or shape.part_lots) if shape.part_lots < 10 else shape.part_lots
+        leg = leg._replace(iceberg_lots=part_lots)
+    if leg.order_type >= OrderType.STOP_LOSS and shape.delta:
+        leg = leg._replace(trailing_delta_bips=shape.delta)
+        leg = leg if shape.has_stop else leg._replace(stop_price_ticks=0)
+    if has_limit and shape.peg:
+        peg = PEG_PRIMARY if leg.order_type == LIMIT_MAKER and shape.peg < PEG_PRIMARY * 3 else shape.peg
+        leg = leg._replace(flags=leg.flags | int(peg), price_ticks=shape.offset)
+    return leg
 
 
 def _odd_legs(wanted: WantedList, legs: list[Command]) -> list[Command]:

@@ -36,6 +36,11 @@ class OrderList:
         return self.legs[first:] if len(self.legs) == first + 2 else []
 
     @property
+    def placed_first(self) -> list[Order]:
+        """Those that wait for no other one."""
+        return self.legs if self.kind == KINDS.OCO else self.legs[:1]
+
+    @property
     def open_legs(self) -> list[Order]:
         return [leg for leg in self.legs if leg.is_live or leg.is_pending]
 
@@ -64,8 +69,8 @@ class ListAdmission(Trading):
                 return RejectReason.MALFORMED
             is_unsized = kind in OPO and order is not order_list.legs[0]
             is_odd = is_unsized and (order.qty_lots or order.quote_units)
-            is_odd = is_odd or order.trailing_delta_bips or order.iceberg_lots or order.peg_price_type
-            if is_odd or self.judge_form(replace(order, qty_lots=1) if is_unsized else order):
+            sized = replace(order, qty_lots=order_list.legs[0].qty_lots) if is_unsized else order
+            if is_odd or self.judge_form(sized):
                 self.refused_leg = order
                 return RejectReason.MALFORMED
         return 0 if self.do_legs_fit(order_list) else RejectReason.LIST_LEGS
@@ -117,27 +122,20 @@ class ListAdmission(Trading):
         if len(self.lists) >= self.limits[Limit.ORDER_LISTS_MAX]:
             return RejectReason.ORDER_LISTS_FULL
         is_oco = order_list.kind == KINDS.OCO
-        reason = self.judge_together(order_list.legs, [] if is_oco else order_list.legs[1:])
+        reason = self.judge_together(order_list.legs, order_list.placed_first)
         if not reason and is_oco and not self.are_prices_apart(*order_list.legs):
             return RejectReason.OCO_PRICES
         return reason
 
-    def judge_together(self, legs: list[Order], pending: list[Order]) -> int:
-        value = self.instruments[legs[0].instrument_id].parameter
-        which = InstrumentParameter
-        orders = self.open_orders(legs[0].account_id, legs[0].instrument_id)
-        stops = sum(leg.is_stop for leg in legs)
-        waiting = sum(one.is_waiting for one in orders)
-        if value(which.ORDERS_MAX) and len(orders) + len(legs) > value(which.ORDERS_MAX):
-            return RejectReason.MAX_NUM_ORDERS
-        if value(which.ALGO_ORDERS_MAX) and stops and waiting + stops > value(which.ALGO_ORDERS_MAX):
-            return RejectReason.MAX_NUM_ALGO_ORDERS
+    def judge_together(self, legs: list[Order], placed: list[Order]) -> int:
+        if reason := self.judge_counts(legs):
+            return reason
         if len(self.open) + len(legs) > self.limits[Limit.ORDERS_MAX]:
             return RejectReason.ORDERS_FULL
         in_use = self.pages_in_use()
         more = 0
         for leg in legs:
-            if leg in pending:
+            if leg not in placed:
                 pages = self.pages_while_pending(leg)
             elif leg.is_stop:
                 pages = self.pages_while_waiting(leg)
@@ -146,18 +144,52 @@ class ListAdmission(Trading):
             more += len(set(pages) - in_use)
         return RejectReason.PAGES_FULL if more and len(in_use) + more > self.limits[Limit.PAGES_MAX] else 0
 
+    def judge_counts(self, legs: list[Order]) -> int:
+        """Of how many orders the account has open, here and everywhere: all, those that wait for a price, icebergs."""
+        value, limits = self.instruments[legs[0].instrument_id].parameter, self.limits
+        which, reasons = InstrumentParameter, RejectReason
+        here = self.open_orders(legs[0].account_id, legs[0].instrument_id)
+        everywhere = [one for one in self.open if one.account_id == legs[0].account_id]
+        stops, icebergs = [leg for leg in legs if leg.is_stop], [leg for leg in legs if leg.iceberg_lots]
+
+        def waiting(orders: list[Order]) -> list[Order]:
+            return [one for one in orders if one.is_waiting]
+
+        def partly_shown(orders: list[Order]) -> list[Order]:
+            return [one for one in orders if one.iceberg_lots]
+
+        for maximum, new, old, reason in (
+            (value(which.ORDERS_MAX), legs, here, reasons.MAX_NUM_ORDERS),
+            (value(which.ALGO_ORDERS_MAX), stops, waiting(here), reasons.MAX_NUM_ALGO_ORDERS),
+            (limits[Limit.EXCHANGE_ORDERS_MAX], legs, everywhere, reasons.EXCHANGE_MAX_NUM_ORDERS),
+            (limits[Limit.EXCHANGE_ALGO_ORDERS_MAX], stops, waiting(everywhere), reasons.EXCHANGE_MAX_NUM_ALGO_ORDERS),
+            (value(which.ICEBERG_ORDERS_MAX), icebergs, partly_shown(here), reasons.MAX_NUM_ICEBERG_ORDERS),
+            (
+                limits[Limit.EXCHANGE_ICEBERG_ORDERS_MAX],
+                icebergs,
+                partly_shown(everywhere),
+                reasons.EXCHANGE_MAX_NUM_ICEBERG_ORDERS,
+            ),
+        ):
+            if maximum and new and len(old) + len(new) > maximum:
+                return reason
+        return 0
+
     def are_prices_apart(self, above: Order, below: Order) -> bool:
+        """A leg that has no price yet is nowhere."""
         last = self.instruments[above.instrument_id].last_price
         high, low = (self.pair_price(leg) for leg in (above, below))
-        return high > last > low if last else high > low
+        if not last:
+            return high is None or low is None or high > low
+        return (high is None or high > last) and (low is None or low < last)
 
-    def pair_price(self, leg: Order) -> int:
-        if leg.order_type in (OrderType.LIMIT_MAKER, OrderType.TAKE_PROFIT_LIMIT):
+    def pair_price(self, leg: Order) -> int | None:
+        if leg.order_type in (OrderType.LIMIT_MAKER, OrderType.TAKE_PROFIT_LIMIT) and leg.price_ticks:
             return leg.price_ticks
-        return leg.stop_price_ticks
+        return leg.stop_price_ticks or None
 
     def judge_leg(self, order_list: OrderList, leg: Order) -> int:
-        is_placed = order_list.kind == KINDS.OCO or leg is order_list.legs[0]
+        is_placed = leg in order_list.placed_first
         is_unsized = order_list.kind in OPO and not is_placed
         reason = self.judge_unsized(leg) if is_unsized else self.judge_filters(leg)
         return reason or self.judge_room(leg) or (self.judge_funds(leg) if is_placed else 0)
@@ -165,7 +197,11 @@ class ListAdmission(Trading):
     def judge_unsized(self, leg: Order) -> int:
         value = self.instruments[leg.instrument_id].parameter
         which = InstrumentParameter
-        for each in [leg.price_ticks] * (not leg.is_market) + [leg.stop_price_ticks] * leg.is_stop:
-            if not value(which.PRICE_TICKS_MIN) <= each <= value(which.PRICE_TICKS_MAX):
-                return RejectReason.PRICE_FILTER
-        return 0 if leg.is_market or self.is_price_near(leg) else RejectReason.PERCENT_PRICE_BY_SIDE
+        if reason := self.judge_price(leg):
+            return reason
+        if leg.price_ticks and not self.is_price_near(leg):
+            return RejectReason.PERCENT_PRICE_BY_SIDE
+        if leg.trailing_delta_bips and not self.is_delta_allowed(leg):
+            return RejectReason.TRAILING_DELTA
+        is_part_small = leg.iceberg_lots and leg.iceberg_lots < value(which.QTY_LOTS_MIN)
+        return RejectReason.LOT_SIZE if is_part_small else 0

@@ -43,6 +43,7 @@ class Lists(ListAdmission):
             or self.judge_list_form(order_list, commands)
             or self.judge_list_ids(order_list)
             or self.judge_each(order_list.legs, self.judge_permission)
+            or self.judge_each(order_list.placed_first, self.judge_peg)
             or self.judge_whole(order_list)
             or self.judge_each(order_list.legs, lambda leg: self.judge_leg(order_list, leg))
         )
@@ -86,9 +87,11 @@ class Lists(ListAdmission):
     def accept_list(self, order_list: OrderList) -> None:
         is_oco = order_list.kind == KINDS.OCO
         for leg in order_list.legs:
-            is_placed = is_oco or leg is order_list.legs[0]
+            is_placed = leg in order_list.placed_first
             self.enter(leg, OrderStatus.NEW if is_placed else OrderStatus.PENDING_NEW)
             leg.working_ts_ns = self.command.ts_ns if is_placed and not leg.is_stop else 0
+            if is_placed:
+                self.trail_at_once(leg)
         self.list_count += 1
         order_list.order_list_id = self.list_count
         order_list.updated_ts_ns, order_list.updated_seq = self.command.ts_ns, self.command.seq
@@ -234,10 +237,12 @@ class Lists(ListAdmission):
                 self.set_status(leg, OrderStatus.NEW)
                 leg.working_ts_ns = 0 if leg.is_stop else self.command.ts_ns
                 lots = min(lots, self.largest_lots(leg))
-            for leg in legs:
-                leg.qty_lots = lots if order_list.kind in OPO else leg.qty_lots
+            if order_list.kind in OPO:
+                for leg in legs:
+                    leg.qty_lots = lots
+                    leg.iceberg_lots = min(leg.iceberg_lots, lots) if lots else leg.iceberg_lots
             self.refused_leg = None
-            reason = self.judge_together(legs, [])
+            reason = self.judge_each(legs, self.judge_peg) or self.judge_together(legs, legs)
             if not reason and len(legs) == 2 and not self.are_prices_apart(*legs):
                 reason = RejectReason.OCO_PRICES
             reason = reason or self.judge_each(legs, self.judge_pending)
@@ -249,6 +254,7 @@ class Lists(ListAdmission):
             else:
                 self.hold(legs[0], legs[0].qty_lots)
             for leg in legs:
+                self.trail_at_once(leg)
                 self.tell_order(leg, OrderEventKind.ORDER_TRIGGERED)
             self.tell_list(order_list, ListStatusType.EXEC_STARTED, ListOrderStatus.EXECUTING)
             if len(legs) == 2:

@@ -160,8 +160,7 @@ class Trading(Matching):
         if reason:
             self.refuse(order, reason)
             return
-        if self.trails_at_once(order):
-            self.begin_to_trail(order, self.instruments[order.instrument_id].last_price)
+        self.trail_at_once(order)
         self.accept(order)
         if order.is_waiting:
             self.stand(order)
@@ -193,6 +192,7 @@ class Trading(Matching):
                 self.tell_order(order, OrderEventKind.ORDER_TRIGGERED)
                 if reason:
                     self.expire(order, reason)
+                    self.leg_changed(order)
                 else:
                     self.work(order)
 
