@@ -141,8 +141,8 @@ _FIELDS_OF_BOTH = set(Command._fields) & set(NewOrder._fields) - {"client_id"}
 
 def _leg_command(leg: NewOrder) -> Command:
     """What is the leg's own; the rest is that of its list."""
-    fields = {name: getattr(leg, name) for name in _FIELDS_OF_BOTH}
-    return Command(client_id=leg.client_id.encode(), **fields)
+    fields = {name: getattr(leg, name) for name in _FIELDS_OF_BOTH} | {"price_ticks": leg.price_or_offset}
+    return Command(client_id=leg.client_id.encode(), flags=leg.peg_flags, **fields)
 
 
 def _placed(wanted: NewOrderList, outcome: Outcome, unit_ns: int) -> formats.Shown:
