@@ -49,3 +49,17 @@ def judge_exchange_icebergs(handle, account_id, more):
         count += state.positions[row]["iceberg_count"]
         row = state.positions[row]["next"]
     return RejectReason.EXCHANGE_MAX_NUM_ICEBERG_ORDERS.value if count > orders_max else RejectReason.NONE.value
+
+
+@cold
+def judge_exchange_lists(state, account_id):
+    """Whether the account may have another order list open."""
+    lists_max = state.list_head[0]["exchange_order_lists_max"]
+    if lists_max == 0:
+        return RejectReason.NONE.value
+    count = np.int64(0)
+    row = state.accounts[account_id]["first_position"]
+    while row != NIL:
+        count += state.position_lists[row]["open_count"]
+        row = state.positions[row]["next"]
+    return RejectReason.EXCHANGE_MAX_NUM_ORDER_LISTS.value if count >= lists_max else RejectReason.NONE.value

@@ -9,8 +9,9 @@ The checks run in this order, and the first that fails is the answer:
     the list's client id, then those of the orders         DUPLICATE_LIST_CLIENT_ID, DUPLICATE_CLIENT_ID
     kill switch, freeze, mode, for each order
     the prices of pegged orders that are placed now        NO_PEG_PRICE
-    the list as a whole                                    MAX_NUM_ORDER_LISTS, ORDER_LISTS_FULL, what all its orders
-                                                           need together, OCO_PRICES
+    the list as a whole                                    MAX_NUM_ORDER_LISTS, EXCHANGE_MAX_NUM_ORDER_LISTS,
+                                                           ORDER_LISTS_FULL, what all its orders need together,
+                                                           OCO_PRICES
     filters and room, order by order; of what is placed now also the book and the funds
 
 The list and its orders are in hand: `list_in_hand`, and `taker` from LEG_ROWS on. Pending orders are counted from the
@@ -32,7 +33,7 @@ from holdfast.codes import (
     Side,
 )
 from holdfast.engine.book import PENDING_TICKS, pages_needed, pending_side, side_row
-from holdfast.engine.exchange_filters import judge_exchange_filters, judge_exchange_icebergs
+from holdfast.engine.exchange_filters import judge_exchange_filters, judge_exchange_icebergs, judge_exchange_lists
 from holdfast.engine.iceberg import is_part_allowed
 from holdfast.engine.ids import client_id_tag, find_client_id, is_empty_text, is_same_text
 from holdfast.engine.jit import cold, hot
@@ -245,6 +246,9 @@ def judge_whole(handle, count, placed):
     lists_max = parameter(state, instrument_id, InstrumentParameter.ORDER_LISTS_MAX)
     if lists_max != 0 and state.position_lists[position_row]["open_count"] >= lists_max:
         return RejectReason.MAX_NUM_ORDER_LISTS.value
+    reason = judge_exchange_lists(state, account_id)
+    if reason != _NONE:
+        return reason
     if head["open_list_count"] >= head["order_lists_max"]:
         return RejectReason.ORDER_LISTS_FULL.value
     return judge_together(handle, position_row, count, placed)

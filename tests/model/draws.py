@@ -281,7 +281,7 @@ limits = _simple(
     None,
     None,
     _mostly([3, 8, 1, 0, 2, 5, 60 * SECOND_NS, HORIZON_NS], [-1], 15),
-    st.sampled_from([*range(15), 8, 8, 9, 10, 10, 11, 11]),
+    st.sampled_from([*range(15), 8, 8, 9, 10, 10, 11, 11, 12, 12]),
 )
 names = st.tuples(
     st.just("name"),

@@ -114,11 +114,14 @@ class ListAdmission(Trading):
         return remembered and remembered[0]
 
     def judge_whole(self, order_list: OrderList) -> int:
-        here = [one for one in self.lists if one.account_id == order_list.account_id]
-        here = [one for one in here if one.instrument_id == order_list.instrument_id]
+        everywhere = [one for one in self.lists if one.account_id == order_list.account_id]
+        here = [one for one in everywhere if one.instrument_id == order_list.instrument_id]
         maximum = self.instruments[order_list.instrument_id].parameter(InstrumentParameter.ORDER_LISTS_MAX)
         if maximum and len(here) >= maximum:
             return RejectReason.MAX_NUM_ORDER_LISTS
+        maximum = self.limits[Limit.EXCHANGE_ORDER_LISTS_MAX]
+        if maximum and len(everywhere) >= maximum:
+            return RejectReason.EXCHANGE_MAX_NUM_ORDER_LISTS
         if len(self.lists) >= self.limits[Limit.ORDER_LISTS_MAX]:
             return RejectReason.ORDER_LISTS_FULL
         is_oco = order_list.kind == KINDS.OCO
