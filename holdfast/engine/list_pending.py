@@ -3,10 +3,11 @@
 commands → engine (match → … → LIST PENDING: risk → match → settle) → events
 
 It is a step of its own, after the command and all that it triggered, and before the next command; the lists that are
-due take turns in the order in which their working orders were filled. An order is judged as if it came now, all of it;
-if one is refused, all pending ones of the list expire and the list's event has the reason. A pegged order takes its
-price now, or, if it has a stop price, when that is reached. What is placed may trade, trigger others, and fill other
-lists' working orders.
+due take turns in the order in which their working orders were filled. An order is judged as if it came now, but for its
+form, which was judged with the list; if one is refused, all pending ones of the list expire and the list's event has
+the reason. A pegged order takes its price now, or, if it has a stop price, when that is reached; of OPO an iceberg that
+was to show more than there is shows all. What is placed may trade, trigger others, and fill other lists' working
+orders.
 
 Only prices from now on reach the stop prices of what is placed: all that was reached before has been triggered before.
 """
@@ -111,15 +112,7 @@ def take_pending_in_hand(handle, list_row, count):
             lots = min(lots, largest_lots(state, order))
     if order_list["kind"] >= OrderListKind.OPO:
         for i in range(count):
-            take_quantity(state.taker[LEG_ROWS + i], lots)
-
-
-@hot
-def take_quantity(order, lots):
-    """An iceberg shows all of it where that is less than what it was to show at a time."""
-    order["qty_lots"] = lots
-    if lots != 0:
-        order["iceberg_lots"] = min(order["iceberg_lots"], lots)
+            state.taker[LEG_ROWS + i]["qty_lots"] = lots
 
 
 @hot

@@ -240,7 +240,6 @@ class Lists(ListAdmission):
             if order_list.kind in OPO:
                 for leg in legs:
                     leg.qty_lots = lots
-                    leg.iceberg_lots = min(leg.iceberg_lots, lots) if lots else leg.iceberg_lots
             self.refused_leg = None
             reason = self.judge_each(legs, self.judge_peg) or self.judge_together(legs, legs)
             if not reason and len(legs) == 2 and not self.are_prices_apart(*legs):
@@ -273,13 +272,7 @@ class Lists(ListAdmission):
     def judge_pending(self, leg: Order) -> int:
         if not leg.qty_lots:
             return RejectReason.LOT_SIZE
-        return (
-            self.judge_form(leg)
-            or self.judge_permission(leg)
-            or self.judge_filters(leg)
-            or self.judge_room(leg)
-            or self.judge_funds(leg)
-        )
+        return self.judge_permission(leg) or self.judge_filters(leg) or self.judge_room(leg) or self.judge_funds(leg)
 
     def expire_pending(self, order_list: OrderList, legs: list[Order], reason: int) -> None:
         for leg in legs:
