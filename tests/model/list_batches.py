@@ -9,7 +9,7 @@ from holdfast.codes import CommandKind, OrderType, Side
 from holdfast.commands import Command
 from tests.model.draws import LegShape, WantedList
 from tests.model.naive_exchange import NaiveExchange
-from tests.model.opening import GTC, IOC, LIMIT, LIMIT_MAKER, MARKET, PEG_PRIMARY
+from tests.model.opening import GTC, IOC, LIMIT, LIMIT_MAKER, MARKET, PEG_MARKET, PEG_PRIMARY
 from tests.model.singles import later
 
 OPO, OPOCO = 4, 5
@@ -84,15 +84,15 @@ def _leg(leg: Command, form: tuple[int, int], price: int, beyond: int) -> Comman
 
 def _shaped(leg: Command, shape: LegShape) -> Command:
     """As an iceberg, trailing or pegged, where that was drawn and its type may be."""
-    has_limit, stays = bool(leg.order_type & LIMIT), leg.time_in_force == GTC or leg.order_type == LIMIT_MAKER
-    if has_limit and stays:
-        part_lots = min(shape.part_lots, leg.qty_lots or shape.part_lots) if shape.part_lots < 10 else shape.part_lots
-        leg = leg._replace(iceberg_lots=part_lots)
+    has_limit, is_maker = bool(leg.order_type & LIMIT), leg.order_type == LIMIT_MAKER
+    if has_limit and (is_maker or leg.time_in_force == GTC):
+        is_too_much = 0 < leg.qty_lots < shape.part_lots < 10
+        leg = leg._replace(iceberg_lots=leg.qty_lots if is_too_much else shape.part_lots)
     if leg.order_type >= OrderType.STOP_LOSS and shape.delta:
         leg = leg._replace(trailing_delta_bips=shape.delta)
         leg = leg if shape.has_stop else leg._replace(stop_price_ticks=0)
     if has_limit and shape.peg:
-        peg = PEG_PRIMARY if leg.order_type == LIMIT_MAKER and shape.peg < PEG_PRIMARY * 3 else shape.peg
+        peg = PEG_PRIMARY if is_maker and shape.peg == PEG_MARKET else shape.peg
         leg = leg._replace(flags=leg.flags | int(peg), price_ticks=shape.offset)
     return leg
 
