@@ -246,6 +246,7 @@ class InstrumentRule(IntEnum):
     REFERENCE_MEAN = 1  # Its trades make a reference price.
     PRICE_RANGE = 2
     PRICE_BAND = 4
+    REFERENCE_PRICE = 8  # It may have one, by hand or by a mean.
 
 
 class Limit(IntEnum):

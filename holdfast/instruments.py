@@ -125,3 +125,12 @@ class Reference:
         self.instruments = {instrument.instrument_id: instrument for instrument in instruments}
         self.asset_by_code = {asset.code: asset for asset in self.assets.values()}
         self.by_symbol = {instrument.symbol: instrument for instrument in self.instruments.values()}
+
+    def changed_modes(self, before: "Reference") -> list[Instrument]:
+        """The instruments that are in another mode than before, or on the way to other ones, and those that are new."""
+        return [
+            each
+            for each in self.instruments.values()
+            if (known := before.instruments.get(each.instrument_id)) is None
+            or (known.mode, known.stages) != (each.mode, each.stages)
+        ]

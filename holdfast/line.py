@@ -32,6 +32,7 @@ API_KEY_BYTES = 64
 SIGNATURE_BYTES = 64
 TEXT_BYTES = 128
 ASSET_CODE_BYTES = 20
+STAGES_MAX = 3  # Of a reopening from HALT: CANCEL_ONLY, AUCTION, TRADING.
 SIGNED_CONTEXT = b"holdfast line 1\n"  # No other signature of the venue's begins so.
 
 
@@ -49,7 +50,7 @@ class ServerKind(IntEnum):
 
     CHALLENGE = -1
     WELCOME = -2
-    INSTRUMENT = -3
+    INSTRUMENT = -3  # After WELCOME each one; later each whose mode changes, and each new one.
     GAP = -4  # What was asked for cannot be told again; what follows up to READY are the open orders.
     READY = -5  # All that was before has been told; what follows happens now.
     HEARTBEAT = -6
@@ -61,6 +62,8 @@ class ServerKind(IntEnum):
     COMMAND_SKIPPED = 65  # The engine could not carry the command out, and halted its instrument.
     COMMAND_REJECTED = 66
     OPEN_ORDER = 67  # An order that was open at the GAP.
+    COUNTDOWN_SET = 68  # By a client; `qty_lots` milliseconds from now on, 0: stopped.
+    COUNTDOWN_RAN_OUT = 69  # It had been set to `qty_lots` milliseconds; the cancels follow.
 
 
 class SignOnFlag(IntEnum):
@@ -188,7 +191,11 @@ notice_dtype = _dtype(
     text=(f"S{TEXT_BYTES}", 64),
 )
 
+# A mode that an instrument is going to by itself; without a time there is none.
+stage_dtype = np.dtype([("mode", np.int64), ("begins_ts_ns", np.int64)])
+
 instrument_dtype = _dtype(
+    seq=(np.int64, 0),
     instrument_id=(np.int32, 24),
     kind=(np.int8, 28),
     mode=(np.int8, 29),
@@ -202,6 +209,7 @@ instrument_dtype = _dtype(
     symbol=(f"S{SYMBOL_BYTES_MAX}", 64),
     base=(f"S{ASSET_CODE_BYTES}", 100),
     quote=(f"S{ASSET_CODE_BYTES}", 120),
+    stages=((stage_dtype, (STAGES_MAX,)), 144),
 )
 
 KIND_OFFSET_CLIENT = 48

@@ -16,11 +16,14 @@ from holdfast.codes import (
     SelfTradePrevention,
     Side,
     TimeInForce,
+    TradingMode,
 )
+from holdfast.instruments import Instrument
 
 __all__ = [
     "AsyncLineClient",
     "EndedError",
+    "Instrument",
     "LineClient",
     "LineError",
     "OrderEventKind",
@@ -34,4 +37,5 @@ __all__ = [
     "SelfTradePrevention",
     "Side",
     "TimeInForce",
+    "TradingMode",
 ]

@@ -7,6 +7,7 @@ async with AsyncLineClient("127.0.0.1:9001", api_key, private_key) as line:
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 from ssl import SSLContext
@@ -51,7 +52,7 @@ class AsyncLineClient:
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
         self._live = asyncio.Event()
-        self._told = asyncio.Event()  # There are reports, or the end.
+        self._told = asyncio.Event()  # There are reports or changes of modes, or the end.
         self._failure: LineError | None = None
         self._waiting: dict[Request, asyncio.Future[Request]] = {}
         self.core = Core(
@@ -115,6 +116,11 @@ class AsyncLineClient:
         """Cancel all open orders, of one instrument or of all."""
         return await self.wait(self.submit(orders.cancel_all(self.instrument(symbol) if symbol else None)))
 
+    async def set_countdown(self, countdown_ms: int, symbol: str = "") -> Request:
+        """Set, renew or (0) stop the dead man's timer, of one instrument or of all; as `orders.set_countdown`."""
+        of = self.instrument(symbol) if symbol else None
+        return await self.wait(self.submit(orders.set_countdown(countdown_ms, of)))
+
     def instrument(self, symbol: str) -> Instrument:
         return self.core.instrument(symbol)
 
@@ -137,11 +143,19 @@ class AsyncLineClient:
 
     # What happens.
 
-    async def reports(self) -> AsyncIterator[Report]:
+    def reports(self) -> AsyncIterator[Report]:
         """Each report once, as they come. EndedError when the session has ended for good."""
+        return self._each_of(self.core.reports)
+
+    def mode_changes(self) -> AsyncIterator[Instrument]:
+        """Likewise, each instrument that is in another trading `mode` than it was, or has other ones ahead (`stages`),
+        and each new one. `instrument` always tells the newest."""
+        return self._each_of(self.core.mode_changes)
+
+    async def _each_of(self, kept: deque[Any]) -> AsyncIterator[Any]:
         while True:
-            while self.core.reports:
-                yield self.core.reports.popleft()
+            while kept:
+                yield kept.popleft()
             if self._failure is not None:
                 raise self._failure
             self._told.clear()
@@ -190,7 +204,7 @@ class AsyncLineClient:
                         future.set_result(request)
                 if self.core.is_live:
                     self._live.set()
-                if self.core.reports:
+                if self.core.reports or self.core.mode_changes:
                     self._told.set()
             self._flush()
 

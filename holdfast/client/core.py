@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from holdfast.codes import OrderEventKind, RejectReason, TradingMode
 from holdfast.commands import command_dtype
-from holdfast.instruments import Asset, Instrument
+from holdfast.instruments import Asset, Instrument, Stage
 from holdfast.line import (
     KIND_OFFSET_CLIENT,
     MAGIC,
@@ -43,6 +43,7 @@ from holdfast.line import (
 )
 
 REPORTS_KEPT_MAX = 100_000
+MODE_CHANGES_KEPT_MAX = 10_000
 _REFUSALS = (OrderEventKind.ORDER_REJECTED, OrderEventKind.CANCEL_REJECTED)
 _INDEX_MAX = 2**31 - 1
 assert command_dtype.fields is not None
@@ -183,6 +184,7 @@ class Core:
         self.key_id = 0
         self.instruments: dict[str, Instrument] = {}
         self.reports: deque[Report] = deque(maxlen=REPORTS_KEPT_MAX)  # Not yet taken by the user; the newest.
+        self.mode_changes: deque[Instrument] = deque(maxlen=MODE_CHANGES_KEPT_MAX)  # Likewise.
         self.open_orders: list[Report] = []  # As told at the last GAP.
         self.is_signed_on = False
         self.is_live = False  # All that was missed has been told.
@@ -202,6 +204,7 @@ class Core:
         self._next_number = 1
         self._taken_before = 0  # Numbers below it were taken when this connection began.
         self._is_in_gap = False
+        self._knows_instruments = False  # All of them have been told at some time.
         self._outgoing: list[bytes] = []
         self._partial = b""
         self._heartbeat_s = self._silence_s = 10.0
@@ -315,8 +318,7 @@ class Core:
             self._on_challenge(record)
             return
         if kind == ServerKind.INSTRUMENT:
-            instrument = _instrument(record)
-            self.instruments[instrument.symbol] = instrument
+            self._on_instrument(_instrument(record))
             return
         (notice,) = np.frombuffer(record, notice_dtype)
         text = bytes(notice["text"]).decode("ascii", "replace")
@@ -328,7 +330,7 @@ class Core:
             self.open_orders.clear()
             self.position = int(notice["seq"]), _INDEX_MAX
         elif kind == ServerKind.READY:
-            self.is_live = True
+            self.is_live = self._knows_instruments = True
             self._on_ready(done)
         elif kind == ServerKind.HEARTBEAT:
             if self.position is not None and int(notice["seq"]) > self.position[0]:
@@ -359,6 +361,14 @@ class Core:
         payload = signed_payload(challenge["nonce"].tobytes(), sign_on.tobytes())
         sign_on["signature"] = np.void(self._key.sign(payload))
         self._outgoing.append(sign_on.tobytes())
+
+    def _on_instrument(self, instrument: Instrument) -> None:
+        """Told at each sign-on, and when its mode changes: what changed while nobody was connected is a change too."""
+        known = self.instruments.get(instrument.symbol)
+        self.instruments[instrument.symbol] = instrument
+        is_same = known is not None and (known.mode, known.stages) == (instrument.mode, instrument.stages)
+        if self._knows_instruments and not is_same:
+            self.mode_changes.append(instrument)
 
     def _on_welcome(self, next_number: int) -> None:
         """What the venue has taken will be told; what it has not is sent again, under the numbers that come next."""
@@ -414,4 +424,5 @@ def _instrument(record: bytes) -> Instrument:
     quote = Asset(int(row["quote_asset_id"]), bytes(row["quote"]).decode("ascii"), int(row["quote_decimals"]))
     symbol, mode = bytes(row["symbol"]).decode("ascii"), TradingMode(int(row["mode"]))
     numbers = int(row["tick_e8"]), int(row["lot_units"]), int(row["units_per_tick_lot"])
-    return Instrument(int(row["instrument_id"]), symbol, base, quote, *numbers, mode, {})
+    stages = tuple(Stage(TradingMode(mode), begins) for mode, begins in row["stages"].tolist() if begins)
+    return Instrument(int(row["instrument_id"]), symbol, base, quote, *numbers, mode, {}, stages)

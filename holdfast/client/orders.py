@@ -169,6 +169,22 @@ def cancel_all(instrument: Instrument | None = None, *, client_id: str = "", dea
     )
 
 
+def set_countdown(
+    countdown_ms: int, instrument: Instrument | None = None, *, client_id: str = "", deadline_ts_ns: int = 0
+) -> bytes:
+    """Set the dead man's timer of the account, in one instrument or in all, which are timers of their own: all open
+    orders there are canceled unless it is set again within so many milliseconds (to 7 days). 0 stops it."""
+    return encode(
+        Command(
+            kind=CommandKind.SET_COUNTDOWN,
+            instrument_id=0 if instrument is None else instrument.instrument_id,
+            qty_lots=countdown_ms,
+            client_id=(client_id or new_client_id()).encode("ascii"),
+            deadline_ts_ns=deadline_ts_ns,
+        )
+    )
+
+
 def _order(
     instrument: Instrument,
     side: Side,

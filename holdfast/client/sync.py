@@ -11,6 +11,7 @@ import contextlib
 import select
 import socket
 import time
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from ssl import SSLContext
@@ -113,6 +114,11 @@ class LineClient:
         """Cancel all open orders, of one instrument or of all."""
         return self.wait(self.submit(orders.cancel_all(self.instrument(symbol) if symbol else None)))
 
+    def set_countdown(self, countdown_ms: int, symbol: str = "") -> Request:
+        """Set, renew or (0) stop the dead man's timer, of one instrument or of all; as `orders.set_countdown`."""
+        of = self.instrument(symbol) if symbol else None
+        return self.wait(self.submit(orders.set_countdown(countdown_ms, of)))
+
     # Many at once: submit, then wait.
 
     def instrument(self, symbol: str) -> Instrument:
@@ -143,14 +149,22 @@ class LineClient:
 
     def read(self, seconds: float = 0.0) -> list[Report]:
         """All reports that came and were not handed out yet; waits up to so long for a first one."""
+        return self._taken(self.core.reports, seconds)
+
+    def mode_changes(self, seconds: float = 0.0) -> list[Instrument]:
+        """Likewise, each instrument that is in another trading `mode` than it was, or has other ones ahead (`stages`),
+        and each new one. `instrument` always tells the newest."""
+        return self._taken(self.core.mode_changes, seconds)
+
+    def _taken(self, kept: deque[Any], seconds: float) -> list[Any]:
         end_s = time.monotonic() + seconds
-        while not self.core.reports:
+        while not kept:
             try:
                 self._step(end_s)
             except TimeoutError:
                 break
-        taken = list(self.core.reports)
-        self.core.reports.clear()
+        taken = list(kept)
+        kept.clear()
         return taken
 
     # The socket.

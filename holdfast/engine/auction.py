@@ -220,12 +220,13 @@ def trade_pair(handle, buy_row, sell_row):
     maker_quote = holding(state, makers["quote_row"])
     taker_base = holding(state, takers["base_row"])
     taker_quote = holding(state, takers["quote_row"])
-    if (maker["list_row"] | taker["list_row"]) != NIL:
+    is_of_list = (maker["list_row"] | taker["list_row"]) != NIL
+    if is_of_list:
         stand_alone(handle, maker_row)
         stand_alone(handle, taker_row)
     maker_fee = settle_side(handle, maker, True, lots, price_ticks)
     taker_fee = settle_side(handle, taker, False, lots, price_ticks)
-    if (maker["list_row"] | taker["list_row"]) != NIL:
+    if is_of_list:
         lock_bought(handle, maker, lots, maker_fee)
         lock_bought(handle, taker, lots, taker_fee)
     mark_traded(maker)

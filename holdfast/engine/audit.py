@@ -3,7 +3,8 @@
 A pass first sums the balance rows per asset. Commands go on between slices; a change of a row that is already in the
 sum is told to it (`ledger.tell_audit`), so at the end the sums are those of that moment. They must be the assets'
 holdings, and deposited - withdrawn must be holdings + fees. Then it goes through the accounts and computes from their
-open orders what must be locked. An account is checked in one piece.
+open orders what must be locked. An account with many orders takes several slices; when something happened to it between
+two of them, it is begun again, and after ATTEMPTS_MAX such times it is checked in one piece.
 
 The audit reads; what it finds decides nothing in the engine, and where it stands is not part of the state.
 """
@@ -19,7 +20,18 @@ from holdfast.engine.jit import entry, hot
 from holdfast.engine.settle import is_held_here, leaves_of
 from holdfast.engine.state import NIL, views
 
+ATTEMPTS_MAX = 3  # At one account, for whose orders do not fit into a slice and do not stand still.
 _FOUND_MAX = 64
+
+_cursor_dtype = np.dtype(  # Where a pass is in the accounts.
+    [
+        ("account_id", np.int64),
+        ("attempts", np.int64),
+        ("account_event", np.int64),  # The account's last event when this attempt was begun.
+        ("position_row", np.int64),  # NIL: it is not begun.
+        ("order_row", np.int64),
+    ]
+)
 
 
 class Mismatch(NamedTuple):
@@ -50,6 +62,7 @@ class Audit:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
+        self._cursor = np.zeros(1, _cursor_dtype)
         self._sums_done = False
         self._balances = 0
         self._holdings: dict[int, int] = {}
@@ -68,13 +81,13 @@ class Audit:
             self._compare_sums()
             self._sums_done = True
             step["audited_balances"] = 0
-            step["audited_accounts"] = 1
+            self._cursor["account_id"] = 1
             return None
         found = np.zeros((_FOUND_MAX, 2), np.int64)  # Balance rows, and what should be locked there.
-        count = _check_locked(memory.handle, rows, found)
+        count = _check_locked(memory.handle, rows, self._cursor, found)
         self._mismatches += [self._wrong_lock(int(row), int(needed)) for row, needed in found[:count]]
         accounts = int(memory["venue"][0]["account_count"])
-        if step["audited_accounts"] <= accounts:
+        if self._cursor[0]["account_id"] <= accounts:
             return None
         result = AuditResult(self._balances, accounts, self._holdings, self._mismatches)
         self._sums_done = False
@@ -120,51 +133,85 @@ def _sum_balances(handle, rows):
 
 
 @entry
-def _check_locked(handle, rows, found):
-    """Check accounts until about so many rows were read or `found` is full; how many wrong rows it holds."""
+def _check_locked(handle, rows, cursor, found):
+    """Go on with the accounts for about so many rows; how many wrong balances `found` has then, or its length."""
     state = views(handle)
-    step = state.step[0]
+    at = cursor[0]
     count = 0
-    while rows > 0 and step["audited_accounts"] <= state.venue[0]["account_count"]:
-        account = state.accounts[step["audited_accounts"]]
-        rows -= 1
-        position_row = account["first_position"]
-        while position_row != NIL:
-            position = state.positions[position_row]
-            rows -= 1 + position["open_count"]
-            order_row = position["first_order"]
-            while order_row != NIL:
-                add_needed(state, position, state.details[order_row])
-                order_row = np.int64(state.details[order_row]["younger"])
-            position_row = position["next"]
+    while rows > 0 and at["account_id"] <= state.venue[0]["account_count"]:
+        account = state.accounts[at["account_id"]]
+        if at["position_row"] == NIL:
+            begin_account(state, at, account)
+        elif at["account_event"] != account["event_count"]:
+            forget_needed(state, account)
+            at["attempts"] += 1
+            begin_account(state, at, account)
+        rows = add_orders(state, at, rows - 1)
+        if at["position_row"] != NIL:
+            break
         balance_row = account["first_balance"]
         while balance_row != NIL:
             balance = state.balances[balance_row]
+            needed = state.audit_needed[balance_row]
             rows -= 1
-            if balance["needed"] != balance["locked"] and count < len(found):
+            if needed != balance["locked"] and count < len(found):
                 found[count, 0] = balance_row
-                found[count, 1] = balance["needed"]
+                found[count, 1] = needed
                 count += 1
-            balance["needed"] = 0
             balance_row = balance["next"]
-        step["audited_accounts"] += 1
+        forget_needed(state, account)
+        at["account_id"] += 1
+        at["attempts"] = 0
     return count
 
 
 @hot
+def begin_account(state, at, account):
+    at["account_event"] = account["event_count"]
+    at["position_row"] = account["first_position"]
+    at["order_row"] = state.positions[at["position_row"]]["first_order"]
+
+
+@hot
+def forget_needed(state, account):
+    balance_row = account["first_balance"]
+    while balance_row != NIL:
+        state.audit_needed[balance_row] = 0
+        balance_row = state.balances[balance_row]["next"]
+
+
+@hot
+def add_orders(state, at, rows):
+    """Add up what the account's open orders need, from where the cursor is on; how many rows are left of those."""
+    while at["position_row"] != NIL:
+        position = state.positions[at["position_row"]]
+        while at["order_row"] != NIL:
+            if rows <= 0 and at["attempts"] < ATTEMPTS_MAX:
+                return rows
+            order = state.details[at["order_row"]]
+            add_needed(state, position, order)
+            at["order_row"] = order["younger"]
+            rows -= 1
+        at["position_row"] = position["next"]
+        at["order_row"] = state.positions[at["position_row"]]["first_order"]
+        rows -= 1
+    return rows
+
+
+@hot
 def add_needed(state, position, order):
-    """What an open order must have locked, added to the scratch column of its balance."""
+    """What an open order must have locked, added to what its balance needs."""
     if is_pending(order):
-        state.balances[position["base_row"]]["needed"] += bought_for(state, order)
+        state.audit_needed[position["base_row"]] += bought_for(state, order)
     if not is_held_here(state, order):
         return
     instrument = state.instruments[order["instrument_id"]]
     lots = leaves_of(order)
     if order["side"] == Side.BUY:
         needed = order["price_ticks"] * lots * instrument["units_per_tick_lot"]
-        state.balances[position["quote_row"]]["needed"] += needed
+        state.audit_needed[position["quote_row"]] += needed
     else:
-        state.balances[position["base_row"]]["needed"] += lots * instrument["lot_units"]
+        state.audit_needed[position["base_row"]] += lots * instrument["lot_units"]
 
 
 @hot

@@ -43,14 +43,14 @@ def check_money(memory: Memory) -> None:
     """Sums, totals and locks agree, and nothing is negative."""
     venue = memory["venue"][0]
     step = memory["step"][0]
-    running = step["audited_balances"].copy(), step["audited_accounts"].copy(), memory["audit_sums"].copy()
+    running = step["audited_balances"].copy(), memory["audit_sums"].copy(), memory["audit_needed"].copy()
     step["audited_balances"] = 0
+    memory["audit_needed"][:] = 0
     audit = Audit(memory)
     everything = 2**40
     audit.slice(everything)
     result = audit.slice(everything)
-    step["audited_balances"], step["audited_accounts"] = running[:2]
-    memory["audit_sums"][:] = running[2]
+    step["audited_balances"], memory["audit_sums"][:], memory["audit_needed"][:] = running
     assert result is not None
     assert result.mismatches == []
     balances = memory["balances"][1 : int(venue["balance_count"]) + 1]

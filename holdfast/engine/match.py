@@ -27,7 +27,7 @@ from holdfast.engine.average import add_to_average
 from holdfast.engine.book import best_level, find_level, level_price, next_level, price_key, reduce_order, side_row
 from holdfast.engine.emit import emit_balance, emit_book, emit_prevented, emit_trade, is_market
 from holdfast.engine.iceberg import open_lots, show_next_part
-from holdfast.engine.jit import cold, hot
+from holdfast.engine.jit import cold, hot, prefetch
 from holdfast.engine.ledger import free_of
 from holdfast.engine.lists import leg_changed, lock_bought, stand_alone
 from holdfast.engine.positions import count_open_lots
@@ -145,6 +145,7 @@ def trade(handle, maker_row, lots, price_ticks):
     step = state.step[0]
     taker = state.taker[0]
     maker = state.details[maker_row]
+    prefetch(state.client_ids, np.int64(maker["client_id_row"]))  # For when it is filled.
     maker_account = np.int64(maker["account_id"])
     instrument_id = np.int64(taker["instrument_id"])
     instrument = state.instruments[instrument_id]

@@ -81,6 +81,7 @@ COMPANIONS = (
     ("buckets", "instruments", BUCKETS_PER_INSTRUMENT),
     ("reference_buckets", "instruments", REFERENCE_ROWS),
     ("audit_sums", "assets", 1),
+    ("audit_needed", "balances", 1),
     ("details", "orders", 1),
     ("countdown_heap", "countdowns", 1),
     ("trails", "orders", 1),

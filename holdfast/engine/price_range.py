@@ -15,7 +15,8 @@ from holdfast.config import PPM, PRICE_TICKS_MAX
 from holdfast.engine.book import best_level, price_key
 from holdfast.engine.jit import cold
 from holdfast.engine.match import opposite_row, worst_acceptable_key
-from holdfast.engine.reference_price import reference_parameter, reference_price
+from holdfast.engine.parameter import parameter
+from holdfast.engine.reference_price import reference_price
 from holdfast.engine.state import NIL, views
 
 _NO_KEY = -1  # Before every price.
@@ -25,17 +26,18 @@ _NO_KEY = -1  # Before every price.
 def rules_of(state, instrument_id):
     """Which of its rules an instrument's parameters switch on, as InstrumentRule bits."""
     rules = 0
-    if reference_parameter(state, instrument_id, InstrumentParameter.BAND_PPM) != 0:
+    if parameter(state, instrument_id, InstrumentParameter.BAND_PPM) != 0:
         rules |= InstrumentRule.PRICE_BAND.value
-    by_hand = reference_parameter(state, instrument_id, InstrumentParameter.REFERENCE_PRICE_TICKS)
-    buckets = reference_parameter(state, instrument_id, InstrumentParameter.REFERENCE_BUCKETS)
-    width_ms = reference_parameter(state, instrument_id, InstrumentParameter.REFERENCE_BUCKET_MS)
+    by_hand = parameter(state, instrument_id, InstrumentParameter.REFERENCE_PRICE_TICKS)
+    buckets = parameter(state, instrument_id, InstrumentParameter.REFERENCE_BUCKETS)
+    width_ms = parameter(state, instrument_id, InstrumentParameter.REFERENCE_BUCKET_MS)
     if buckets != 0 and width_ms != 0:
         rules |= InstrumentRule.REFERENCE_MEAN.value
     if by_hand == 0 and rules & InstrumentRule.REFERENCE_MEAN == 0:
         return rules
+    rules |= InstrumentRule.REFERENCE_PRICE.value
     for which in range(InstrumentParameter.BID_LIMIT_UP_PPM, InstrumentParameter.ASK_LIMIT_DOWN_PPM + 1):
-        if reference_parameter(state, instrument_id, which) != 0:
+        if parameter(state, instrument_id, which) != 0:
             rules |= InstrumentRule.PRICE_RANGE.value
     return rules
 
@@ -51,11 +53,11 @@ def set_range(handle):
     if reference == 0:
         return
     opposite = opposite_row(order)
-    up_ppm = reference_parameter(state, instrument_id, InstrumentParameter.ASK_LIMIT_UP_PPM)
-    down_ppm = reference_parameter(state, instrument_id, InstrumentParameter.ASK_LIMIT_DOWN_PPM)
+    up_ppm = parameter(state, instrument_id, InstrumentParameter.ASK_LIMIT_UP_PPM)
+    down_ppm = parameter(state, instrument_id, InstrumentParameter.ASK_LIMIT_DOWN_PPM)
     if order["side"] == Side.BUY:
-        up_ppm = reference_parameter(state, instrument_id, InstrumentParameter.BID_LIMIT_UP_PPM)
-        down_ppm = reference_parameter(state, instrument_id, InstrumentParameter.BID_LIMIT_DOWN_PPM)
+        up_ppm = parameter(state, instrument_id, InstrumentParameter.BID_LIMIT_UP_PPM)
+        down_ppm = parameter(state, instrument_id, InstrumentParameter.BID_LIMIT_DOWN_PPM)
     highest = PRICE_TICKS_MAX if up_ppm == 0 else min(reference * up_ppm // PPM, PRICE_TICKS_MAX)
     lowest = min((reference * down_ppm + PPM - 1) // PPM, PRICE_TICKS_MAX + 1)
     nearest = highest

@@ -11,11 +11,12 @@ A bucket is found by its number modulo REFERENCE_ROWS and says which number it i
 halved together when a sum would pass 2^57, so that adding up all of them cannot overflow.
 """
 
-from holdfast.codes import InstrumentParameter
+from holdfast.codes import InstrumentParameter, InstrumentRule
 from holdfast.config import REFERENCE_BUCKETS_MAX
 from holdfast.engine.average import average_price
 from holdfast.engine.jit import cold, hot
-from holdfast.engine.state import PARAMETERS_PER_INSTRUMENT, REFERENCE_ROWS, views
+from holdfast.engine.parameter import parameter
+from holdfast.engine.state import REFERENCE_ROWS, views
 
 NS_PER_MS = 1_000_000
 ONE = 10_000  # A trade's count, and the factor of its price.
@@ -24,16 +25,11 @@ _SUM_MAX = 2**57
 assert REFERENCE_ROWS > REFERENCE_BUCKETS_MAX  # One more than the window has may count in part.
 
 
-@hot
-def reference_parameter(state, instrument_id, which):
-    return state.parameters[instrument_id * PARAMETERS_PER_INSTRUMENT + which]
-
-
 @cold
 def add_to_reference(handle, instrument_id, price_ticks):
     """A trade happened now, in an instrument whose reference price is a mean."""
     state = views(handle)
-    width_ns = reference_parameter(state, instrument_id, InstrumentParameter.REFERENCE_BUCKET_MS) * NS_PER_MS
+    width_ns = parameter(state, instrument_id, InstrumentParameter.REFERENCE_BUCKET_MS) * NS_PER_MS
     number = state.venue[0]["ts_ns"] // width_ns
     first = instrument_id * REFERENCE_ROWS
     bucket = state.reference_buckets[first + number % REFERENCE_ROWS]
@@ -57,9 +53,9 @@ def add_to_reference(handle, instrument_id, price_ticks):
 def reference_price(handle, instrument_id, ts_ns):
     """In ticks, as of an instant that is not before the last trade; 0: there is none."""
     state = views(handle)
-    by_hand = reference_parameter(state, instrument_id, InstrumentParameter.REFERENCE_PRICE_TICKS)
-    buckets = reference_parameter(state, instrument_id, InstrumentParameter.REFERENCE_BUCKETS)
-    width_ns = reference_parameter(state, instrument_id, InstrumentParameter.REFERENCE_BUCKET_MS) * NS_PER_MS
+    by_hand = parameter(state, instrument_id, InstrumentParameter.REFERENCE_PRICE_TICKS)
+    buckets = parameter(state, instrument_id, InstrumentParameter.REFERENCE_BUCKETS)
+    width_ns = parameter(state, instrument_id, InstrumentParameter.REFERENCE_BUCKET_MS) * NS_PER_MS
     if by_hand != 0 or buckets == 0 or width_ns == 0:
         return by_hand
     cutoff_ns = ts_ns - buckets * width_ns
@@ -96,10 +92,11 @@ def forget_reference(handle, instrument_id):
         bucket["sum"] = 0
 
 
-@cold
+@hot
 def filter_price(handle, instrument_id, ts_ns):
     """What filters compare with: the reference price, or the average price where there is none."""
-    price_ticks = reference_price(handle, instrument_id, ts_ns)
-    if price_ticks != 0:
-        return price_ticks
+    if views(handle).instruments[instrument_id]["rules"] & InstrumentRule.REFERENCE_PRICE != 0:
+        price_ticks = reference_price(handle, instrument_id, ts_ns)
+        if price_ticks != 0:
+            return price_ticks
     return average_price(handle, instrument_id, ts_ns)

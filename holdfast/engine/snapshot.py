@@ -24,8 +24,8 @@ from holdfast.engine.state import IDLE, LEGS_MAX, SKIPPED_MAX
 
 _LIST_HEAD_AT_FIRST = new_memory()["list_head"].tobytes()
 
-# The first is derived, the others are there only if somebody uses them.
-_OWN_WAY = ("audit_sums", "schedules", "trails", "position_lists")
+# The first two are derived, the others are there only if somebody uses them.
+_OWN_WAY = ("audit_sums", "audit_needed", "schedules", "trails", "position_lists")
 
 
 def used_rows(memory: Memory) -> dict[str, int]:

@@ -4,7 +4,7 @@
 
 Every pool's row 0 is NIL and stays zero. Rows with an identity are numbered from 1 in the order in which commands made
 them: account, asset, instrument, key and withdrawal ids are row numbers. Rows never move; balances, positions and
-operators' keys are never freed. The hashes (`*_slots`) and everything in `step`, `taker`, `audit_sums` and `out` are
+operators' keys are never freed. The hashes (`*_slots`) and everything in `step`, `taker`, `audit_*` and `out` are
 derived or passing: a snapshot leaves them out, and so does the state hash.
 
 Fields are int64 so that pure Python, which does not widen, computes the same; narrow ones are only copied and compared.
@@ -29,7 +29,9 @@ from holdfast.events import (
 )
 
 NIL = 0
-RULES_VERSION = 3  # 2: prevented matches are numbered. 3: orders have the fields of all of Binance's types.
+# 2: prevented matches are numbered. 3: orders have the fields of all of Binance's types. 4: an instrument knows whether
+# it has a reference price; legs of lists may be of all types.
+RULES_VERSION = 4
 
 PARAMETERS_PER_INSTRUMENT = 64  # More than there are now, so that a new parameter moves nothing.
 BUCKETS_PER_INSTRUMENT = 5
@@ -178,8 +180,7 @@ balance_dtype = np.dtype(  # One cache line.
         ("locked", np.int64),  # Held for open orders.
         ("in_transit", np.int64),  # Held for withdrawals.
         ("next", np.int64),  # The account's next balance.
-        ("needed", np.int64),  # The audit's scratch: what open orders need; 0 outside it.
-        ("reserved", np.int64),
+        ("reserved", np.int64, 2),
     ]
 )
 
@@ -412,7 +413,6 @@ step_dtype = np.dtype(
         ("due_first", np.int64),  # Lists whose pending orders are to be placed, the first filled first.
         ("due_last", np.int64),
         ("audited_balances", np.int64),  # The running audit: balance rows below this are in its sums.
-        ("audited_accounts", np.int64),
     ]
 )
 
@@ -471,6 +471,7 @@ class State(NamedTuple):
     skipped: np.ndarray
     step: np.ndarray  # One row.
     audit_sums: np.ndarray  # int64[assets]: what the running audit has added up so far.
+    audit_needed: np.ndarray  # int64[balances]: what the open orders that it has seen of an account need.
 
 
 _int64 = np.dtype(np.int64)
@@ -523,6 +524,7 @@ STATE = Layout(
     skipped=skipped_dtype,
     step=step_dtype,
     audit_sums=_int64,
+    audit_needed=_int64,
 )
 
 views = views_of(STATE)

@@ -2,14 +2,17 @@
 
     python -m tests.crash.harness --kills 300 [--gateways 2] [--seed N]
 
-Load: orders, cancels and replacements over REST and WebSocket, at the venue and at joined gateways, deposits and
-withdrawals, with snapshots and rotations of the journal every few hundred commands. Of two kills one is of the venue,
+Load: orders of all kinds, order lists, amendments, cancels and replacements over REST and WebSocket, at the venue and
+at joined gateways, and over the line; deposits and withdrawals; with snapshots and rotations of the journal every few
+hundred commands. Of two kills one is of the venue,
 the other of a gateway or of several at once, or of a gateway and the venue. After each kill, from outside, through
 clients' interfaces, each account at a process that is drawn:
 
-* every acknowledged order, cancel, deposit and withdrawal is there, with what was told of it;
+* every acknowledged order, list, amendment, cancel, deposit and withdrawal is there, with what was told of it; a list
+  is whole or not there, and has come to what the trades of its orders imply;
 * nothing that was refused exists, nothing exists twice; whatever was in the air is decided, this way or that, for good;
 * each trade has two sides that agree; orders executed what their trades say; open orders hold exactly what they need;
+* over the line each command that was sent is decided, is in the journal once, and every report is told once;
 * an account's balances are what deposits, withdrawals and its own trades make them, and each asset balances over all;
 
 and at the end everything is read once more from outside, and `holdfast verify` reads and applies everything again.
@@ -25,17 +28,22 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
+from tests.crash.line_oracle import LineOracle
+from tests.crash.line_trader import LineSession, LineTrader
 from tests.crash.oracle import ASSETS, AccountOracle, Trades
-from tests.crash.traders import Banker, Record, RestTrader, Trader, WebSocketTrader
+from tests.crash.records import Record
+from tests.crash.traders import Banker, RestTrader, Trader, WebSocketTrader
 from tests.support.operator import Operator
 from tests.support.rest import Rest
 from tests.support.venue import VenueProcess
 from tests.support.waiting import wait_until
 
 ACCOUNTS = 4
+LINE_ACCOUNTS = 2  # More, which trade over the line alone.
 START = {"BTC": Decimal(50), "USDT": Decimal(2_000_000)}
 CONFIG = Path(__file__).with_name("venue.toml")
 GATEWAYS = 2
@@ -44,14 +52,17 @@ STOP_EVERY_KILLS = 25  # One round of so many also holds the process for a while
 FRESH_RECORDS = 60  # A segment with fewer was begun a moment before.
 JOIN_SECONDS_MAX = 60.0
 
+Client = Trader | Banker
+
 
 class Harness:
     def __init__(self, directory: Path, seed: int, gateways: int = 0) -> None:
-        self.venue = VenueProcess(directory, "--config", str(CONFIG))
+        self.venue = VenueProcess(directory, "--config", str(CONFIG), "--line-socket")
         self.gateways = [self.venue.gateway() for _ in range(gateways)]
         self.counts: Counter[str] = Counter()
         self.restart_seconds: list[float] = []
         self._accounts: list[AccountOracle] = []
+        self._lines: dict[AccountOracle, LineOracle] = {}
         self._trades = Trades()
         self._random = random.Random(seed)
 
@@ -62,6 +73,8 @@ class Harness:
             gateway.start()
         for _ in range(ACCOUNTS):
             self.fresh_account()
+        for session in range(LINE_ACCOUNTS):
+            self.fresh_line_account(session)
 
     def fresh_account(self) -> AccountOracle:
         """One more account, with the money to begin with."""
@@ -71,12 +84,20 @@ class Harness:
         self._accounts.append(account)
         return account
 
+    def fresh_line_account(self, session: int) -> tuple[AccountOracle, LineOracle]:
+        """One more account, with a session on the line that lasts until the end."""
+        account = self.fresh_account()
+        key = self.venue.json("key", "create", account.record.account, "--type", "ed25519")
+        line = LineOracle(LineSession(self.venue.data / "line.sock", key, session))
+        self._lines[account] = line
+        return account, line
+
     def round(self) -> None:
         """Load, a kill at a random moment, a start, and the checks."""
         self._meet()
         stop = threading.Event()
-        clients = self._clients(stop)
-        for client in clients:
+        clients, line_clients = self._clients(stop), self._line_clients(stop)
+        for client in (*clients, *line_clients):
             client.start()
         if self.counts["kills"] % STOP_EVERY_KILLS == STOP_EVERY_KILLS // 5:
             self._hold()
@@ -86,17 +107,13 @@ class Harness:
         for victim in victims:
             victim.kill()
         stop.set()
-        for client in clients:
-            client.join(JOIN_SECONDS_MAX)
-            assert not client.is_alive(), "a client hangs"
-            if client.failure is not None:
-                raise client.failure
-            self.counts["acknowledged"] += client.acknowledged
+        self._join(clients)
         if self.venue in victims:
             self._start_venue()
         for gateway in self.gateways:
             if gateway in victims:
                 gateway.start()
+        self._join(line_clients)  # They have waited for the venue.
         self._meet()
         newest_first_seq = self._newest_first_seq()
         applied_seq = self.check()
@@ -105,6 +122,14 @@ class Harness:
         self.counts["kills of gateways"] += sum(gateway in victims for gateway in self.gateways)
         self.counts["kills while a snapshot was written"] += is_writing_snapshot and self.venue in victims
         self.counts["kills right after a rotation"] += applied_seq - newest_first_seq < FRESH_RECORDS
+
+    def _join(self, clients: Sequence[Client]) -> None:
+        for client in clients:
+            client.join(JOIN_SECONDS_MAX)
+            assert not client.is_alive(), "a client hangs"
+            if client.failure is not None:
+                raise client.failure
+            self.counts["acknowledged"] += client.acknowledged
 
     def _victims(self) -> list[VenueProcess]:
         """Who is killed this time."""
@@ -142,15 +167,21 @@ class Harness:
         os.kill(self.venue.pid, signal.SIGCONT)
         self.counts["held"] += 1
 
-    def _clients(self, stop: threading.Event) -> list[Trader | Banker]:
-        clients: list[Trader | Banker] = []
-        for number, account in enumerate(self._accounts):
+    def _clients(self, stop: threading.Event) -> list[Client]:
+        clients: list[Client] = []
+        for number, account in enumerate(self._accounts[:ACCOUNTS]):
             kind = WebSocketTrader if number % 2 else RestTrader
             port = self._random.choice([self.venue, *self.gateways]).port
             clients.append(kind(account.record, port, self._random.getrandbits(48), stop))
         operator = Operator(self.venue.port, self.venue.data)
         clients.append(Banker(self._accounts[0].record, operator, self._random.getrandbits(48), stop))
         return clients
+
+    def _line_clients(self, stop: threading.Event) -> list[Client]:
+        return [
+            LineTrader(account.record, line.session, self._random.getrandbits(48), stop)
+            for account, line in self._lines.items()
+        ]
 
     def check(self) -> int:
         """Everything that can be said from outside, for every account; returns the seq that the venue has come to."""
@@ -159,10 +190,15 @@ class Harness:
             assert status == 200, state
             assert state["isAccepting"], state["refusal"]
             assert not state["skippedSeqs"], state
+            for line in self._lines.values():
+                line.session.catch_up()
+            self._meet()
             for account in self._accounts:
                 port = self._random.choice([self.venue, *self.gateways]).port
                 with Rest(port, account.record.key) as rest:
                     account.check(rest, operator)
+                if account in self._lines:
+                    self._lines[account].check(account.fills)
             self._trades.check()
             fees = {row["asset"]: Decimal(row["collected"]) for row in operator.call("GET", "/fees")[1]["fees"]}
         # Each account has what is expected of it; what went to fees is all that is missing.
@@ -170,7 +206,7 @@ class Harness:
             total = sum((account.expected[asset] for account in self._accounts), Decimal(0))
             if asset == "USDT":
                 total += sum(account.sent_out for account in self._accounts)
-            assert total + fees[asset] == ACCOUNTS * START[asset], (
+            assert total + fees[asset] == len(self._accounts) * START[asset], (
                 f"{asset} does not balance: {total} and {fees[asset]}"
             )
         applied_seq: int = state["appliedSeq"]
@@ -182,6 +218,9 @@ class Harness:
             with Rest(self.venue.port, account.record.key) as rest:
                 account.everything(rest)
             self.counts.update(account.counts)
+        for line in self._lines.values():
+            line.session.line.close()
+            self.counts.update(line.counts)
         self.counts["trades"] = self._trades.count
         for process in (*self.gateways, self.venue):
             assert process.terminate() == 0

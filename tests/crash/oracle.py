@@ -9,22 +9,26 @@ that were still open. Whatever is decided stays decided: an order that is closed
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
 
-from tests.crash.traders import SYMBOL, Record, Sent, Withdrawal
+from tests.crash.list_oracle import OPEN, ListOracle
+from tests.crash.paging import pages
+from tests.crash.records import SYMBOL, Record, Row, Sent, Withdrawal
 from tests.support.operator import Operator
 from tests.support.rest import Rest
 
 DEPOSIT = Decimal("1.5")
 WITHDRAWAL = Decimal("0.5")
 ASSETS = ("BTC", "USDT")
+_TOLD_APART = {  # Of the orders that are done, by a field that others do not have.
+    "trailing stops": "trailingDelta",
+    "trailing stops that began to follow": "trailingTime",
+    "icebergs": "icebergQty",
+    "pegged orders": "peggedPrice",
+}
 SAMPLED = 10  # Archived orders looked at again each round.
-PAGE = 1000
 _STEPS = {"REQUESTED": 0, "APPROVED": 1, "SENT": 2, "REFUSED": 2}
-
-Row = dict[str, Any]
 
 
 class Trades:
@@ -65,6 +69,9 @@ class AccountOracle:
         self._archive: dict[int, Row] = {}
         self._executed: dict[int, Decimal] = {}  # Order id → the sum of its trades.
         self._fills: dict[int, list[Row]] = {}  # Of this round, by order id.
+        self._amended: dict[int, list[Decimal]] = {}  # Order id → to what, by amendments of its own.
+        self._pairs: dict[int, list[Decimal]] = {}  # Order id → to what either of its pair was amended.
+        self.lists = ListOracle()
         self._random = random.Random(seed)
 
     def check(self, rest: Rest, operator: Operator) -> None:
@@ -72,28 +79,38 @@ class AccountOracle:
         self._read_fills(rest)
         rows = self._read_orders(rest)
         for sent in self.record.orders.values():
-            self._check_sent(sent, rows.pop(sent.client_id, None))
+            sent.row = self._found(sent, rows)
+        for sent in self.record.orders.values():  # Now it is known what became of both orders of each pair.
+            self._check_sent(sent, sent.row)
         assert not rows, f"orders that nobody sent in this round: {rows}"
         self._check_totals()
-        self.record.orders = {
-            row["clientOrderId"]: Sent(row["clientOrderId"], reply=row) for row in self._open.values()
-        }
+        self._check_amendments(rest)
+        self.lists.check(self.record.lists, rest, self._row)
+        self._begin_round()
         self._check_archive(rest)
         self._check_money(operator)
         self._check_balances(rest)
 
     def everything(self, rest: Rest) -> None:
         """Read the whole history once more: it is what was read piece by piece."""
-        found = {row["orderId"]: row for row in _pages(rest, "/api/v3/allOrders", "orderId", "orderId", 1)}
+        orders = pages(rest, "/api/v3/allOrders", "orderId", "orderId", 1, symbol=SYMBOL)
+        found = {row["orderId"]: row for row in orders}
         assert found == self._archive | self._open, f"the order history of {self.record.account} has changed"
-        sums: Counter[int] = Counter()
-        for fill in _pages(rest, "/api/v3/myTrades", "fromId", "id", 1):
-            sums[fill["orderId"]] += Decimal(fill["qty"])  # type: ignore[assignment]
+        sums: dict[int, Decimal] = {}
+        for fill in pages(rest, "/api/v3/myTrades", "fromId", "id", 1, symbol=SYMBOL):
+            sums[fill["orderId"]] = sums.get(fill["orderId"], Decimal(0)) + Decimal(fill["qty"])
         assert sums == self._executed, f"the trade history of {self.record.account} has changed"
+        self.lists.everything(rest)
+        self.counts.update(self.lists.counts)
+
+    @property
+    def fills(self) -> list[Row]:
+        """The account's trades of the last round."""
+        return [fill for fills in self._fills.values() for fill in fills]
 
     def _read_fills(self, rest: Rest) -> None:
         self._fills = {}
-        for fill in _pages(rest, "/api/v3/myTrades", "fromId", "id", self._trade_id + 1):
+        for fill in pages(rest, "/api/v3/myTrades", "fromId", "id", self._trade_id + 1, symbol=SYMBOL):
             self._trade_id = fill["id"]
             self._trades.add(fill)
             self._fills.setdefault(fill["orderId"], []).append(fill)
@@ -111,16 +128,49 @@ class AccountOracle:
         rows = {row["orderId"]: row for row in now_open}
         for order_id in self._open.keys() - rows.keys():
             rows[order_id] = _order(rest, order_id)
-        for row in _pages(rest, "/api/v3/allOrders", "orderId", "orderId", self._order_id + 1):
+        for row in pages(rest, "/api/v3/allOrders", "orderId", "orderId", self._order_id + 1, symbol=SYMBOL):
             assert rows.setdefault(row["orderId"], row) == row, f"two reads of one order differ: {row}"
         self._order_id = max([self._order_id, *rows])
         assert not rows.keys() & self._archive.keys(), "a closed order is open again"
-        self._open = {order_id: row for order_id, row in rows.items() if row["status"] in ("NEW", "PARTIALLY_FILLED")}
+        self._open = {order_id: row for order_id, row in rows.items() if row["status"] in OPEN}
         assert self._open.keys() == {row["orderId"] for row in now_open}
-        self._archive |= {order_id: row for order_id, row in rows.items() if order_id not in self._open}
+        closed = {order_id: row for order_id, row in rows.items() if order_id not in self._open}
+        self._archive |= closed
+        for what, field in _TOLD_APART.items():
+            self.counts[what] += sum(Decimal(row.get(field, 0)) > 0 for row in closed.values())
         by_client_id = {row["clientOrderId"]: row for row in rows.values()}
         assert len(by_client_id) == len(rows), "an order exists twice"
         return by_client_id
+
+    def _begin_round(self) -> None:
+        """What is open is all that the next round begins with."""
+        self.record.orders = {
+            row["clientOrderId"]: Sent(
+                row["clientOrderId"],
+                {"side": row["side"], "quantity": row["origQty"], "price": row["price"]},
+                reply=row,
+                pair=self._pairs.get(order_id),
+            )
+            for order_id, row in self._open.items()
+        }
+        self.record.lists.clear()
+
+    def _row(self, order_id: int) -> Row:
+        return self._open.get(order_id) or self._archive[order_id]
+
+    def _found(self, sent: Sent, rows: dict[str, Row]) -> Row | None:
+        """What there is of it, taken out of `rows`. An amendment that nobody was told of is decided now."""
+        asked = sent.amending
+        if asked is None:
+            return rows.pop(sent.client_id, None)
+        found = rows.pop(asked.client_id, None) or rows.pop(sent.client_id, None)
+        is_amended = found is not None and Decimal(found["origQty"]) == Decimal(asked.quantity)
+        if is_amended:
+            assert found is not None
+            assert found["clientOrderId"] == asked.client_id, f"an order was amended by half: {sent} {found}"
+            sent.amend(asked)
+        self.counts["undecided amendments, " + ("done" if is_amended else "not done")] += 1
+        return found
 
     def _check_sent(self, sent: Sent, found: Row | None) -> None:
         """One order: what was told of it is so; what nobody was told is decided now."""
@@ -139,18 +189,36 @@ class AccountOracle:
             assert found is not None, f"a canceled order is lost: {sent}"
             assert found["status"] == "CANCELED", f"an acknowledged cancel is lost: {found}"
             assert found["executedQty"] == sent.canceled["executedQty"], f"an order traded after its cancel: {found}"
-        if found is not None and sent.terms:
-            asked = (sent.terms["side"], Decimal(sent.terms["quantity"]), Decimal(sent.terms.get("price", 0)))
-            assert (found["side"], Decimal(found["origQty"]), Decimal(found["price"])) == asked, (
-                f"{found} is not {asked}"
-            )
+        if found is not None:
+            asked = (sent.terms["side"], Decimal(sent.terms.get("price", 0)))
+            assert (found["side"], Decimal(found["price"])) == asked, f"{found} is not {sent}"
+            assert sent.may_have(Decimal(found["origQty"])), f"{found} has not the quantity of {sent}"
 
     def _check_totals(self) -> None:
         """Each order that may have changed executed what its trades say."""
         for order_id in {*self._open, *self._fills}:
-            row = self._open.get(order_id) or self._archive[order_id]
+            row = self._row(order_id)
             assert Decimal(row["executedQty"]) == self._executed.get(order_id, 0), f"trades do not make up {row}"
             assert Decimal(row["executedQty"]) <= Decimal(row["origQty"])
+
+    def _check_amendments(self, rest: Rest) -> None:
+        """What is known to have been amended was amended once, and nothing else was."""
+        for sent in self.record.orders.values():
+            if sent.row is None:
+                continue
+            order_id, quantity = sent.row["orderId"], Decimal(sent.row["origQty"])
+            own = self._amended.setdefault(order_id, [])
+            own += sent.amended
+            if sent.pair is not None:
+                self._pairs[order_id] = sent.pair
+            if sent.amended or sent.pair:
+                status, rows = rest.signed("GET", "/api/v3/order/amendments", symbol=SYMBOL, orderId=order_id)
+                assert status == 200, rows
+                kept = [Decimal(row["newQty"]) for row in rows]
+                assert kept == sorted({*kept}, reverse=True), f"an amendment was done twice: {rows}"
+                assert {*own} <= {*kept} <= {*own, *(sent.pair or ())}, f"{sent} was amended to {kept}, not {own}"
+                assert not kept or quantity == kept[-1], f"{sent.row} is not {kept[-1]}"
+                self.counts["amendments"] += len(sent.amended)
 
     def _check_archive(self, rest: Rest) -> None:
         for order_id in self._random.sample(sorted(self._archive), min(SAMPLED, len(self._archive))):
@@ -186,17 +254,22 @@ class AccountOracle:
         assert status == 200, account
         rows = {row["asset"]: row for row in account["balances"]}
         locked = {"BTC": Decimal(0), "USDT": self.held_for_withdrawals}
-        for order in self._open.values():
-            leaves = Decimal(order["origQty"]) - Decimal(order["executedQty"])
-            if order["side"] == "SELL":
-                locked["BTC"] += leaves
-            else:
-                locked["USDT"] += leaves * Decimal(order.get("peggedPrice", order["price"]))
+        for orders in self._held_together():
+            locked["BTC" if orders[0]["side"] == "SELL" else "USDT"] += max(map(_needs, orders))
         for asset in ASSETS:
             free, held = Decimal(rows[asset]["free"]), Decimal(rows[asset]["locked"])
             name = self.record.account
             assert held == locked[asset], f"{name} has {held} {asset} locked and its orders need {locked[asset]}"
             assert free + held == self.expected[asset], f"{name} has {free + held} {asset}, not {self.expected[asset]}"
+
+    def _held_together(self) -> Iterable[list[Row]]:
+        """Open orders that hold funds, those of one pair together: it holds once what the one needs that needs more."""
+        held: dict[tuple[int, int], list[Row]] = {}
+        for order_id, row in self._open.items():
+            if row["status"] != "PENDING_NEW":  # It waits for another order, and holds nothing.
+                is_plain = row["orderListId"] == -1
+                held.setdefault((row["orderListId"], order_id if is_plain else 0), []).append(row)
+        return held.values()
 
     def _path(self, what: str) -> str:
         return f"/accounts/{self.record.account}/{what}"
@@ -213,23 +286,7 @@ def _order(rest: Rest, order_id: int) -> Row:
     return found
 
 
-def _pages(rest: Rest, path: str, parameter: str, name: str, first: int) -> Iterator[Row]:
-    """Every row from id `first` on, page by page. A trade with oneself is two rows of one id."""
-    seen: set[tuple[int, Any]] = set()
-    while True:
-        status, page = rest.signed("GET", path, symbol=SYMBOL, limit=PAGE, **{parameter: first})
-        assert status == 200, page
-        yield from _unseen(page, name, seen)
-        if len(page) < PAGE:
-            return
-        first = page[-1][name]
-        seen = {(row[name], row["orderId"]) for row in page if row[name] == first}
-
-
-def _unseen(page: Iterable[Row], name: str, seen: set[tuple[int, Any]]) -> Iterator[Row]:
-    last = 0
-    for row in page:
-        assert row[name] >= last, "rows are not in order"
-        last = row[name]
-        if (row[name], row["orderId"]) not in seen:
-            yield row
+def _needs(order: Row) -> Decimal:
+    """What an open order holds on its own, in what it pays with."""
+    leaves = Decimal(order["origQty"]) - Decimal(order["executedQty"])
+    return leaves if order["side"] == "SELL" else leaves * Decimal(order.get("peggedPrice") or order["price"])

@@ -1,13 +1,19 @@
-"""The oracle must find what is wrong: here it is lied to, and a harness that saw nothing then would prove nothing."""
+"""The oracles must find what is wrong: here they are lied to; a harness that saw nothing then would prove nothing."""
 
 import threading
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 
 import pytest
 
+from holdfast.client import OrderEventKind, Side
+from holdfast.client.orders import new_order
 from tests.crash.harness import Harness
+from tests.crash.line_oracle import LineOracle
+from tests.crash.line_trader import LineTrader
 from tests.crash.oracle import AccountOracle
-from tests.crash.traders import RestTrader, Sent, Withdrawal
+from tests.crash.records import SYMBOL, Sent, SentList, Withdrawal
+from tests.crash.traders import RestTrader, Trader
 from tests.support.operator import Operator
 from tests.support.rest import Rest
 from tests.support.waiting import wait_until
@@ -28,9 +34,12 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
 def trade(harness: Harness, account: AccountOracle) -> None:
     """Some orders of one account, all told; the last ones rest or are canceled."""
     stop = threading.Event()
-    trader = RestTrader(account.record, harness.venue.port, 1, stop)
+    run(RestTrader(account.record, harness.venue.port, 1, stop), stop)
+
+
+def run(trader: Trader, stop: threading.Event) -> None:
     trader.start()
-    wait_until(lambda: trader.acknowledged >= 50, what="acknowledged orders")
+    wait_until(lambda: trader.acknowledged >= 80 or not trader.is_alive(), what="acknowledged orders")
     stop.set()
     trader.join()
     assert trader.failure is None
@@ -60,6 +69,40 @@ def forget_an_order(account: AccountOracle, _operator: Operator) -> None:
     del account.record.orders[next(sent.client_id for sent in account.record.orders.values() if sent.reply)]
 
 
+def an_acknowledged_list(account: AccountOracle) -> SentList:
+    return next(sent for sent in account.record.lists if sent.reply is not None)
+
+
+def pretend_one_more_leg(account: AccountOracle, _operator: Operator) -> None:
+    """So one of those that were sent is not there."""
+    sent = an_acknowledged_list(account)
+    sent.legs.append(Sent("never", {"side": "BUY", "quantity": "1"}))
+    account.record.orders["never"] = sent.legs[-1]
+
+
+def pretend_a_list(account: AccountOracle, _operator: Operator) -> None:
+    account.record.lists.append(SentList("never", "oco", [], reply={"orderListId": 10**6}))
+
+
+def pretend_a_refused_list(account: AccountOracle, _operator: Operator) -> None:
+    sent = an_acknowledged_list(account)
+    sent.reply, sent.refused = None, True
+
+
+def forget_a_list(account: AccountOracle, _operator: Operator) -> None:
+    account.record.lists.remove(an_acknowledged_list(account))
+
+
+def pretend_an_amendment(account: AccountOracle, _operator: Operator) -> None:
+    sent = next(sent for sent in account.record.orders.values() if sent.reply and not sent.list_client_id)
+    sent.amended.append(Decimal("0.00001"))
+
+
+def forget_an_amendment(account: AccountOracle, _operator: Operator) -> None:
+    sent = next(sent for sent in account.record.orders.values() if sent.amended and sent.pair is None)
+    sent.terms["quantity"] = "1"
+
+
 def pretend_a_deposit(account: AccountOracle, _operator: Operator) -> None:
     account.record.deposits["never"] = True
 
@@ -82,6 +125,12 @@ def make_money(account: AccountOracle, operator: Operator) -> None:
         (pretend_a_cancel, "an acknowledged cancel is lost"),
         (pretend_a_trade, "acknowledged trades are lost"),
         (forget_an_order, "orders that nobody sent"),
+        (pretend_one_more_leg, "half a list"),
+        (pretend_a_list, "an acknowledged list is lost"),
+        (pretend_a_refused_list, "a refused list exists"),
+        (forget_a_list, "order lists that nobody sent"),
+        (pretend_an_amendment, "was amended to"),
+        (forget_an_amendment, "has not the quantity"),
         (pretend_a_deposit, "an acknowledged deposit is lost"),
         (pretend_a_withdrawal, "a withdrawal was doubled"),
         (make_money, "has .* USDT, not"),
@@ -97,3 +146,61 @@ def test_oracle_finds_the_lie(harness: Harness, lie: Callable[[AccountOracle, Op
         lie(account, operator)
         with pytest.raises(AssertionError, match=finding):
             account.check(rest, operator)
+
+
+# The line.
+
+
+def place_twice(_account: AccountOracle, line: LineOracle) -> None:
+    """What a venue would do that forgot a number: the same order again, and its trader knows of one."""
+    market = line.session.line.instrument(SYMBOL)
+    copy = new_order(market, Side.BUY, "0.001", "40000", client_id="copy")
+    line.session.line.wait(line.session.line.submit(copy))
+
+
+def double_a_command(_account: AccountOracle, line: LineOracle) -> None:
+    """The same command in the journal twice, of which the second was refused for its client id."""
+    first = next(report for report in line.session.reports if report.request_number)
+    last = line.session.reports[-1]
+    line.session.reports.append(last._replace(seq=last.seq + 1, request_number=first.request_number))
+
+
+def tell_twice(_account: AccountOracle, line: LineOracle) -> None:
+    line.session.reports.append(line.session.reports[-1])
+
+
+def lose_a_trade(_account: AccountOracle, line: LineOracle) -> None:
+    trades = [report for report in line.session.reports if report.kind == OrderEventKind.TRADE and report.is_maker]
+    line.session.reports.remove(trades[0])
+
+
+def skip_a_number(_account: AccountOracle, line: LineOracle) -> None:
+    line.session.requests.pop(3)
+
+
+@pytest.mark.parametrize(
+    ("lie", "finding"),
+    [
+        (place_twice, "orders that nobody sent"),
+        (double_a_command, "was carried out twice"),
+        (tell_twice, "a report is told twice"),
+        (lose_a_trade, "trades that were not told"),
+        (skip_a_number, "number 5 where 4 was next"),
+    ],
+)
+def test_oracle_of_the_line_finds_the_lie(
+    harness: Harness, lie: Callable[[AccountOracle, LineOracle], None], finding: str
+) -> None:
+    account, line = harness.fresh_line_account(0)
+    stop = threading.Event()
+    run(LineTrader(account.record, line.session, 1, stop), stop)
+    line.session.catch_up()
+    lie(account, line)
+    with (
+        Rest(harness.venue.port, account.record.key) as rest,
+        Operator(harness.venue.port, harness.venue.data) as operator,
+        pytest.raises(AssertionError, match=finding),
+    ):
+        account.check(rest, operator)
+        line.check(account.fills)
+    line.session.line.close()

@@ -13,6 +13,7 @@ def test_nothing_acknowledged_is_lost_or_doubled_when_the_venue_is_killed(tmp_pa
     harness = run(12, 20261123, tmp_path)
     assert harness.counts["kills"] == 12
     assert harness.counts["acknowledged"] > 100
+    assert harness.counts["commands over the line"] > 100
 
 
 def test_nothing_is_lost_or_doubled_when_some_of_the_venue_and_its_gateways_are_killed(tmp_path: Path) -> None:
@@ -20,3 +21,5 @@ def test_nothing_is_lost_or_doubled_when_some_of_the_venue_and_its_gateways_are_
     assert harness.counts["kills of the venue"] > 2
     assert harness.counts["kills of gateways"] > 2
     assert harness.counts["acknowledged"] > 100
+    took_part = ("lists oco", "lists oto", "lists otoco", "amendments", "trailing stops", "icebergs", "pegged orders")
+    assert all(harness.counts[each] for each in (*took_part, "commands over the line")), harness.counts

@@ -57,7 +57,7 @@ class Trader(threading.Thread):
     def _batch(self) -> None:
         market, choose = self.line.instrument("BTCUSDT"), self._random
         open_ids = [r.order.order_id for r in self.requests[-40:] if r.order is not None and r.order.is_working]
-        batch = []
+        batch: list[Request] = []
         for _ in range(BATCH):
             number = f"{self.label}-{len(self.requests) + len(batch)}"
             if open_ids and choose.random() < 0.2:

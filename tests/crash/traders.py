@@ -10,55 +10,25 @@ import json
 import random
 import threading
 import time
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import websockets.sync.client
 from websockets.exceptions import WebSocketException
 
+from tests.crash.draws import Leg, list_terms, order_terms
+from tests.crash.records import SYMBOL, Amendment, Record, Sent, SentList, Withdrawal
 from tests.support.operator import Operator
 from tests.support.rest import Rest, UnansweredError
 
-SYMBOL = "BTCUSDT"
 UNDECIDED = -1007
 UNAVAILABLE = -1008  # What a gateway says while the venue is away: nothing of the request was or will be done.
-PRICES = [Decimal(40_000) + Decimal(step) / 100 for step in range(-20, 21)]
-
-
-@dataclass
-class Sent:
-    """One order that was sent, or is open from an earlier round. `reply` is None while nobody knows."""
-
-    client_id: str
-    terms: dict[str, str] = field(default_factory=dict)
-    reply: dict[str, Any] | None = None
-    refused: bool = False
-    canceled: dict[str, Any] | None = None  # The reply to its cancel.
-
-
-@dataclass
-class Withdrawal:
-    """One withdrawal that was requested, with the last step that was acknowledged."""
-
-    reference: str
-    withdrawal_id: int = 0
-    status: str = ""
-
-
-@dataclass
-class Record:
-    """What one account sent in this round, in order, and its orders that were open at the beginning."""
-
-    account: str
-    key: dict[str, str]
-    orders: dict[str, Sent] = field(default_factory=dict)
-    deposits: dict[str, bool] = field(default_factory=dict)  # Reference → acknowledged.
-    withdrawals: dict[str, Withdrawal] = field(default_factory=dict)
+_LOT = Decimal("0.00001")
 
 
 class Trader(threading.Thread):
-    """Sends orders, cancels and replacements, one at a time, until the connection breaks or it is told to stop."""
+    """Sends orders and what changes them, one at a time, until the connection breaks, nothing is taken any more, or it
+    is told to stop."""
 
     def __init__(self, record: Record, port: int, seed: int, stop: threading.Event) -> None:
         super().__init__(daemon=True)
@@ -89,16 +59,20 @@ class Trader(threading.Thread):
         raise NotImplementedError
 
     def call(self, what: str, **parameters: Any) -> tuple[int, Any]:
-        """`what`: place, cancel or replace; (status, result or error)."""
+        """`what`: place, cancel, replace, amend, oco, oto, otoco or cancel_list; (status, result or error)."""
         raise NotImplementedError
 
     def _one(self, client_id: str) -> None:
         choice = self._random.random()
         open_ids = [sent.client_id for sent in list(self.record.orders.values())[-40:] if self._may_be_open(sent)]
-        if choice < 0.25 and open_ids:
+        if choice < 0.2 and open_ids:
             self._cancel(self._random.choice(open_ids))
-        elif choice < 0.4 and open_ids:
+        elif choice < 0.3 and open_ids:
             self._replace(self._random.choice(open_ids), client_id)
+        elif choice < 0.4 and open_ids:
+            self._amend(self._random.choice(open_ids), client_id)
+        elif choice < 0.55:
+            self._place_many(client_id)
         else:
             self._place(client_id)
 
@@ -106,46 +80,44 @@ class Trader(threading.Thread):
     def _may_be_open(sent: Sent) -> bool:
         return sent.reply is not None and sent.reply["status"] != "FILLED" and sent.canceled is None
 
-    def _terms(self) -> dict[str, str]:
-        """A limit order; of five one waits for a price, which those of others then reach, one shows a part, and of ten
-        one takes its price from the book."""
-        size = self._random.randint(1, 50)
-        terms = {
-            "symbol": SYMBOL,
-            "side": self._random.choice(["BUY", "SELL"]),
-            "type": "LIMIT",
-            "timeInForce": "GTC",
-            "quantity": f"{size / 10_000:.4f}",
-            "price": str(self._random.choice(PRICES)),
-            "newOrderRespType": "FULL",
-        }
-        if self._random.random() < 0.2:
-            terms["type"] = self._random.choice(["STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"])
-            terms["stopPrice"] = str(self._random.choice(PRICES))
-            if not terms["type"].endswith("LIMIT"):
-                del terms["price"], terms["timeInForce"]
-        if "price" in terms and self._random.random() < 0.2:
-            terms["icebergQty"] = f"{max(1, size // 4) / 10_000:.4f}"
-        if "price" in terms and self._random.random() < 0.1:
-            terms["pegPriceType"] = self._random.choice(["PRIMARY_PEG", "MARKET_PEG"])
-            del terms["price"]
-        return terms
-
     def _place(self, client_id: str) -> None:
-        terms = self._terms()
+        terms = order_terms(self._random)
         sent = self.record.orders[client_id] = Sent(client_id, terms)
-        status, reply = self.call("place", **terms, newClientOrderId=client_id)
-        self._take(sent, status, reply)
-        if status >= 500 and reply["code"] == UNAVAILABLE:
-            raise UnansweredError(reply["msg"])  # There is nothing more to send to.
+        self._take(sent, *self.call("place", **terms, newClientOrderId=client_id))
+
+    def _place_many(self, client_id: str) -> None:
+        """Several orders at once: a list."""
+        terms = list_terms(self._random)
+        named = {f"{leg.prefix}ClientOrderId": f"{client_id}-{leg.prefix}" for leg in terms.legs}
+        legs = [_leg(leg, name, client_id) for leg, name in zip(terms.legs, named.values(), strict=True)]
+        if terms.kind != "oto":  # The last two of an OCO and an OTOCO are a pair.
+            legs[-2].pair = legs[-1].pair = []
+        sent = SentList(client_id, terms.kind, legs)
+        self.record.lists.append(sent)
+        self.record.orders |= {leg.client_id: leg for leg in legs}
+        status, reply = self.call(terms.kind, **terms.parameters(), **named, listClientOrderId=client_id)
+        if status == 200:
+            sent.reply = reply
+            reports = {report["clientOrderId"]: report for report in reply["orderReports"]}
+            assert reports.keys() == {leg.client_id for leg in legs}, f"a list was acknowledged in part: {reply}"
+            for leg in legs:
+                self._take(leg, status, reports[leg.client_id])
+            return
+        for leg in legs:
+            self._take(leg, status, reply)
+        sent.refused = all(leg.refused for leg in legs)
 
     def _cancel(self, target: str) -> None:
-        status, reply = self.call("cancel", symbol=SYMBOL, origClientOrderId=target)
+        list_client_id = self.record.orders[target].list_client_id
+        if list_client_id and self._random.random() < 0.5:
+            status, reply = self.call("cancel_list", symbol=SYMBOL, listClientOrderId=list_client_id)
+        else:
+            status, reply = self.call("cancel", symbol=SYMBOL, origClientOrderId=target)
         if status == 200:
-            self._canceled(target, reply)
+            self._canceled(reply)
 
     def _replace(self, target: str, client_id: str) -> None:
-        terms = self._terms()
+        terms = order_terms(self._random)
         sent = self.record.orders[client_id] = Sent(client_id, terms)
         status, reply = self.call(
             "replace",
@@ -156,11 +128,37 @@ class Trader(threading.Thread):
         )
         data = reply if status == 200 else reply.get("data") or {}
         if data.get("cancelResult") == "SUCCESS":
-            self._canceled(target, data["cancelResponse"])
+            self._canceled(data["cancelResponse"])
         if data.get("newOrderResult") == "SUCCESS":
             self._take(sent, 200, data["newOrderResponse"])
         else:
             self._take(sent, status, reply)
+
+    def _amend(self, target: str, client_id: str) -> None:
+        """Make it smaller, under the id that it has or under another one."""
+        sent = self.record.orders[target]
+        smaller = (Decimal(sent.terms["quantity"]) * self._random.randint(3, 9) / 10).quantize(_LOT)
+        sent.amending = Amendment(self._random.choice([target, client_id]), str(smaller))
+        status, reply = self.call(
+            "amend",
+            symbol=SYMBOL,
+            origClientOrderId=target,
+            newClientOrderId=sent.amending.client_id,
+            newQty=sent.amending.quantity,
+        )
+        if status == 200:
+            self._amended(sent, sent.amending)
+        elif reply["code"] == UNDECIDED:
+            raise UnansweredError(reply["msg"])  # What it is called now is not known; there is no going on.
+        else:
+            assert status < 500 or reply["code"] == UNAVAILABLE, reply
+        sent.amending = None
+
+    def _amended(self, sent: Sent, amendment: Amendment) -> None:
+        del self.record.orders[sent.client_id]
+        self.record.orders[amendment.client_id] = sent
+        sent.amend(amendment)
+        self.acknowledged += 1
 
     def _take(self, sent: Sent, status: int, reply: Any) -> None:
         if status == 200:
@@ -170,10 +168,17 @@ class Trader(threading.Thread):
             assert status < 500 or reply["code"] == UNAVAILABLE, reply
             sent.refused = True
 
-    def _canceled(self, target: str, reply: Any) -> None:
-        assert reply["status"] == "CANCELED", reply
-        self.record.orders[target].canceled = reply
-        self.acknowledged += 1
+    def _canceled(self, reply: Any) -> None:
+        """The reply to the cancel of an order, or of a list with each order of it that was still open."""
+        for report in reply.get("orderReports", [reply]):
+            assert report["status"] == "CANCELED", report
+            self.record.orders[report["origClientOrderId"]].canceled = report
+            self.acknowledged += 1
+
+
+def _leg(leg: Leg, client_id: str, list_client_id: str) -> Sent:
+    price = leg.terms.get("price", "0")
+    return Sent(client_id, {"side": leg.side, "quantity": leg.quantity, "price": price}, list_client_id=list_client_id)
 
 
 class RestTrader(Trader):
@@ -181,6 +186,11 @@ class RestTrader(Trader):
         "place": ("POST", "/api/v3/order"),
         "cancel": ("DELETE", "/api/v3/order"),
         "replace": ("POST", "/api/v3/order/cancelReplace"),
+        "amend": ("PUT", "/api/v3/order/amend/keepPriority"),
+        "oco": ("POST", "/api/v3/orderList/oco"),
+        "oto": ("POST", "/api/v3/orderList/oto"),
+        "otoco": ("POST", "/api/v3/orderList/otoco"),
+        "cancel_list": ("DELETE", "/api/v3/orderList"),
     }
 
     def connect(self) -> None:
@@ -191,7 +201,16 @@ class RestTrader(Trader):
 
 
 class WebSocketTrader(Trader):
-    _methods: ClassVar = {"place": "order.place", "cancel": "order.cancel", "replace": "order.cancelReplace"}
+    _methods: ClassVar = {
+        "place": "order.place",
+        "cancel": "order.cancel",
+        "replace": "order.cancelReplace",
+        "amend": "order.amend.keepPriority",
+        "oco": "orderList.place.oco",
+        "oto": "orderList.place.oto",
+        "otoco": "orderList.place.otoco",
+        "cancel_list": "orderList.cancel",
+    }
 
     def connect(self) -> None:
         try:

@@ -14,7 +14,7 @@ from tests.engine.scenario import MARKET, Session
 from tests.engine.stream import Stream
 
 COUNT = 1_500
-GOLDEN = ("933dd88df64402d1ca7edc1b0dbd3185", 1547636469019919399)
+GOLDEN = ("80b39a13bfa57af0cb9d638fbf746051", 1547636469019919399)
 
 
 @pytest.fixture(scope="module")

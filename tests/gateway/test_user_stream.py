@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from holdfast.codes import CommandKind, ExpiryReason, OrderEventKind, OrderStatus, RejectReason
+from holdfast.codes import CommandKind, ExpiryReason, OrderEventKind, OrderStatus, RejectReason, TradingMode
 from holdfast.gateway.binance import ws_api
-from tests.gateway.fakes import ACCOUNT_ID, API_KEY, BTC, READ, START_NS, USDT, World, limit_order
+from holdfast.instruments import Reference, Stage
+from tests.gateway.fakes import ACCOUNT_ID, API_KEY, BTC, READ, START_NS, USDT, World, instrument, limit_order
 from tests.gateway.websockets import Client
 
 MS = START_NS // 10**6
@@ -366,6 +367,20 @@ def test_shutdown_is_announced_on_every_connection(client: Client) -> None:
     assert client.frames[-1] == expected
     assert quiet.frames == [expected]
     assert gone.frames == []
+
+
+def test_a_market_that_changes_its_mode_is_told_to_all_who_subscribed(client: Client) -> None:
+    silent, replica = Client(client.world), client.world.replica
+    to_come = (Stage(TradingMode.TRADING, START_NS + 10**9),)
+    halted = instrument("ETHUSDT", 2, TradingMode.AUCTION)._replace(stages=to_come)
+    replica.reference = Reference([BTC, USDT], [instrument(), halted])
+    client.world.order()  # A batch that says so.
+    client.world.order()
+    told = [event for event in events(client) if event["e"] == "tradingStatus"]
+    expected = {"e": "tradingStatus", "s": "ETHUSDT", "m": "AUCTION", "n": [{"m": "TRADING", "T": MS + 1_000}]}
+    assert [{name: event[name] for name in expected} for event in told] == [expected]
+    assert set(told[0]) == {*expected, "E"}
+    assert silent.frames == []
 
 
 def test_batch_of_several_commands_is_told_command_by_command(client: Client) -> None:

@@ -23,7 +23,7 @@ from tests.model.naive_timers import Timers
 
 MULTIPLIER_PPM_MAX = 1_000 * config.PPM
 ROWS_MAX = 2**30
-RULES_VERSION = 3
+RULES_VERSION = 4
 
 
 class NaiveExchange(Timers, Lists, Money):

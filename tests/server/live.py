@@ -24,6 +24,7 @@ class Session:
         self.request = request
         self.socket: OutgoingSocket | None = None
         self.heard: list[bytes] = []
+        self.announced = 0  # How often its end was.
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def on_open(self, socket: OutgoingSocket) -> None:
@@ -33,6 +34,9 @@ class Session:
         self.heard.append(data)
         assert self.socket is not None
         self.socket.send(data)
+
+    def announce_shutdown(self) -> None:
+        self.announced += 1
 
     def on_close(self, reason: str) -> None:
         self.closed.set_result(reason)

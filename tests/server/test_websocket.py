@@ -156,6 +156,28 @@ async def test_pings_come_every_20_seconds_and_a_client_that_never_answers_is_cl
         writer.close()
 
 
+async def test_a_connection_ends_after_24_hours_and_its_client_is_told_10_minutes_before() -> None:
+    hours = {"ping_s": 10.0**9, "websocket_age_s": Limits().websocket_age_s}
+    assert hours["websocket_age_s"] == 24 * 3600
+    async with live(limits=Limits(**hours)) as venue:
+        reader, writer = await venue.raw_websocket()
+        venue.pass_time(24 * 3600 - 601)
+        assert venue.sessions[0].announced == 0
+        venue.pass_time(1)
+        venue.pass_time(1)
+        assert venue.sessions[0].announced == 1
+        venue.pass_time(598)
+        writer.write(frame(TEXT, b"still here"))
+        assert await read_frame(reader) == (TEXT, b"still here")
+        venue.pass_time(1)
+        opcode, payload = await read_frame(reader)
+        assert (opcode, payload[:2]) == (CLOSE, (1001).to_bytes(2, "big"))
+        venue.pass_time(2)
+        assert await venue.sessions[0].closed == "expired"
+        assert venue.server.counters.drops == {"expired": 1}
+        writer.close()
+
+
 async def test_a_client_that_does_not_read_is_dropped_and_others_do_not_notice() -> None:
     async with live(limits=Limits(websocket_buffer_bytes=100_000)) as venue:
         _, lazy_writer = await venue.raw_websocket()

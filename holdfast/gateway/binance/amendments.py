@@ -13,17 +13,15 @@ from typing import Protocol
 import msgspec
 
 from holdfast.codes import CommandKind, KeyPermission, OrderEventKind
-from holdfast.commands import Command, encode
+from holdfast.commands import encode
 from holdfast.gateway.binance import errors, formats
 from holdfast.gateway.binance.cancels import target_of
 from holdfast.gateway.binance.endpoints import Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError
 from holdfast.gateway.binance.order_lists.formats import list_of_amended
 from holdfast.gateway.binance.orders import (
-    GATEWAY_ID,
     Outcome,
     RequestNumbers,
-    deadline_ts_ns,
     find_instrument,
     new_client_id,
 )
@@ -87,14 +85,9 @@ class Amendments:
         if not self._venue.accepting:
             raise ApiError(errors.UNAVAILABLE, self._venue.refusal)
         new_id = values.get("newClientOrderId") or new_client_id()
-        command = Command(
-            received_ts_ns=call.received_ts_ns,
-            deadline_ts_ns=deadline_ts_ns(call),
-            request_number=self._request_numbers.next(),
-            kind=CommandKind.AMEND_ORDER,
-            gateway_id=GATEWAY_ID,
-            account_id=call.account_id,
-            key_id=call.key_id,
+        command = self._request_numbers.command(
+            call,
+            CommandKind.AMEND_ORDER,
             instrument_id=instrument.instrument_id,
             qty_lots=qty_lots,
             order_id=order_id,

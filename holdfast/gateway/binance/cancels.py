@@ -7,7 +7,6 @@ Cancels draw on a budget of their own and are tried even while new orders are re
 
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Any
 
 import msgspec
 
@@ -27,13 +26,11 @@ from holdfast.gateway.binance.errors import ApiError, Error
 from holdfast.gateway.binance.formats import Shown
 from holdfast.gateway.binance.order_lists.formats import canceled
 from holdfast.gateway.binance.orders import (
-    GATEWAY_ID,
     NEW_ORDER,
     NewOrder,
     OrderVenue,
     Outcome,
     RequestNumbers,
-    deadline_ts_ns,
     find_instrument,
     new_client_id,
     new_order,
@@ -130,7 +127,7 @@ class Cancels:
     def cancel_all(self, call: Call) -> None:
         instrument = find_instrument(self._venue.reference, call.values)
         cancel_id = new_client_id()
-        command = self._command(
+        command = self._request_numbers.command(
             call, CommandKind.CANCEL_ALL, instrument_id=instrument.instrument_id, client_id=cancel_id.encode()
         )
 
@@ -161,25 +158,13 @@ class Cancels:
             return
         allows_failure = values["cancelReplaceMode"] == ReplaceMode.ALLOW_FAILURE
         order_id, client_id = target
-        command = self._command(
+        command = self._request_numbers.command(
             call,
             CommandKind.REPLACE_ORDER,
-            side=order.side,
-            order_type=order.order_type,
-            time_in_force=order.time_in_force,
-            self_trade_prevention=order.self_trade_prevention,
             cancel_restriction=values.get("cancelRestrictions", CancelRestriction.NONE),
-            flags=order.peg_flags | (CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS if allows_failure else 0),
-            instrument_id=order.instrument.instrument_id,
-            price_ticks=order.price_or_offset,
-            qty_lots=order.qty_lots,
-            quote_units=order.quote_units,
-            stop_price_ticks=order.stop_price_ticks,
-            iceberg_lots=order.iceberg_lots,
-            trailing_delta_bips=order.trailing_delta_bips,
-            client_id=order.client_id.encode(),
             order_id=order_id,
             target_client_id=client_id,
+            **order.terms(CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS if allows_failure else 0),
         )
 
         def reply(outcome: Outcome) -> bytes:
@@ -201,7 +186,7 @@ class Cancels:
 
     def _cancel_command(self, call: Call, instrument: Instrument, target: tuple[int, bytes], cancel_id: str) -> Command:
         order_id, client_id = target
-        return self._command(
+        return self._request_numbers.command(
             call,
             CommandKind.CANCEL_ORDER,
             cancel_restriction=call.values.get("cancelRestrictions", CancelRestriction.NONE),
@@ -210,18 +195,6 @@ class Cancels:
             client_id=cancel_id.encode(),
             target_client_id=client_id,
         )
-
-    def _command(self, call: Call, kind: CommandKind, **fields: Any) -> Command:
-        shared = Command(
-            received_ts_ns=call.received_ts_ns,
-            deadline_ts_ns=deadline_ts_ns(call),
-            request_number=self._request_numbers.next(),
-            kind=kind,
-            gateway_id=GATEWAY_ID,
-            account_id=call.account_id,
-            key_id=call.key_id,
-        )
-        return shared._replace(**fields)
 
 
 def target_of(

@@ -12,13 +12,13 @@ from typing import Protocol
 import msgspec
 
 from holdfast.codes import CommandKind, ControlEventKind, KeyPermission
-from holdfast.commands import Command, encode
+from holdfast.commands import encode
 from holdfast.config import COUNTDOWN_MS_MAX
 from holdfast.events import ControlEvent, OrderEvent
 from holdfast.gateway.binance import errors
 from holdfast.gateway.binance.endpoints import Budget, Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError
-from holdfast.gateway.binance.orders import GATEWAY_ID, RequestNumbers, deadline_ts_ns, find_instrument
+from holdfast.gateway.binance.orders import RequestNumbers, find_instrument
 from holdfast.gateway.binance.parameters import Parameter, integer, signed, symbol
 from holdfast.gateway.binance.pending import Pending
 from holdfast.gateway.watches import Watches
@@ -81,14 +81,9 @@ class Countdowns:
 
     def set(self, call: Call, instrument_id: int, countdown_ms: int, reply: Callable[[ControlEvent], bytes]) -> None:
         """Set the timer of the call's account; `reply` is given the event that it was set."""
-        command = Command(
-            received_ts_ns=call.received_ts_ns,
-            deadline_ts_ns=deadline_ts_ns(call),
-            request_number=self._request_numbers.next(),
-            kind=CommandKind.SET_COUNTDOWN,
-            gateway_id=GATEWAY_ID,
-            account_id=call.account_id,
-            key_id=call.key_id,
+        command = self._request_numbers.command(
+            call,
+            CommandKind.SET_COUNTDOWN,
             instrument_id=instrument_id,
             qty_lots=countdown_ms,
         )

@@ -96,6 +96,11 @@ class StreamSession:
             self._streams.unsubscribe(self, name, self._unit_ns)
         self._names.clear()
 
+    def announce_shutdown(self) -> None:
+        """Tell the client that its connection ends soon; in milliseconds, whatever the connection's unit is."""
+        event = f'{{"e":"serverShutdown","E":{self._streams.now_ns() // 1_000_000}}}'
+        self.socket.send((f'{{"stream":"!serverShutdown","data":{event}}}' if self.is_combined else event).encode())
+
     def on_text(self, data: bytes) -> None:
         """Do one control message. What it subscribes to is sent after its answer."""
         listen_to: list[str] = []

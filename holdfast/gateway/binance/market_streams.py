@@ -39,12 +39,13 @@ class Broadcast(Protocol):
 
 
 class Listener(Protocol):
-    """A session: whether it wants combined frames, and its socket."""
+    """A session: whether it wants combined frames, and its socket. It can be told that its connection ends soon."""
 
     is_combined: bool
 
     @property
     def socket(self) -> OutgoingSocket: ...
+    def announce_shutdown(self) -> None: ...
 
 
 class Stream:
@@ -162,10 +163,8 @@ class MarketStreams:
 
         Directly and at once: the sockets are closed right after, before a broadcast would be through.
         """
-        text = f'{{"e":"serverShutdown","E":{self.now_ns() // 1_000_000}}}'
-        combined = f'{{"stream":"!serverShutdown","data":{text}}}'.encode()
         for listener in list(self.listeners):
-            listener.socket.send(combined if listener.is_combined else text.encode())
+            listener.announce_shutdown()
 
     def counts(self) -> dict[str, int]:
         """For metrics: sessions, streams with listeners, and messages waiting to be sent."""

@@ -8,7 +8,7 @@ Only form is judged here. Filters, funds and everything else that depends on the
 
 import secrets
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -138,15 +138,23 @@ class NewOrder(NamedTuple):
     peg_offset_levels: int = 0
     trailing_delta_bips: int = 0
 
-    @property
-    def peg_flags(self) -> int:
-        """CommandFlag bits."""
-        return _PEG_FLAGS[PegPriceType(self.peg_price_type)]
-
-    @property
-    def price_or_offset(self) -> int:
-        """What a command's `price_ticks` says."""
-        return self.peg_offset_levels if self.peg_price_type else self.price_ticks
+    def terms(self, flags: int = 0) -> dict[str, Any]:
+        """The fields of a command that say the order; `flags`: what else its flags say."""
+        return {
+            "side": self.side,
+            "order_type": self.order_type,
+            "time_in_force": self.time_in_force,
+            "self_trade_prevention": self.self_trade_prevention,
+            "flags": flags | _PEG_FLAGS[PegPriceType(self.peg_price_type)],
+            "instrument_id": self.instrument.instrument_id,
+            "price_ticks": self.peg_offset_levels if self.peg_price_type else self.price_ticks,
+            "qty_lots": self.qty_lots,
+            "quote_units": self.quote_units,
+            "stop_price_ticks": self.stop_price_ticks,
+            "iceberg_lots": self.iceberg_lots,
+            "trailing_delta_bips": self.trailing_delta_bips,
+            "client_id": self.client_id.encode(),
+        }
 
 
 _PEG_FLAGS = {
@@ -269,19 +277,29 @@ def _quote_units(instrument: Instrument, quote_e8: int) -> int:
 
 
 class RequestNumbers:
-    """Rising numbers of this gateway's requests, also over restarts: they begin at the clock."""
+    """Numbers this gateway's requests, rising also over restarts since it begins at the clock; makes their commands."""
 
     def __init__(self, clock: Clock) -> None:
         self._last = clock.now_ns()
-
-    def next(self) -> int:
-        return self.reserve(1)
 
     def reserve(self, count: int) -> int:
         """The first of `count` numbers in a row."""
         first = self._last + 1
         self._last += count
         return first
+
+    def command(self, call: Call, kind: CommandKind, **fields: Any) -> Command:
+        """The next request's command, with what it takes over from the call."""
+        return Command(
+            received_ts_ns=call.received_ts_ns,
+            deadline_ts_ns=deadline_ts_ns(call),
+            request_number=self.reserve(1),
+            kind=kind,
+            gateway_id=GATEWAY_ID,
+            account_id=call.account_id,
+            key_id=call.key_id,
+            **fields,
+        )
 
 
 def deadline_ts_ns(call: Call) -> int:
@@ -335,36 +353,12 @@ class Orders:
         if not self._venue.accepting:
             raise ApiError(errors.UNAVAILABLE, self._venue.refusal)
         self._rate_limits.charge_order(call.account_id, call.received_ts_ns)
-        deadline = deadline_ts_ns(call)
-        record = encode(
-            Command(
-                received_ts_ns=call.received_ts_ns,
-                deadline_ts_ns=deadline,
-                request_number=self._request_numbers.next(),
-                kind=CommandKind.PLACE_ORDER,
-                side=order.side,
-                order_type=order.order_type,
-                time_in_force=order.time_in_force,
-                self_trade_prevention=order.self_trade_prevention,
-                gateway_id=GATEWAY_ID,
-                account_id=call.account_id,
-                key_id=call.key_id,
-                instrument_id=order.instrument.instrument_id,
-                flags=order.peg_flags,
-                price_ticks=order.price_or_offset,
-                qty_lots=order.qty_lots,
-                quote_units=order.quote_units,
-                stop_price_ticks=order.stop_price_ticks,
-                iceberg_lots=order.iceberg_lots,
-                trailing_delta_bips=order.trailing_delta_bips,
-                client_id=order.client_id.encode(),
-            )
-        )
+        command = self._request_numbers.command(call, CommandKind.PLACE_ORDER, **order.terms())
 
         def reply(outcome: Outcome) -> bytes:
             return msgspec.json.encode(placed(order, outcome, call.time_unit_ns))
 
-        self._pending.submit(call, record, order.client_id, deadline, reply)
+        self._pending.submit(call, encode(command), order.client_id, command.deadline_ts_ns, reply)
 
     def test(self, call: Call) -> bytes:
         """Everything that `place` would check before the engine, and the filters that need no market."""

@@ -15,6 +15,7 @@ from holdfast.codes import TradingMode
 from holdfast.gateway.binance import errors, parameters
 from holdfast.gateway.binance.endpoints import Call, Endpoint
 from holdfast.gateway.binance.errors import ApiError
+from holdfast.gateway.binance.formats import Shown
 from holdfast.gateway.binance.parameters import Parameter, Parameters
 from holdfast.instruments import Instrument, Reference
 from holdfast.views import Auction
@@ -110,14 +111,21 @@ def _header_part(instrument: Instrument) -> str:
     return " ".join([instrument.symbol, instrument.mode.name, *stages])
 
 
-def status_event(instrument: Instrument, auction: Auction, now_ns: int, unit_ns: int) -> str:
-    """A message of the stream `<symbol>@tradingStatus`."""
-    event = {
+def mode_event(instrument: Instrument, now_ns: int, unit_ns: int) -> Shown:
+    """The mode, and the modes to come: what user data streams are told of it."""
+    return {
         "e": "tradingStatus",
         "E": now_ns // unit_ns,
         "s": instrument.symbol,
         "m": instrument.mode.name,
         "n": [{"m": stage.mode.name, "T": stage.begins_ts_ns // unit_ns} for stage in instrument.stages],
+    }
+
+
+def status_event(instrument: Instrument, auction: Auction, now_ns: int, unit_ns: int) -> str:
+    """A message of the stream `<symbol>@tradingStatus`."""
+    event = {
+        **mode_event(instrument, now_ns, unit_ns),
         "p": instrument.format_price(auction.price_ticks),
         "q": instrument.format_qty(auction.lots),
         "S": instrument.format_qty(auction.surplus_lots),

@@ -3,7 +3,7 @@
 replica → applied batch → USER STREAMS → WebSocket API sessions
 
 For each command, an account is told about its orders and their lists in the order of events, then once of the balances
-that changed.
+that changed. Everybody is told when a market's trading mode changes.
 Nothing is made for accounts that nobody listens to. A subscription ends with its connection, when it is given up, and
 when the key that opened it is revoked.
 """
@@ -21,7 +21,8 @@ from holdfast.gateway.binance import formats
 from holdfast.gateway.binance.authentication import Key
 from holdfast.gateway.binance.formats import Shown
 from holdfast.gateway.binance.order_lists.formats import list_status
-from holdfast.instruments import Reference
+from holdfast.gateway.binance.trading_status import mode_event
+from holdfast.instruments import Instrument, Reference
 
 _WITH_NEW_ID = (
     CommandKind.CANCEL_ORDER,
@@ -71,6 +72,7 @@ class UserStreams:
         self._reference = reference
         self._replace_cancel_id = replace_cancel_id
         self._subscriptions: dict[int, list[Subscription]] = {}  # By account.
+        self._told_of = reference()
 
     def add(self, subscription: Subscription) -> None:
         self._subscriptions.setdefault(subscription.key.account_id, []).append(subscription)
@@ -85,6 +87,7 @@ class UserStreams:
 
     def on_applied(self, applied: AppliedBatch) -> None:
         """A reader of the replica."""
+        before, self._told_of = self._told_of, self._reference()
         if not self._subscriptions:
             return
         steps: dict[tuple[int, int], _Step] = {}  # (seq, account)
@@ -98,6 +101,16 @@ class UserStreams:
             steps.setdefault((control.seq, control.account_id), _Step([], [], [], [])).countdowns.append(control)
         for seq, account_id in sorted(steps):
             self._tell(account_id, steps[seq, account_id], applied.commands[seq - applied.first_seq])
+        if before is not self._told_of:
+            self._tell_modes(self._told_of.changed_modes(before), int(applied.commands["ts_ns"][-1]))
+
+    def _tell_modes(self, changed: list[Instrument], ts_ns: int) -> None:
+        """Tell everybody which markets are in other modes since the last batch."""
+        for instrument in changed:
+            for subscriptions in list(self._subscriptions.values()):
+                for each in subscriptions:
+                    event = msgspec.json.encode(mode_event(instrument, ts_ns, each.time_unit_ns))
+                    each.send(frame(each.subscription_id, event))
 
     def _ran_out(self, controls: np.ndarray) -> list[Any]:
         """Countdowns that ran out, of accounts that somebody listens to."""

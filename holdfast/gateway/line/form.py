@@ -30,6 +30,7 @@ KINDS = (
     CommandKind.CANCEL_ALL,
     CommandKind.REPLACE_ORDER,
     CommandKind.AMEND_ORDER,
+    CommandKind.SET_COUNTDOWN,
 )
 NEW_ORDER_KINDS = (CommandKind.PLACE_ORDER, CommandKind.REPLACE_ORDER)
 
@@ -58,7 +59,7 @@ def is_kind(*kinds: CommandKind) -> np.ndarray:
 
 IS_COMMAND = is_kind(*KINDS)
 IS_NEW_ORDER = is_kind(*NEW_ORDER_KINDS)
-_IS_CANCEL_ALL = is_kind(CommandKind.CANCEL_ALL)
+_MAY_BE_OF_ALL = is_kind(CommandKind.CANCEL_ALL, CommandKind.SET_COUNTDOWN)  # Instrument 0.
 
 # By a character's byte, as Binance allows them in client order ids, whose other ends could not show another.
 _MAY_STAND = np.zeros(256, np.bool_)
@@ -110,7 +111,7 @@ class Form:
 
     def knows_instrument(self, records: np.ndarray) -> np.ndarray:
         is_known = self._is_instrument.take(records["instrument_id"], mode="clip")
-        return is_known | (of_kind(records, _IS_CANCEL_ALL) & (records["instrument_id"] == 0))  # type: ignore[no-any-return]
+        return is_known | (of_kind(records, _MAY_BE_OF_ALL) & (records["instrument_id"] == 0))  # type: ignore[no-any-return]
 
     def has_client_id(self, records: np.ndarray) -> np.ndarray:
         return _are_texts(records["client_id"]) & (records["client_id"] != b"")  # type: ignore[no-any-return]

@@ -3,11 +3,12 @@
 session, intake → NOTICES → socket
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
-from holdfast.instruments import Reference
+from holdfast.instruments import Instrument
 from holdfast.line import (
     MAGIC,
     TEXT_BYTES,
@@ -48,11 +49,11 @@ def notices(kind: ServerKind, numbers: Any, next_number: int, reason: Reason, te
     return records.tobytes()
 
 
-def instruments(reference: Reference) -> bytes:
-    """What a client must know to speak in ticks and lots."""
-    records = np.zeros(len(reference.instruments), instrument_dtype)
-    for record, each in zip(records, reference.instruments.values(), strict=True):
-        record["kind"] = ServerKind.INSTRUMENT
+def instruments(told: Collection[Instrument], seq: int) -> bytes:
+    """What a client must know to speak in ticks and lots, and what it may do, as of the command `seq`."""
+    records = np.zeros(len(told), instrument_dtype)
+    for record, each in zip(records, told, strict=True):
+        record["kind"], record["seq"] = ServerKind.INSTRUMENT, seq
         record["instrument_id"], record["mode"] = each.instrument_id, each.mode
         record["base_decimals"], record["quote_decimals"] = each.base.decimals, each.quote.decimals
         record["base_asset_id"], record["quote_asset_id"] = each.base.asset_id, each.quote.asset_id
@@ -60,4 +61,5 @@ def instruments(reference: Reference) -> bytes:
         record["units_per_tick_lot"] = each.units_per_tick_lot
         record["symbol"] = each.symbol.encode("ascii")
         record["base"], record["quote"] = each.base.code.encode("ascii"), each.quote.code.encode("ascii")
+        record["stages"][: len(each.stages)] = [*map(tuple, each.stages)]
     return records.tobytes()

@@ -22,6 +22,7 @@ _OF_CONTROLS = {
     ControlEventKind.ORDERS_CANCELED: ServerKind.ORDERS_CANCELED,
     ControlEventKind.COMMAND_SKIPPED: ServerKind.COMMAND_SKIPPED,
     ControlEventKind.COMMAND_REJECTED: ServerKind.COMMAND_REJECTED,
+    ControlEventKind.COUNTDOWN_SET: ServerKind.COUNTDOWN_SET,
 }
 _OF_ORDER = (
     "order_id", "account_id", "instrument_id", "side", "order_type", "time_in_force", "status", "self_trade_prevention",
@@ -87,23 +88,44 @@ def reports_of(commands: np.ndarray, events: Events, is_wanted: np.ndarray) -> n
 def _with_controls(
     commands: np.ndarray, controls: np.ndarray, reports: np.ndarray, is_wanted: np.ndarray
 ) -> np.ndarray:
-    """The same with the ends of commands that have no event of an order, or not only such."""
+    """The same with the ends of commands that have no event of an order, or not only such, and timers that ran out."""
     asked = commands[controls["seq"] - commands["seq"][0]]
     is_told = np.isin(controls["kind"], [*_OF_CONTROLS]) & (asked["kind"] < _OPERATORS_FROM)
-    index = np.flatnonzero(is_told & is_wanted.take(asked["account_id"], mode="clip"))
-    if not len(index):
+    is_told &= (controls["kind"] != ControlEventKind.COUNTDOWN_SET) | (asked["key_id"] != 0)  # Not those of watches.
+    is_told &= is_wanted.take(asked["account_id"], mode="clip")
+    ran_out = (controls["kind"] == ControlEventKind.COUNTDOWN_RAN_OUT) & is_wanted.take(
+        controls["account_id"], mode="clip"
+    )
+    if not is_told.any() and not ran_out.any():
         return reports
-    more = np.zeros(len(index), report_dtype)
-    asked, controls = asked[index], controls[index]
-    for name in ("seq", "ts_ns", "index"):
-        more[name] = controls[name]
-    more["kind"] = [_OF_CONTROLS[ControlEventKind(kind)] for kind in controls["kind"].tolist()]
-    more["reason"] = controls["reason"]
-    more["qty_lots"] = controls["value"]
-    for name in ("account_id", "instrument_id", "client_id"):
-        more[name] = asked[name]
-    both = np.concatenate([reports, more])
+    both = np.concatenate([reports, _ends(asked[is_told], controls[is_told]), _run_out(controls[ran_out])])
     return both[np.lexsort((both["index"], both["seq"]))]
+
+
+def _ends(asked: np.ndarray, controls: np.ndarray) -> np.ndarray:
+    """The ends of these commands."""
+    ends = _of_controls(controls)
+    ends["kind"] = [_OF_CONTROLS[ControlEventKind(kind)] for kind in controls["kind"].tolist()]
+    for name in ("account_id", "instrument_id", "client_id"):
+        ends[name] = asked[name]
+    return ends
+
+
+def _run_out(controls: np.ndarray) -> np.ndarray:
+    """Timers that ran out, which nobody's command did."""
+    run_out = _of_controls(controls)
+    run_out["kind"] = ServerKind.COUNTDOWN_RAN_OUT
+    for name in ("account_id", "instrument_id"):
+        run_out[name] = controls[name]
+    return run_out
+
+
+def _of_controls(controls: np.ndarray) -> np.ndarray:
+    reports = np.zeros(len(controls), report_dtype)
+    for name in ("seq", "ts_ns", "index", "reason"):
+        reports[name] = controls[name]
+    reports["qty_lots"] = controls["value"]
+    return reports
 
 
 def _name_senders(commands: np.ndarray, reports: np.ndarray) -> None:

@@ -106,6 +106,7 @@ class LineServer:
         self._venue = venue
         self._rate_limits = rate_limits
         self._read_past = read_past
+        self._told_of = venue.reference
         self._watches = watches
         self._feeds = Feeds(venue.directory)
         self._by_name: dict[SessionName, Session] = {}
@@ -209,7 +210,8 @@ class LineServer:
         self.intake.flush()  # What came before is numbered before the next number is told.
         applied_seq = self.applied_seq
         next_number = 0 if granted.is_drop_copy else self.intake.next_number(granted.name)
-        session.welcome(next_number, applied_seq, notices.instruments(self._venue.reference))
+        instruments = notices.instruments(self._venue.reference.instruments.values(), applied_seq)
+        session.welcome(next_number, applied_seq, instruments)
         feed = self._feeds.feed(granted.feed, applied_seq)
         session.follow(feed)
         if not granted.flags & SignOnFlag.RESUME:
@@ -263,6 +265,7 @@ class LineServer:
         try:
             self.intake.on_applied(applied.commands)
             self._feeds.on_applied(applied)
+            self._tell_modes(applied.last_seq)
             if CommandKind.REVOKE_KEY in applied.commands["kind"]:
                 for session in list(self.sessions):
                     session.check_key()
@@ -271,6 +274,17 @@ class LineServer:
             for session in list(self.sessions):
                 with suppress(Exception):
                     session.end(Reason.FAILED, "The venue failed at this; see its log.")
+
+    def _tell_modes(self, seq: int) -> None:
+        """Tell everybody which markets are in other modes since the last batch."""
+        before, self._told_of = self._told_of, self._venue.reference
+        if before is self._told_of:
+            return
+        changed = self._told_of.changed_modes(before)
+        if changed:
+            records = notices.instruments(changed, seq)
+            for session in list(self.sessions):
+                session.tell_instruments(records)
 
 
 def check_socket_path(path: Path) -> None:

@@ -177,6 +177,12 @@ class Session(asyncio.Protocol):
         )
         self._write(welcome + records)
 
+    def tell_instruments(self, records: bytes) -> None:
+        """Some are in other modes now. That is no report and has no place in the feed: it is told at once, so whoever
+        reads slowly learns it before the reports of what led to it."""
+        if self.is_open:
+            self._write(records)
+
     def follow(self, feed: Feed) -> None:
         """What is in the feed from here on is this session's to tell, after what it missed."""
         self._feed = feed

@@ -40,4 +40,6 @@ class Limits:
     websocket_buffer_bytes: int = 512 * 1024  # Unsent: "slow_reader".
     ping_s: float = 20.0
     pong_s: float = 60.0  # From a ping nobody answered: "pong_timeout".
+    websocket_age_s: float = 24 * 3600.0  # From its beginning: "expired".
+    websocket_notice_s: float = 600.0  # So long before that its client is told, so that it opens another one in time.
     close_s: float = 2.0  # From our close frame to the end.

@@ -29,6 +29,9 @@ class WebSocketSession(Protocol):
     def on_text(self, data: bytes) -> None:
         """A whole text message: valid UTF-8, within the limit."""
 
+    def announce_shutdown(self) -> None:
+        """Tell the client that the connection ends soon, for its age or because the server stops."""
+
     def on_close(self, reason: str) -> None:
         """The last call; `reason` is one of the drop reasons, "client" or "server"."""
 

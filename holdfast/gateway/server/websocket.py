@@ -93,12 +93,14 @@ class Socket(WSListener):
     """A client's WebSocket as sessions use it."""
 
     __slots__ = (
+        "_announce_s",
         "_buffered_bytes",
         "_charge_bytes",
         "_close_deadline_s",
         "_close_reason",
         "_counters",
         "_door",
+        "_end_s",
         "_fragments",
         "_limit_bytes",
         "_next_ping_s",
@@ -119,6 +121,8 @@ class Socket(WSListener):
         self._charge_bytes = 0
         self._next_ping_s = door.wheel.now_s + door.limits.ping_s
         self._ping_sent_s = math.inf  # The oldest ping that was not answered.
+        self._end_s = door.wheel.now_s + door.limits.websocket_age_s
+        self._announce_s = self._end_s - door.limits.websocket_notice_s
         self._close_deadline_s = math.inf
         self._close_reason = ""
         self.is_open = False
@@ -261,7 +265,7 @@ class Socket(WSListener):
     # Ends.
 
     def visit(self, now_s: float) -> None:
-        """Called by the wheel: pings, time-outs, and the common budget of memory."""
+        """Called by the wheel: pings, time-outs, the end for age, and the common budget of memory."""
         if not self.is_open:
             if now_s >= self._close_deadline_s:
                 self._transport.disconnect(False)
@@ -270,15 +274,26 @@ class Socket(WSListener):
             self._begin_closing(now_s)
         elif now_s - self._ping_sent_s >= self._door.limits.pong_s:
             self._close(1008, "no pong came in time", "pong_timeout")
+        elif now_s >= self._end_s:
+            self._close(1001, "the connection is too old; open another one", "expired")
         else:
             self._ping(now_s)
             self._recharge()
+            self._announce_end(now_s)
 
     def _ping(self, now_s: float) -> None:
         if now_s >= self._next_ping_s:
             self._next_ping_s = now_s + self._door.limits.ping_s
             self._ping_sent_s = min(self._ping_sent_s, now_s)
             self._transport.send_ping(b"%d" % (self._door.now_ns() // 1_000_000))
+
+    def _announce_end(self, now_s: float) -> None:
+        if now_s >= self._announce_s:
+            self._announce_s = math.inf
+            try:
+                self._session.announce_shutdown()
+            except Exception:
+                self._fail()
 
     def _recharge(self) -> None:
         charge = self._buffered_bytes() + (len(self._fragments) if self._fragments is not None else 0)

@@ -11,7 +11,7 @@ from holdfast.gateway.binance import ws_frames
 from holdfast.gateway.binance.authentication import Authorization, fresh_time
 from holdfast.gateway.binance.endpoints import Call
 from holdfast.gateway.binance.errors import ApiError
-from holdfast.gateway.binance.orders import NEW_ORDER, Orders, new_order
+from holdfast.gateway.binance.orders import NEW_ORDER, Orders, RequestNumbers, new_order
 from holdfast.gateway.binance.parameters import Pairs, parse_form, signed
 from holdfast.instruments import Reference
 
@@ -79,7 +79,7 @@ def _place(call: Call, reference: Reference, now_ns: int, request_number: int) -
     venue: Any = SimpleNamespace(reference=reference, accepting=True)
     pending: Any = SimpleNamespace(submit=submit)
     unlimited: Any = SimpleNamespace(charge_order=lambda *_: None)
-    numbers: Any = SimpleNamespace(next=lambda: request_number)
-    Orders(venue, pending, unlimited, numbers).place(call)
+    clock: Any = SimpleNamespace(now_ns=lambda: request_number - 1)  # Numbers begin behind it.
+    Orders(venue, pending, unlimited, RequestNumbers(clock)).place(call)
     [placed] = submitted
     return placed

@@ -10,7 +10,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from holdfast.client.core import Core
-from holdfast.codes import CommandKind, InstrumentParameter, KeyType, OrderType, Side, TimeInForce, TradingMode
+from holdfast.codes import (
+    CommandKind,
+    ControlEventKind,
+    InstrumentParameter,
+    KeyType,
+    OrderType,
+    Side,
+    TimeInForce,
+    TradingMode,
+)
 from holdfast.commands import Command, command_dtype, encode
 from holdfast.directory.directory import AccountRow
 from holdfast.directory.keys import Key
@@ -111,6 +120,15 @@ class LineVenue:
         self._add(CommandKind.CREATE_KEY, account_id=account_id, qty_lots=permissions, order_id=2, client_id=name)
         self.commit()
 
+    def set_mode(self, mode: TradingMode) -> None:
+        self._add(CommandKind.SET_TRADING_MODE, instrument_id=1, qty_lots=mode)
+        self.commit()
+
+    def reopen_after(self, halt_ns: int, cancel_only_ns: int, auction_ns: int) -> None:
+        of = {"price_ticks": halt_ns, "qty_lots": cancel_only_ns, "order_id": auction_ns}
+        self._add(CommandKind.SCHEDULE_REOPENING, instrument_id=1, client_id=b"reopening", **of)
+        self.commit()
+
     def revoke_key(self, key: Key) -> None:
         self._add(CommandKind.REVOKE_KEY, order_id=key.key_id)
         key.revoked = True
@@ -152,6 +170,8 @@ class LineVenue:
         records["clock_ts_ns"] = self.clock.ns
         self.committed.append(records)
         applied = Applied(records, self.engine.apply(records))
+        if ControlEventKind.TRADING_MODE_CHANGED in applied.events.controls["kind"]:
+            self.reference = self.engine.reference()
         for reader in self._readers:
             reader(applied)
 
@@ -178,6 +198,10 @@ class Wire(FakeTransport):
 
     def kinds(self) -> list[int]:
         return np.frombuffer(self.written, report_dtype)["kind"].tolist()  # type: ignore[no-any-return]
+
+    def of_dtype(self, dtype: Any) -> np.ndarray:
+        """Every record, read as one of these."""
+        return np.frombuffer(self.written, dtype)
 
     def notices(self, kind: ServerKind) -> list[Any]:
         rows = np.frombuffer(self.written, notice_dtype)

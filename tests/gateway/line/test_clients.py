@@ -25,6 +25,7 @@ from holdfast.client import (
     RejectReason,
     Side,
     TimeInForce,
+    TradingMode,
 )
 from holdfast.client.core import Request
 from holdfast.client.orders import cancel_order, new_order
@@ -165,6 +166,22 @@ async def test_the_asyncio_client_places_cancels_and_reports(venue: VenueProcess
             if len(told) == 40:
                 break
         assert told == [OrderEventKind.ORDER_ACCEPTED] * 20 + [OrderEventKind.ORDER_CANCELED] * 20
+
+
+async def test_both_clients_are_told_when_a_market_changes_its_mode(venue: VenueProcess, key: Key) -> None:
+    with client(venue, key, session=8) as line:
+        async with AsyncLineClient(unix(venue), key["apiKey"], key["secretKey"], session=9) as other:
+            told = anext(aiter(other.mode_changes()))
+            venue.json("instrument", "mode", "ETHUSDT", "CANCEL_ONLY")
+            changed = await asyncio.wait_for(told, 20)
+            assert (changed.symbol, changed.mode) == ("ETHUSDT", TradingMode.CANCEL_ONLY)
+        assert [each.mode for each in line.mode_changes(20)] == [TradingMode.CANCEL_ONLY]
+        refused = line.place("ETHUSDT", Side.BUY, "0.1", price="1000")
+        assert refused.reject_reason == RejectReason.MODE_FORBIDS
+        venue.json("instrument", "mode", "ETHUSDT", "TRADING")
+        assert [each.mode for each in line.mode_changes(20)] == [TradingMode.TRADING]
+        assert line.mode_changes() == []
+        assert line.instrument("ETHUSDT").mode == TradingMode.TRADING
 
 
 async def test_a_session_that_the_venue_ends_for_good_is_an_error_for_all_who_wait(

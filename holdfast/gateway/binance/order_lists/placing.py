@@ -9,7 +9,6 @@ has. That a leg's own cancel or amendment concerns its list too is told where th
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -24,12 +23,9 @@ from holdfast.gateway.binance.order_lists import forms
 from holdfast.gateway.binance.order_lists.formats import list_canceled, list_placed
 from holdfast.gateway.binance.order_lists.forms import NewOrderList
 from holdfast.gateway.binance.orders import (
-    GATEWAY_ID,
-    NewOrder,
     OrderVenue,
     Outcome,
     RequestNumbers,
-    deadline_ts_ns,
     find_instrument,
     new_client_id,
     order_rejection,
@@ -83,14 +79,14 @@ class OrderLists:
         if not self._venue.accepting:
             raise ApiError(errors.UNAVAILABLE, self._venue.refusal)
         self._rate_limits.charge_order(call.account_id, call.received_ts_ns, len(wanted.legs))
-        command = self._command(
+        command = self._request_numbers.command(
             call,
             CommandKind.PLACE_ORDER_LIST,
             instrument_id=wanted.instrument.instrument_id,
             qty_lots=wanted.kind,
             client_id=wanted.client_id.encode(),
         )
-        records = encode_order_list(command, [_leg_command(leg) for leg in wanted.legs])
+        records = encode_order_list(command, [Command(**leg.terms()) for leg in wanted.legs])
 
         def reply(outcome: Outcome) -> bytes:
             return msgspec.json.encode(_placed(wanted, outcome, call.time_unit_ns))
@@ -103,7 +99,7 @@ class OrderLists:
         named_by = ("orderListId", "listClientOrderId")
         order_list_id, named = target_of(values, *named_by, unknown=errors.UNKNOWN_ORDER_LIST)
         cancel_id = values.get("newClientOrderId") or new_client_id()
-        command = self._command(
+        command = self._request_numbers.command(
             call,
             CommandKind.CANCEL_ORDER_LIST,
             instrument_id=instrument.instrument_id,
@@ -122,27 +118,6 @@ class OrderLists:
             raise ApiError(errors.CANCEL_REJECTED, errors.MARKET_CLOSED)
 
         self._pending.submit(call, encode(command), cancel_id, command.deadline_ts_ns, reply)
-
-    def _command(self, call: Call, kind: CommandKind, **fields: Any) -> Command:
-        shared = Command(
-            received_ts_ns=call.received_ts_ns,
-            deadline_ts_ns=deadline_ts_ns(call),
-            request_number=self._request_numbers.next(),
-            kind=kind,
-            gateway_id=GATEWAY_ID,
-            account_id=call.account_id,
-            key_id=call.key_id,
-        )
-        return shared._replace(**fields)
-
-
-_FIELDS_OF_BOTH = set(Command._fields) & set(NewOrder._fields) - {"client_id"}
-
-
-def _leg_command(leg: NewOrder) -> Command:
-    """What is the leg's own; the rest is that of its list."""
-    fields = {name: getattr(leg, name) for name in _FIELDS_OF_BOTH} | {"price_ticks": leg.price_or_offset}
-    return Command(client_id=leg.client_id.encode(), flags=leg.peg_flags, **fields)
 
 
 def _placed(wanted: NewOrderList, outcome: Outcome, unit_ns: int) -> formats.Shown:
