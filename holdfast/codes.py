@@ -263,6 +263,7 @@ class Limit(IntEnum):
     EXCHANGE_ORDERS_MAX = 9  # Open orders of an account, in all instruments together; 0: no limit.
     EXCHANGE_ALGO_ORDERS_MAX = 10  # Those of them that wait for their stop price; 0: no limit.
     EXCHANGE_ICEBERG_ORDERS_MAX = 11  # And icebergs; 0: no limit.
+    EXCHANGE_ORDER_LISTS_MAX = 12  # And order lists; 0: no limit.
     COUNTDOWNS_MAX = 13  # Dead man's timers that run.
     ORDER_LISTS_MAX = 8  # Open order lists of the venue.
 
@@ -331,6 +332,7 @@ class RejectReason(IntEnum):
     MAX_NUM_ICEBERG_ORDERS = 43
     EXCHANGE_MAX_NUM_ICEBERG_ORDERS = 54
     MAX_NUM_ORDER_LISTS = 44
+    EXCHANGE_MAX_NUM_ORDER_LISTS = 62
     # Funds and the book.
     INSUFFICIENT_BALANCE = 48
     WOULD_TAKE = 49  # A LIMIT_MAKER that would trade at once.

@@ -363,6 +363,8 @@ def set_limit(handle, command_row):
         venue["countdowns_max"] = value
     elif which == Limit.ORDER_LISTS_MAX:
         state.list_head[0]["order_lists_max"] = value
+    elif which == Limit.EXCHANGE_ORDER_LISTS_MAX:
+        state.list_head[0]["exchange_order_lists_max"] = value
     else:
         reject(handle, RejectReason.PARAMETER_INVALID.value)
         return

@@ -39,7 +39,7 @@ def judge_iceberg(handle, instrument_id):
     state = views(handle)
     order = state.taker[0]
     part_lots = order["iceberg_lots"]
-    if part_lots < parameter(state, instrument_id, InstrumentParameter.QTY_LOTS_MIN):
+    if not is_part_allowed(state, order):
         return RejectReason.LOT_SIZE.value
     parts_max = parameter(state, instrument_id, InstrumentParameter.ICEBERG_PARTS_MAX)
     if parts_max == 0:
@@ -49,7 +49,13 @@ def judge_iceberg(handle, instrument_id):
     orders_max = parameter(state, instrument_id, InstrumentParameter.ICEBERG_ORDERS_MAX)
     if orders_max != 0 and state.positions[order["position"]]["iceberg_count"] >= orders_max:
         return RejectReason.MAX_NUM_ICEBERG_ORDERS.value
-    return judge_exchange_icebergs(handle)
+    return judge_exchange_icebergs(handle, np.int64(order["account_id"]), 1)
+
+
+@cold
+def is_part_allowed(state, order):
+    """LOT_SIZE of a part."""
+    return order["iceberg_lots"] >= parameter(state, np.int64(order["instrument_id"]), InstrumentParameter.QTY_LOTS_MIN)
 
 
 @hot

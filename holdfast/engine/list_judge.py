@@ -8,13 +8,16 @@ The checks run in this order, and the first that fails is the answer:
     the form of the list and of each order                 MALFORMED, LIST_LEGS
     the list's client id, then those of the orders         DUPLICATE_LIST_CLIENT_ID, DUPLICATE_CLIENT_ID
     kill switch, freeze, mode, for each order
-    the list as a whole                                    MAX_NUM_ORDER_LISTS, ORDER_LISTS_FULL, what all its orders
-                                                           need together, OCO_PRICES
+    the prices of pegged orders that are placed now        NO_PEG_PRICE
+    the list as a whole                                    MAX_NUM_ORDER_LISTS, EXCHANGE_MAX_NUM_ORDER_LISTS,
+                                                           ORDER_LISTS_FULL, what all its orders need together,
+                                                           OCO_PRICES
     filters and room, order by order; of what is placed now also the book and the funds
 
 The list and its orders are in hand: `list_in_hand`, and `taker` from LEG_ROWS on. Pending orders are counted from the
 beginning. What a pending order of OPO will sell is not known yet, so what is judged of its quantity is judged when it
-is placed (Binance, "One Pays the Other").
+is placed (Binance, "One Pays the Other"); nor is the price of a pending pegged order, which it takes when it is placed,
+or triggered (Binance, "Pegged orders").
 """
 
 import numpy as np
@@ -25,21 +28,26 @@ from holdfast.codes import (
     OrderListKind,
     OrderStatus,
     OrderType,
+    PegPriceType,
     RejectReason,
     Side,
 )
 from holdfast.engine.book import PENDING_TICKS, pages_needed, pending_side, side_row
-from holdfast.engine.emit import is_market
+from holdfast.engine.exchange_filters import judge_exchange_filters, judge_exchange_icebergs, judge_exchange_lists
+from holdfast.engine.iceberg import is_part_allowed
 from holdfast.engine.ids import client_id_tag, find_client_id, is_empty_text, is_same_text
 from holdfast.engine.jit import cold, hot
 from holdfast.engine.list_rows import name_in_hand
 from holdfast.engine.parameter import parameter
+from holdfast.engine.pegged import take_price
 from holdfast.engine.positions import find_position
 from holdfast.engine.risk import (
     is_covered,
+    is_delta_allowed,
     is_instrument,
     is_price_allowed,
     is_price_near,
+    is_stop_price_allowed,
     is_well_formed,
     judge_asker,
     judge_duplicate,
@@ -75,12 +83,16 @@ def judge_list(handle, command_row, count):
     reason = judge_permissions(handle, count)
     if reason != _NONE:
         return reason
-    reason = judge_whole(handle, kind, count)
+    placed = count if kind == OrderListKind.OCO else np.int64(1)
+    reason = take_prices(handle, placed)
+    if reason != _NONE:
+        return reason
+    reason = judge_whole(handle, count, placed)
     if reason != _NONE:
         return reason
     if kind == OrderListKind.OCO and not are_prices_apart(state, state.taker[LEG_ROWS], state.taker[LEG_ROWS + 1]):
         return RejectReason.OCO_PRICES.value
-    return judge_legs(handle, kind, count)
+    return judge_legs(handle, kind, count, placed)
 
 
 @cold
@@ -100,18 +112,12 @@ def judge_form(handle, command_row, count):
         if leg["instrument_id"] != command["instrument_id"] or leg["deadline_ts_ns"] != command["deadline_ts_ns"]:
             return RejectReason.MALFORMED.value
         state.taker[0] = state.taker[LEG_ROWS + i]
-        if is_special(state.taker[0]) or not is_leg_well_formed(state.taker[0], is_unsized(kind, i)):
+        if not is_leg_well_formed(state, is_unsized(kind, i)):
             state.step[0]["refused_leg"] = i + 1
             return RejectReason.MALFORMED.value
     if not do_legs_fit(state, kind):
         return RejectReason.LIST_LEGS.value
     return _NONE
-
-
-@hot
-def is_special(order):
-    """Whether it trails, shows only a part or is pegged: such orders are in no list."""
-    return order["trailing_delta_bips"] != 0 or order["iceberg_lots"] != 0 or order["peg_price_type"] != 0
 
 
 @hot
@@ -126,13 +132,13 @@ def is_unsized(kind, i):
 
 
 @cold
-def is_leg_well_formed(order, is_unsized):
-    """As any order; one that is unsized says no quantity."""
-    if not is_unsized:
-        return is_well_formed(order)
-    if order["qty_lots"] != 0 or order["quote_units"] != 0:
-        return False
-    order["qty_lots"] = 1
+def is_leg_well_formed(state, is_unsized):
+    """The order in hand, as any order; one that is unsized says no quantity, and the working one's stands for it."""
+    order = state.taker[0]
+    if is_unsized:
+        if order["qty_lots"] != 0 or order["quote_units"] != 0:
+            return False
+        order["qty_lots"] = state.taker[LEG_ROWS]["qty_lots"]
     return is_well_formed(order)
 
 
@@ -214,7 +220,23 @@ def judge_permissions(handle, count):
 
 
 @cold
-def judge_whole(handle, kind, count):
+def take_prices(handle, count):
+    """Give the first `count` orders in hand their prices, as far as they are pegged and do not wait for a stop price.
+    NO_PEG_PRICE where the book has none; `step` says for which order."""
+    state = views(handle)
+    for i in range(count):
+        state.taker[0] = state.taker[LEG_ROWS + i]
+        order = state.taker[0]
+        if order["peg_price_type"] != PegPriceType.NONE and not is_stop(order):
+            if not take_price(handle):
+                state.step[0]["refused_leg"] = i + 1
+                return RejectReason.NO_PEG_PRICE.value
+            state.taker[LEG_ROWS + i]["price_ticks"] = order["price_ticks"]
+    return _NONE
+
+
+@cold
+def judge_whole(handle, count, placed):
     """The limits that a list meets as one: of lists, and of what all its orders need together."""
     state = views(handle)
     head = state.list_head[0]
@@ -224,25 +246,46 @@ def judge_whole(handle, kind, count):
     lists_max = parameter(state, instrument_id, InstrumentParameter.ORDER_LISTS_MAX)
     if lists_max != 0 and state.position_lists[position_row]["open_count"] >= lists_max:
         return RejectReason.MAX_NUM_ORDER_LISTS.value
+    reason = judge_exchange_lists(state, account_id)
+    if reason != _NONE:
+        return reason
     if head["open_list_count"] >= head["order_lists_max"]:
         return RejectReason.ORDER_LISTS_FULL.value
-    first_pending = 1 if kind != OrderListKind.OCO else count
-    return judge_together(handle, position_row, count, first_pending)
+    return judge_together(handle, position_row, count, placed)
 
 
 @cold
-def judge_together(handle, position_row, count, first_pending):
-    """Whether so many orders in hand have room beside those of the account and of the venue. Those from number
-    `first_pending` on are not placed yet."""
+def judge_together(handle, position_row, count, placed):
+    """Whether so many orders in hand have room beside those of the account and of the venue. The first `placed` of
+    them are placed now."""
     state = views(handle)
     venue = state.venue[0]
-    instrument_id = np.int64(state.taker[LEG_ROWS]["instrument_id"])
-    stop_count = 0
-    pages = 0
+    stop_count = np.int64(0)
+    iceberg_count = np.int64(0)
+    pages = np.int64(0)
     for i in range(count):
         order = state.taker[LEG_ROWS + i]
         stop_count += 1 if is_stop(order) else 0
-        pages += pages_of_leg(state, order, i >= first_pending)
+        iceberg_count += 1 if order["iceberg_lots"] != 0 else 0
+        pages += pages_of_leg(state, order, i >= placed)
+    reason = judge_counts(handle, position_row, np.int64(count), stop_count, iceberg_count)
+    if reason != _NONE:
+        return reason
+    if venue["open_order_count"] + count > venue["orders_max"]:
+        return RejectReason.ORDERS_FULL.value
+    head = state.book.book_head[0]
+    if pages != 0 and head["page_count"] + pages > head["pages_max"]:
+        return RejectReason.PAGES_FULL.value
+    return _NONE
+
+
+@cold
+def judge_counts(handle, position_row, count, stop_count, iceberg_count):
+    """The filters of how many orders the account has open: of those in hand all are new, so many have a stop price, and
+    so many are icebergs."""
+    state = views(handle)
+    account_id = np.int64(state.taker[LEG_ROWS]["account_id"])
+    instrument_id = np.int64(state.taker[LEG_ROWS]["instrument_id"])
     position = state.positions[position_row]
     orders_max = parameter(state, instrument_id, InstrumentParameter.ORDERS_MAX)
     if orders_max != 0 and position["open_count"] + count > orders_max:
@@ -250,12 +293,13 @@ def judge_together(handle, position_row, count, first_pending):
     waiting_max = parameter(state, instrument_id, InstrumentParameter.ALGO_ORDERS_MAX)
     if waiting_max != 0 and stop_count != 0 and position["waiting_count"] + stop_count > waiting_max:
         return RejectReason.MAX_NUM_ALGO_ORDERS.value
-    if venue["open_order_count"] + count > venue["orders_max"]:
-        return RejectReason.ORDERS_FULL.value
-    head = state.book.book_head[0]
-    if pages != 0 and head["page_count"] + pages > head["pages_max"]:
-        return RejectReason.PAGES_FULL.value
-    return _NONE
+    reason = judge_exchange_filters(handle, account_id, count, stop_count)
+    if reason != _NONE or iceberg_count == 0:
+        return reason
+    icebergs_max = parameter(state, instrument_id, InstrumentParameter.ICEBERG_ORDERS_MAX)
+    if icebergs_max != 0 and position["iceberg_count"] + iceberg_count > icebergs_max:
+        return RejectReason.MAX_NUM_ICEBERG_ORDERS.value
+    return judge_exchange_icebergs(handle, account_id, iceberg_count)
 
 
 @cold
@@ -273,38 +317,50 @@ def pages_of_leg(state, order, is_pending):
 
 @cold
 def are_prices_apart(state, above, below):
-    """Of a pair: whether one price lies above the last price and the other below. Before the first trade: apart."""
+    """Of a pair: whether one price lies above the last price and the other below. Before the first trade: apart. A
+    trailing stop that begins with the last price has none, and follows on its own side of the market."""
     last = state.instruments[above["instrument_id"]]["last_price_ticks"]
     above_ticks = pair_price(above)
     below_ticks = pair_price(below)
     if last == 0:
-        return above_ticks > below_ticks
-    return above_ticks > last and last > below_ticks
+        return above_ticks > below_ticks or above_ticks == 0
+    return (above_ticks > last or above_ticks == 0) and last > below_ticks
 
 
 @hot
 def pair_price(order):
-    """What is compared with the last price: the stop price, but of a TAKE_PROFIT_LIMIT its limit."""
-    if order["order_type"] == OrderType.TAKE_PROFIT_LIMIT or order["order_type"] == OrderType.LIMIT_MAKER:
+    """What is compared with the last price: the stop price, but of a LIMIT_MAKER or TAKE_PROFIT_LIMIT the limit, unless
+    that is pegged and not known yet. 0: there is neither."""
+    order_type = order["order_type"]
+    is_limit = order_type == OrderType.TAKE_PROFIT_LIMIT or order_type == OrderType.LIMIT_MAKER
+    if is_limit and order["price_ticks"] != 0:
         return order["price_ticks"]
     return order["stop_price_ticks"]
 
 
 @cold
-def judge_legs(handle, kind, count):
+def judge_legs(handle, kind, count, placed):
     """Order by order. A pending one is not judged by the book and the funds, which will be others when it is placed."""
     state = views(handle)
     for i in range(count):
         state.taker[0] = state.taker[LEG_ROWS + i]
-        reason = judge_unsized(handle) if is_unsized(kind, i) else judge_filters(handle)
-        if reason == _NONE:
-            reason = judge_room(state, state.taker[0])
-        if reason == _NONE and (i == 0 or kind == OrderListKind.OCO):
-            reason = judge_now(handle)
+        reason = judge_leg(handle, is_unsized(kind, i), i < placed)
         if reason != _NONE:
             state.step[0]["refused_leg"] = i + 1
             return reason
     return _NONE
+
+
+@cold
+def judge_leg(handle, is_unsized, is_placed):
+    """The order in hand by itself: filters, room, and what is asked of one that is placed now."""
+    state = views(handle)
+    reason = judge_unsized(handle) if is_unsized else judge_filters(handle)
+    if reason == _NONE:
+        reason = judge_room(state, state.taker[0])
+    if reason == _NONE and is_placed:
+        reason = judge_now(handle)
+    return reason
 
 
 @cold
@@ -314,12 +370,17 @@ def judge_unsized(handle):
     order = state.taker[0]
     instrument_id = np.int64(order["instrument_id"])
     order["position"] = find_position(state, np.int64(order["account_id"]), instrument_id)
-    if not is_market(order) and not is_price_allowed(state, instrument_id, order["price_ticks"]):
+    price = order["price_ticks"]
+    if price != 0 and not is_price_allowed(state, instrument_id, price):
         return RejectReason.PRICE_FILTER.value
-    if is_stop(order) and not is_price_allowed(state, instrument_id, order["stop_price_ticks"]):
+    if is_stop(order) and not is_stop_price_allowed(state, order):
         return RejectReason.PRICE_FILTER.value
-    if not is_market(order) and not is_price_near(handle, instrument_id, order["side"], order["price_ticks"]):
+    if price != 0 and not is_price_near(handle, instrument_id, order["side"], price):
         return RejectReason.PERCENT_PRICE_BY_SIDE.value
+    if order["trailing_delta_bips"] != 0 and not is_delta_allowed(state, order):
+        return RejectReason.TRAILING_DELTA.value
+    if order["iceberg_lots"] != 0 and not is_part_allowed(state, order):
+        return RejectReason.LOT_SIZE.value
     return _NONE
 
 

@@ -3,9 +3,11 @@
 commands → engine (match → … → LIST PENDING: risk → match → settle) → events
 
 It is a step of its own, after the command and all that it triggered, and before the next command; the lists that are
-due take turns in the order in which their working orders were filled. An order is judged as if it came now, all of it;
-if one is refused, all pending ones of the list expire and the list's event has the reason. What is placed may trade,
-trigger others, and fill other lists' working orders.
+due take turns in the order in which their working orders were filled. An order is judged as if it came now, but for its
+form, which was judged with the list; if one is refused, all pending ones of the list expire and the list's event has
+the reason. A pegged order takes its price now, or, if it has a stop price, when that is reached; of OPO an iceberg that
+was to show more than there is shows all. What is placed may trade, trigger others, and fill other lists' working
+orders.
 
 Only prices from now on reach the stop prices of what is placed: all that was reached before has been triggered before.
 """
@@ -25,13 +27,13 @@ from holdfast.engine.book import find_order
 from holdfast.engine.emit import emit_order, is_market, is_waiting
 from holdfast.engine.ids import close_client_ids
 from holdfast.engine.jit import cold, hot
-from holdfast.engine.list_judge import are_prices_apart, judge_together
+from holdfast.engine.list_judge import are_prices_apart, judge_leg, judge_together, take_prices
 from holdfast.engine.list_place import hold_for_pair, place_pair, tell_executing
 from holdfast.engine.lists import finish_list, give_back_bought, leg_id
 from holdfast.engine.parameter import parameter
-from holdfast.engine.place import wait, work
+from holdfast.engine.place import begin_to_trail, wait, work
 from holdfast.engine.retire import unlist_row
-from holdfast.engine.risk import judge_order
+from holdfast.engine.risk import judge_permission
 from holdfast.engine.settle import hold, is_held, leaves_of
 from holdfast.engine.state import IDLE, LEG_ROWS, NIL, PAIRED, SINGLE, views
 from holdfast.engine.stops import is_stop
@@ -61,6 +63,7 @@ def place_pending(handle):
     elif is_held(state.taker[LEG_ROWS]):
         hold(state, state.taker[LEG_ROWS], state.taker[LEG_ROWS]["qty_lots"])
     for i in range(count):
+        begin_to_trail(handle, LEG_ROWS + i)
         emit_order(handle, state.taker[LEG_ROWS + i], OrderEventKind.ORDER_TRIGGERED.value, 0)
     tell_executing(handle, list_row)
     if count == 2:
@@ -129,7 +132,9 @@ def judge_pending(handle, count):
     state = views(handle)
     step = state.step[0]
     step["refused_leg"] = 0
-    reason = judge_together(handle, np.int64(state.taker[LEG_ROWS]["position"]), count, count)
+    reason = take_prices(handle, count)
+    if reason == _NONE:
+        reason = judge_together(handle, np.int64(state.taker[LEG_ROWS]["position"]), count, count)
     if reason != _NONE:
         return reason
     if count == 2 and not are_prices_apart(state, state.taker[LEG_ROWS], state.taker[LEG_ROWS + 1]):
@@ -139,7 +144,9 @@ def judge_pending(handle, count):
         step["refused_leg"] = i + 1
         if state.taker[0]["qty_lots"] == 0:
             return RejectReason.LOT_SIZE.value
-        reason = judge_order(handle, True)
+        reason = judge_permission(state, state.taker[0])
+        if reason == _NONE:
+            reason = judge_leg(handle, False, True)
         if reason != _NONE:
             return reason
     return _NONE

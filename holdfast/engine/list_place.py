@@ -28,6 +28,7 @@ from holdfast.engine.jit import cold, hot
 from holdfast.engine.list_judge import judge_list
 from holdfast.engine.list_rows import name_in_hand, name_leg, open_order_list
 from holdfast.engine.place import (
+    begin_to_trail,
     count_waiting,
     enter,
     fill_order,
@@ -168,8 +169,10 @@ def number_legs(handle, count):
         is_placed = i == 0 or order_list["phase"] == PAIRED
         state.step[0]["client_id_tag"] = client_id_tag(state, np.int64(order["account_id"]), order)
         enter(handle, OrderStatus.NEW.value if is_placed else OrderStatus.PENDING_NEW.value)
-        if is_placed and not is_stop(order):
-            order["working_ts_ns"] = order["created_ts_ns"]  # So that one that never was placed can be told from it.
+        if is_placed:
+            begin_to_trail(handle, 0)
+            if not is_stop(order):
+                order["working_ts_ns"] = order["created_ts_ns"]  # One that never was placed can be told from it.
         state.taker[LEG_ROWS + i] = order
     order_list["position"] = state.taker[0]["position"]
     order_list["order_id_1"] = state.taker[LEG_ROWS]["order_id"]

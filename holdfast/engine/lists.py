@@ -16,6 +16,8 @@ A list is open while an order of it is. It is in one of four phases, and goes th
     ends itself       the others expire, done          –                                   done
     is canceled       all are canceled, done           all are canceled, done              done
 
+A trailing stop is triggered when it is called; that it begins to follow the price ends nothing.
+
 The holder of a pair is the order that needs more, so when the other one is to stand alone, what it needs is there: the
 holder's funds are released and its own are held, at once and before it trades. So a trade of another account's order
 never changes the funds of a list but by the trade itself.

@@ -10,12 +10,11 @@ refuses it, or the account cannot pay it, the order expires.
 import numpy as np
 
 from holdfast.codes import ExpiryReason, OrderEventKind, Side
-from holdfast.engine.acting import end_acting
 from holdfast.engine.emit import emit_order
 from holdfast.engine.jit import cold
 from holdfast.engine.ledger import free_of
 from holdfast.engine.pegged import take_price
-from holdfast.engine.place import expire, work
+from holdfast.engine.place import expire, finish_step, work
 from holdfast.engine.risk import is_notional_right, is_price_allowed, is_price_near
 from holdfast.engine.settle import hold, leaves_of
 from holdfast.engine.state import IDLE, views
@@ -34,7 +33,7 @@ def work_pegged(handle):
         return
     state.step[0]["phase"] = IDLE
     expire(handle, reason)
-    end_acting(handle)
+    finish_step(handle)
 
 
 @cold

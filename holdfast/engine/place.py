@@ -124,7 +124,7 @@ def place_in_hand(handle, command_row, is_id_judged):
         return
     has_to_wait = is_waiting(views(handle).taker[0])
     if has_to_wait:
-        begin_to_trail(handle)
+        begin_to_trail(handle, 0)
     accept(handle)
     if has_to_wait:
         wait(handle)
@@ -322,10 +322,10 @@ def list_in_hand(handle, side, price_ticks):
 
 
 @cold
-def begin_to_trail(handle):
-    """An order that follows the price from now on says so from the start."""
+def begin_to_trail(handle, row):
+    """An order in this row of `taker` that follows the price from now on says so from the start."""
     state = views(handle)
-    order = state.taker[0]
+    order = state.taker[row]
     if trails_at_once(state, order):
         order["trailing_ts_ns"] = state.venue[0]["ts_ns"]
 

@@ -277,10 +277,9 @@ def client_id_horizon_ns(memory: Memory) -> tuple[int, int]:
 
 def limits(memory: Memory) -> dict[Limit, int]:
     """The present value of every limit."""
-    venue = memory["venue"][0]
-    found = {limit: int(venue[limit.name.lower()]) for limit in Limit if limit.name.lower() in venue.dtype.names}
-    pages_max, lists_max = memory["book_head"][0]["pages_max"], memory["list_head"][0]["order_lists_max"]
-    return {**found, Limit.PAGES_MAX: int(pages_max), Limit.ORDER_LISTS_MAX: int(lists_max)}
+    heads = [memory[name][0] for name in ("venue", "book_head", "list_head")]
+    names = {limit: limit.name.lower() for limit in Limit}
+    return {limit: int(head[name]) for head in heads for limit, name in names.items() if name in head.dtype.names}
 
 
 def used(memory: Memory) -> dict[str, tuple[int, int]]:

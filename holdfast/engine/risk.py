@@ -240,7 +240,7 @@ def judge_filters(handle):
         return RejectReason.MAX_POSITION.value
     venue = state.venue[0]
     if (venue["exchange_orders_max"] | venue["exchange_algo_orders_max"]) != 0 and (has_limit or is_stop(order)):
-        return judge_exchange_filters(handle, is_stop(order))
+        return judge_exchange_filters(handle, np.int64(order["account_id"]), 1, 1 if is_stop(order) else 0)
     return _NONE
 
 

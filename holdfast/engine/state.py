@@ -308,6 +308,7 @@ list_head_dtype = np.dtype(
         ("list_rows", np.int64),  # The highest row that was ever in use.
         ("list_free", np.int64),  # Free rows, last in, first out.
         ("order_lists_max", np.int64),
+        ("exchange_order_lists_max", np.int64),  # Open lists of an account; 0: no limit.
         ("leg_count", np.int64),  # How many orders of a list have come whose own record comes next.
         ("leg_seq", np.int64),  # The last of them.
     ]

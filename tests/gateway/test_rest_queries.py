@@ -233,12 +233,14 @@ def test_exchange_filters_are_shown_where_they_are_set(world: World) -> None:
         Limit.EXCHANGE_ORDERS_MAX: 1000,
         Limit.EXCHANGE_ALGO_ORDERS_MAX: 200,
         Limit.EXCHANGE_ICEBERG_ORDERS_MAX: 300,
+        Limit.EXCHANGE_ORDER_LISTS_MAX: 20,
         Limit.PAGES_MAX: 9,
     }
     assert world.get("/api/v3/exchangeInfo").json["exchangeFilters"] == [
         {"filterType": "EXCHANGE_MAX_NUM_ORDERS", "maxNumOrders": 1000},
         {"filterType": "EXCHANGE_MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": 200},
         {"filterType": "EXCHANGE_MAX_NUM_ICEBERG_ORDERS", "maxNumIcebergOrders": 300},
+        {"filterType": "EXCHANGE_MAX_NUM_ORDER_LISTS", "maxNumOrderLists": 20},
     ]
 
 

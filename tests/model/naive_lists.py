@@ -1,65 +1,26 @@
 """The naive exchange's order lists: OCO, OTO, OTOCO, OPO, OPOCO."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from holdfast.codes import (
     ContingencyType,
     ExpiryReason,
     InstrumentParameter,
-    Limit,
     ListOrderStatus,
     ListStatusType,
     OrderEventKind,
-    OrderListKind,
     OrderStatus,
-    OrderType,
     RejectReason,
-    Side,
 )
 from holdfast.commands import Command
 from holdfast.events import OrderListEvent
 from holdfast.views import OrderList as OrderListView
+from tests.model.naive_list_admission import KINDS, OPO, ListAdmission, OrderList
 from tests.model.naive_state import Order
-from tests.model.naive_trading import NOT_REMEMBERED, Trading
-
-KINDS = OrderListKind
-OPO = (KINDS.OPO, KINDS.OPOCO)
-LEG_COUNTS = {KINDS.OCO: 2, KINDS.OTO: 2, KINDS.OTOCO: 3, KINDS.OPO: 2, KINDS.OPOCO: 3}
-PROFIT = (OrderType.LIMIT_MAKER, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT)
-LOSS = (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT)
+from tests.model.naive_trading import NOT_REMEMBERED
 
 
-@dataclass(eq=False)
-class OrderList:
-    account_id: int
-    instrument_id: int
-    key_id: int = 0
-    client_id: bytes = b""
-    kind: int = 0
-    order_list_id: int = 0
-    legs: list[Order] = field(default_factory=list)
-    created_ts_ns: int = 0
-    updated_ts_ns: int = 0
-    updated_seq: int = 0
-    paired_amount: int | None = None  # What is locked for two orders of which only one can trade.
-    bought: int = 0  # OPO: locked base units.
-
-    @property
-    def pair(self) -> list[Order]:
-        """The two orders of which only one can trade, whether they are placed or pending."""
-        first = 0 if self.kind == KINDS.OCO else 1
-        return self.legs[first:] if len(self.legs) == first + 2 else []
-
-    @property
-    def open_legs(self) -> list[Order]:
-        return [leg for leg in self.legs if leg.is_live or leg.is_pending]
-
-    @property
-    def pending(self) -> list[Order]:
-        return [leg for leg in self.legs if leg.is_pending]
-
-
-class Lists(Trading):
+class Lists(ListAdmission):
     # Commands.
 
     def keep_leg(self, command: Command) -> None:
@@ -82,6 +43,7 @@ class Lists(Trading):
             or self.judge_list_form(order_list, commands)
             or self.judge_list_ids(order_list)
             or self.judge_each(order_list.legs, self.judge_permission)
+            or self.judge_each(order_list.placed_first, self.judge_peg)
             or self.judge_whole(order_list)
             or self.judge_each(order_list.legs, lambda leg: self.judge_leg(order_list, leg))
         )
@@ -111,132 +73,7 @@ class Lists(Trading):
         with self.acting(command.account_id, command.instrument_id):
             self.cancel_list(named[0])
 
-    # Whether a list may be placed.
-
-    def judge_each(self, legs: list[Order], judge: object) -> int:
-        for leg in legs:
-            reason = judge(leg)  # type: ignore[operator]
-            if reason:
-                self.refused_leg = leg
-                return int(reason)
-        return 0
-
-    def judge_list_form(self, order_list: OrderList, commands: list[Command]) -> int:
-        command = self.command
-        kind = order_list.kind
-        if kind not in LEG_COUNTS or not command.client_id or len(commands) != LEG_COUNTS[OrderListKind(kind)]:
-            return RejectReason.MALFORMED
-        for leg, order in zip(commands, order_list.legs, strict=True):
-            same = "account_id", "key_id", "instrument_id", "deadline_ts_ns"
-            if any(getattr(leg, one) != getattr(command, one) for one in same):
-                return RejectReason.MALFORMED
-            is_unsized = kind in OPO and order is not order_list.legs[0]
-            is_odd = is_unsized and (order.qty_lots or order.quote_units)
-            is_odd = is_odd or order.trailing_delta_bips or order.iceberg_lots or order.peg_price_type
-            if is_odd or self.judge_form(replace(order, qty_lots=1) if is_unsized else order):
-                self.refused_leg = order
-                return RejectReason.MALFORMED
-        return 0 if self.do_legs_fit(order_list) else RejectReason.LIST_LEGS
-
-    def do_legs_fit(self, order_list: OrderList) -> bool:
-        if order_list.kind == KINDS.OCO:
-            return self.is_pair(*order_list.legs)
-        working, *pending = order_list.legs
-        if working.order_type not in (OrderType.LIMIT, OrderType.LIMIT_MAKER) or pending[0].quote_units:
-            return False
-        if order_list.kind in OPO and (working.side, pending[0].side) != (Side.BUY, Side.SELL):
-            return False
-        return len(pending) == 1 or self.is_pair(*pending)
-
-    def is_pair(self, above: Order, below: Order) -> bool:
-        types = (PROFIT, LOSS) if above.side == Side.SELL else (LOSS, PROFIT)
-        are_alike = (above.side, above.qty_lots) == (below.side, below.qty_lots)
-        return are_alike and above.order_type in types[0] and below.order_type in types[1]
-
-    def judge_list_ids(self, order_list: OrderList) -> int:
-        first = self.first_list_of(order_list)
-        if first is not None:
-            order_list.order_list_id = first
-            return RejectReason.DUPLICATE_LIST_CLIENT_ID
-        for number, leg in enumerate(order_list.legs):
-            self.refused_leg = leg
-            if self.judge_client_id(leg):
-                return RejectReason.DUPLICATE_CLIENT_ID
-            if leg.client_id in [one.client_id for one in order_list.legs[:number]]:
-                leg.status = OrderStatus.REJECTED
-                return RejectReason.DUPLICATE_CLIENT_ID
-        self.refused_leg = None
-        return 0
-
-    def first_list_of(self, order_list: OrderList) -> int | None:
-        """The id of the list that a list's client id stands for now; 0: of a refused one."""
-        for one in self.lists:
-            if (one.account_id, one.client_id) == (order_list.account_id, order_list.client_id):
-                return one.order_list_id
-        remembered = self.remembered(-order_list.account_id, order_list.client_id)
-        return remembered and remembered[0]
-
-    def judge_whole(self, order_list: OrderList) -> int:
-        here = [one for one in self.lists if one.account_id == order_list.account_id]
-        here = [one for one in here if one.instrument_id == order_list.instrument_id]
-        maximum = self.instruments[order_list.instrument_id].parameter(InstrumentParameter.ORDER_LISTS_MAX)
-        if maximum and len(here) >= maximum:
-            return RejectReason.MAX_NUM_ORDER_LISTS
-        if len(self.lists) >= self.limits[Limit.ORDER_LISTS_MAX]:
-            return RejectReason.ORDER_LISTS_FULL
-        is_oco = order_list.kind == KINDS.OCO
-        reason = self.judge_together(order_list.legs, [] if is_oco else order_list.legs[1:])
-        if not reason and is_oco and not self.are_prices_apart(*order_list.legs):
-            return RejectReason.OCO_PRICES
-        return reason
-
-    def judge_together(self, legs: list[Order], pending: list[Order]) -> int:
-        value = self.instruments[legs[0].instrument_id].parameter
-        which = InstrumentParameter
-        orders = self.open_orders(legs[0].account_id, legs[0].instrument_id)
-        stops = sum(leg.is_stop for leg in legs)
-        waiting = sum(one.is_waiting for one in orders)
-        if value(which.ORDERS_MAX) and len(orders) + len(legs) > value(which.ORDERS_MAX):
-            return RejectReason.MAX_NUM_ORDERS
-        if value(which.ALGO_ORDERS_MAX) and stops and waiting + stops > value(which.ALGO_ORDERS_MAX):
-            return RejectReason.MAX_NUM_ALGO_ORDERS
-        if len(self.open) + len(legs) > self.limits[Limit.ORDERS_MAX]:
-            return RejectReason.ORDERS_FULL
-        in_use = self.pages_in_use()
-        more = 0
-        for leg in legs:
-            if leg in pending:
-                pages = self.pages_while_pending(leg)
-            elif leg.is_stop:
-                pages = self.pages_while_waiting(leg)
-            else:
-                pages = self.pages_of(leg) if self.may_rest(leg) else []
-            more += len(set(pages) - in_use)
-        return RejectReason.PAGES_FULL if more and len(in_use) + more > self.limits[Limit.PAGES_MAX] else 0
-
-    def are_prices_apart(self, above: Order, below: Order) -> bool:
-        last = self.instruments[above.instrument_id].last_price
-        high, low = (self.pair_price(leg) for leg in (above, below))
-        return high > last > low if last else high > low
-
-    def pair_price(self, leg: Order) -> int:
-        if leg.order_type in (OrderType.LIMIT_MAKER, OrderType.TAKE_PROFIT_LIMIT):
-            return leg.price_ticks
-        return leg.stop_price_ticks
-
-    def judge_leg(self, order_list: OrderList, leg: Order) -> int:
-        is_placed = order_list.kind == KINDS.OCO or leg is order_list.legs[0]
-        is_unsized = order_list.kind in OPO and not is_placed
-        reason = self.judge_unsized(leg) if is_unsized else self.judge_filters(leg)
-        return reason or self.judge_room(leg) or (self.judge_funds(leg) if is_placed else 0)
-
-    def judge_unsized(self, leg: Order) -> int:
-        value = self.instruments[leg.instrument_id].parameter
-        which = InstrumentParameter
-        for each in [leg.price_ticks] * (not leg.is_market) + [leg.stop_price_ticks] * leg.is_stop:
-            if not value(which.PRICE_TICKS_MIN) <= each <= value(which.PRICE_TICKS_MAX):
-                return RejectReason.PRICE_FILTER
-        return 0 if leg.is_market or self.is_price_near(leg) else RejectReason.PERCENT_PRICE_BY_SIDE
+    # A list's life.
 
     def refuse_list(self, order_list: OrderList, reason: int) -> None:
         for leg in order_list.legs:
@@ -247,14 +84,14 @@ class Lists(Trading):
             name = Order(-order_list.account_id, 0, client_id=order_list.client_id, status=OrderStatus.REJECTED)
             self.remember_refused(name)
 
-    # A list's life.
-
     def accept_list(self, order_list: OrderList) -> None:
         is_oco = order_list.kind == KINDS.OCO
         for leg in order_list.legs:
-            is_placed = is_oco or leg is order_list.legs[0]
+            is_placed = leg in order_list.placed_first
             self.enter(leg, OrderStatus.NEW if is_placed else OrderStatus.PENDING_NEW)
             leg.working_ts_ns = self.command.ts_ns if is_placed and not leg.is_stop else 0
+            if is_placed:
+                self.trail_at_once(leg)
         self.list_count += 1
         order_list.order_list_id = self.list_count
         order_list.updated_ts_ns, order_list.updated_seq = self.command.ts_ns, self.command.seq
@@ -400,10 +237,11 @@ class Lists(Trading):
                 self.set_status(leg, OrderStatus.NEW)
                 leg.working_ts_ns = 0 if leg.is_stop else self.command.ts_ns
                 lots = min(lots, self.largest_lots(leg))
-            for leg in legs:
-                leg.qty_lots = lots if order_list.kind in OPO else leg.qty_lots
+            if order_list.kind in OPO:
+                for leg in legs:
+                    leg.qty_lots = lots
             self.refused_leg = None
-            reason = self.judge_together(legs, [])
+            reason = self.judge_each(legs, self.judge_peg) or self.judge_together(legs, legs)
             if not reason and len(legs) == 2 and not self.are_prices_apart(*legs):
                 reason = RejectReason.OCO_PRICES
             reason = reason or self.judge_each(legs, self.judge_pending)
@@ -415,6 +253,7 @@ class Lists(Trading):
             else:
                 self.hold(legs[0], legs[0].qty_lots)
             for leg in legs:
+                self.trail_at_once(leg)
                 self.tell_order(leg, OrderEventKind.ORDER_TRIGGERED)
             self.tell_list(order_list, ListStatusType.EXEC_STARTED, ListOrderStatus.EXECUTING)
             if len(legs) == 2:
@@ -433,13 +272,7 @@ class Lists(Trading):
     def judge_pending(self, leg: Order) -> int:
         if not leg.qty_lots:
             return RejectReason.LOT_SIZE
-        return (
-            self.judge_form(leg)
-            or self.judge_permission(leg)
-            or self.judge_filters(leg)
-            or self.judge_room(leg)
-            or self.judge_funds(leg)
-        )
+        return self.judge_permission(leg) or self.judge_filters(leg) or self.judge_room(leg) or self.judge_funds(leg)
 
     def expire_pending(self, order_list: OrderList, legs: list[Order], reason: int) -> None:
         for leg in legs:

@@ -220,6 +220,7 @@ class State:
             Limit.EXCHANGE_ORDERS_MAX: 0,
             Limit.EXCHANGE_ALGO_ORDERS_MAX: 0,
             Limit.EXCHANGE_ICEBERG_ORDERS_MAX: 0,
+            Limit.EXCHANGE_ORDER_LISTS_MAX: 0,
             Limit.COUNTDOWNS_MAX: config.COUNTDOWNS_MAX,
             Limit.ORDER_LISTS_MAX: config.ORDER_LISTS_MAX,
         }

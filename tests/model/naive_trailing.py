@@ -15,12 +15,12 @@ class Trailing(Admission):
             return
         first, last = self.taker_prices[0], self.taker_prices[-1]
         self.taker_prices = []
-        here = [one for one in self.open if one.instrument_id == instrument_id and one.is_waiting]
+        here = self.trailing(instrument_id)
         for order in here:
             if order.trailing_ts_ns:
                 self.hear(order, first)
                 self.hear(order, last)
-        starting = [one for one in here if one.trailing_delta_bips and not one.trailing_ts_ns]
+        starting = [one for one in here if not one.trailing_ts_ns]
         met_at_once = [one for one in starting if self.is_start(one, first)]
         met_at_once.sort(key=lambda one: self.place_among_starts(one, first <= last))
         met_later = [one for one in starting if one not in met_at_once and self.is_start(one, last)]
@@ -29,6 +29,11 @@ class Trailing(Admission):
             self.start(order, first, last)
         for order in met_later:
             self.start(order, order.stop_price_ticks, last)
+
+    def trailing(self, instrument_id: int) -> list[Order]:
+        """Those that are placed, whether they follow the price already or not."""
+        here = [one for one in self.open if one.instrument_id == instrument_id and one.is_waiting]
+        return [one for one in here if one.trailing_delta_bips and not one.is_pending]
 
     def is_start(self, order: Order, price: int) -> bool:
         if order.starts_on_rise:
@@ -43,11 +48,18 @@ class Trailing(Admission):
     def start(self, order: Order, start: int, last: int) -> None:
         if not self.have_room(self.pages_of_trail(order)):
             with self.acting(order.account_id, order.instrument_id):
+                self.end_other(order)
                 self.open.remove(order)
                 self.expire(order, ExpiryReason.PAGES_FULL)
+                self.leg_changed(order)
             return
         self.begin_to_trail(order, start)
         self.hear(order, last)
+
+    def trail_at_once(self, order: Order) -> None:
+        """A new order follows the price from the last one on, if it has no stop price and there is a last price."""
+        if self.trails_at_once(order):
+            self.begin_to_trail(order, self.instruments[order.instrument_id].last_price)
 
     def begin_to_trail(self, order: Order, price: int) -> None:
         self.trails += 1
@@ -67,8 +79,7 @@ class Trailing(Admission):
             order.is_called = True
 
     def next_called(self, instrument_id: int) -> Order | None:
-        here = [one for one in self.open if one.instrument_id == instrument_id and one.is_waiting]
-        called = [one for one in here if one.is_called]
+        called = [one for one in self.trailing(instrument_id) if one.is_called]
         called.sort(key=lambda one: (one.side != Side.BUY, one.trailing_delta_bips, one.trail_number))
         return called[0] if called else None
 

@@ -20,8 +20,10 @@ from holdfast.codes import CommandKind
 from holdfast.commands import Command
 from holdfast.engine.engine import Engine
 from holdfast.events import BalanceEvent, BookEvent, Events, OrderEvent, OrderListEvent
-from tests.model.commands import START_NS, Step, commands_of, opening, records, stamped, steps
+from tests.model.commands import commands_of, records, stamped
+from tests.model.draws import Step, steps
 from tests.model.naive_exchange import NaiveExchange
+from tests.model.opening import START_NS, opening
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "60"))
 searching = settings(

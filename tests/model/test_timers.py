@@ -6,7 +6,8 @@ import pytest
 
 from holdfast.codes import CommandKind, ControlEventKind
 from holdfast.commands import Command
-from tests.model.commands import SECOND_NS, stamped
+from tests.model.commands import stamped
+from tests.model.opening import SECOND_NS
 from tests.model.test_model import Session
 
 TIMERS = [(1, 0), (1, 2), (2, 0), (3, 1)]

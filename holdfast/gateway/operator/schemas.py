@@ -42,6 +42,7 @@ LimitName = Literal[
     "exchange_orders_max",
     "exchange_algo_orders_max",
     "exchange_iceberg_orders_max",
+    "exchange_order_lists_max",
     "countdowns_max",
     "order_lists_max",
 ]

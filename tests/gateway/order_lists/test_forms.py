@@ -47,17 +47,17 @@ OLD = {"symbol": "BTCUSDT", "side": "SELL", "quantity": "0.001", "price": "41000
 GOOD = {"oco": OCO, "oto": OTO, "otoco": OTOCO, "opo": OPO, "opoco": OPOCO, "old": OLD}
 
 
-def read(kind: str, changes: dict[str, Any]) -> NewOrderList:
+def read(kind: str, changes: dict[str, Any], reference: Reference = REFERENCE) -> NewOrderList:
     pairs = {name: str(value) for name, value in (GOOD[kind] | changes).items() if value is not None}
     if kind == "old":
-        return forms.old_oco(REFERENCE, forms.OLD_OCO.convert(pairs))
+        return forms.old_oco(reference, forms.OLD_OCO.convert(pairs))
     form = FORMS[kind]
-    return forms.new_order_list(REFERENCE, form.parameters.convert(pairs), form)
+    return forms.new_order_list(reference, form.parameters.convert(pairs), form)
 
 
-def refusal(kind: str, changes: dict[str, Any]) -> tuple[int, str]:
+def refusal(kind: str, changes: dict[str, Any], reference: Reference = REFERENCE) -> tuple[int, str]:
     with pytest.raises(ApiError) as caught:
-        read(kind, changes)
+        read(kind, changes, reference)
     return caught.value.error.code, caught.value.text
 
 

@@ -15,6 +15,7 @@ NAMES = sorted({name for form in FORMS.values() for name in form.parameters.name
 VALUES = st.one_of(
     st.sampled_from(["BUY", "SELL", "LIMIT", "MARKET", "LIMIT_MAKER", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT"]),
     st.sampled_from(["TAKE_PROFIT_LIMIT", "GTC", "IOC", "FOK", "ACK", "NONE", "DECREMENT", "BTCUSDT", "mine", "yours"]),
+    st.sampled_from(["PRIMARY_PEG", "MARKET_PEG", "PRICE_LEVEL", "100", "2", "0.0004"]),
     st.sampled_from(["0", "0.00001", "0.001", "1", "39000", "40000", "41000", "99999999", "9" * 19, "9" * 21, "-1"]),
     st.text(max_size=6),
 )

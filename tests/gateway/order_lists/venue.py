@@ -32,6 +32,8 @@ _PARAMETERS = {
     InstrumentParameter.MARKET_QTY_LOTS_MAX: 1_000_000,
     InstrumentParameter.ORDERS_MAX: 200,
     InstrumentParameter.ORDER_LISTS_MAX: 20,
+    InstrumentParameter.TRAILING_ABOVE_BIPS_MAX: 2_000,
+    InstrumentParameter.TRAILING_BELOW_BIPS_MAX: 2_000,
     InstrumentParameter.MAKER_FEE_PPM: 1_000,
     InstrumentParameter.TAKER_FEE_PPM: 1_000,
 }

@@ -65,9 +65,6 @@ def new_order_list(reference: Reference, values: Values, form: Form) -> NewOrder
     return NewOrderList(instrument, form.kind, _client_id(values), (working, *others))
 
 
-_PLAIN_ONLY = "Icebergs, trailing stops and pegged orders are not supported in order lists."
-
-
 def _client_id(values: Values) -> str:
     return values.get("listClientOrderId") or new_client_id()
 
@@ -76,13 +73,10 @@ def _leg(reference: Reference, values: Values, names: Names, **fixed: OrderType)
     own = {name: values[sent] for name, sent in names.items() if sent in values}
     shared = {name: values[name] for name in _OF_THE_LIST if name in values}
     try:
-        order = new_order(reference, {"newOrderRespType": ResponseType.FULL, **shared, **own, **fixed})
+        return new_order(reference, {"newOrderRespType": ResponseType.FULL, **shared, **own, **fixed})
     except ApiError as refusal:
         _, *arguments = refusal.args
         raise ApiError(refusal.error, *(names.get(each, each) for each in arguments)) from None
-    if order.iceberg_lots or order.trailing_delta_bips or order.peg_price_type:
-        raise ApiError(errors.INVALID_MESSAGE, _PLAIN_ONLY)
-    return order
 
 
 # What goes together.
@@ -181,7 +175,7 @@ def _form(kind: OrderListKind, check: Callable[[Values], None], required: Iterab
     return Form(kind, _table(required, *legs), legs, check)
 
 
-_of_working = ("workingType", "workingSide", "workingPrice", "workingQuantity")
+_of_working = ("workingType", "workingSide", "workingQuantity")  # And a price, unless that is pegged.
 _working = {
     name: sent
     for name, sent in _names("working", "workingSide", "workingQuantity").items()
