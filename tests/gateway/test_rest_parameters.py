@@ -115,7 +115,7 @@ ORDERS: list[tuple[dict[str, Any], int, str]] = [
     (OFFSET | {"pegOffsetType": None}, -1128, "Combination of optional parameters invalid."),
     (OFFSET | {"pegPriceType": None, "price": "1"}, -1106, "Parameter 'pegOffsetType' sent when not required."),
     (PEGGED | {"pegPriceType": None}, -1102, mandatory("price")),
-    (PEGGED | {"price": "25000"}, -1106, "Parameter 'price' sent when not required."),
+    (PEGGED | {"price": "25000.001"}, -1013, "Filter failure: PRICE_FILTER"),
     (PEGGED | {"timeInForce": "IOC"}, -1014, "Unsupported order combination."),
     (PEGGED | {"timeInForce": None}, -1102, mandatory("timeInForce")),
     (

@@ -57,6 +57,13 @@ def test_a_pegged_order_sends_its_offset_and_shows_the_price_it_took(world: Worl
     assert shape_of(world.signed("DELETE", "/api/v3/order", symbol="BTCUSDT", orderId=2).json) == pegged | offset
 
 
+def test_a_price_beside_a_peg_is_no_limit(world: World) -> None:
+    """Generated clients always send a list's `workingPrice`, which Binance's tables call mandatory."""
+    placed = world.order(**PEGGED | {"price": "24000"}).json
+    assert shape_of(placed) == {"price": "0.00000000", "pegPriceType": "PRIMARY_PEG", "peggedPrice": "25000.00000000"}
+    assert [command.price_ticks for command in world.replica.submitted] == [0]
+
+
 def test_a_pegged_stop_order_has_no_price_until_it_is_triggered(world: World) -> None:
     placed = world.order(**STOP | PEGGED | {"icebergQty": "0.0005"}).json
     assert shape_of(placed) == {"price": "0.00000000", "pegPriceType": "PRIMARY_PEG", "icebergQty": "0.00050000"}

@@ -120,7 +120,7 @@ _FULL_BY_DEFAULT = (OrderType.LIMIT, OrderType.MARKET)
 
 
 class NewOrder(NamedTuple):
-    """A new order's fields in the engine's units. A pegged one has no price of its own."""
+    """A new order's fields in the engine's units. A price beside a peg was judged, and means nothing."""
 
     instrument: Instrument
     side: int
@@ -195,7 +195,7 @@ def new_order(reference: Reference, values: Values) -> NewOrder:
         qty_lots = _qty_lots(instrument, values["quantity"])
     else:
         quote_units = _quote_units(instrument, values["quoteOrderQty"])
-    return NewOrder(
+    order = NewOrder(
         instrument,
         values["side"],
         order_type,
@@ -212,6 +212,9 @@ def new_order(reference: Reference, values: Values) -> NewOrder:
         peg_offset_levels,
         _trailing_delta_bips(values),
     )
+    if peg_price_type and price_ticks:
+        check_static_filters(order)
+    return order
 
 
 def find_instrument(reference: Reference, values: Values) -> Instrument:

@@ -77,8 +77,6 @@ def peg(values: Values, time_in_force: int) -> tuple[int, int]:
     is_primary_limit = order_type == OrderType.LIMIT and peg_price_type == PegPriceType.PRIMARY
     if is_primary_limit and time_in_force != TimeInForce.GTC:
         raise ApiError(errors.UNKNOWN_ORDER_COMPOSITION)
-    if "price" in values:
-        raise ApiError(errors.PARAMETER_NOT_REQUIRED, "price")
     return peg_price_type, values.get("pegOffsetValue", 0)
 
 

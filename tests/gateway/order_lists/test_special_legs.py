@@ -76,7 +76,7 @@ def test_the_old_oco_has_them_under_its_own_names() -> None:
         ("oco", {"belowTrailingDelta": "0"}, -1013, "Filter failure: TRAILING_DELTA"),
         ("oco", {"belowTrailingDelta": "10000"}, -1013, "Filter failure: TRAILING_DELTA"),
         ("oto", {"workingTrailingDelta": "100"}, -1104, None),
-        ("oto", {"workingPegPriceType": "PRIMARY_PEG"}, -1106, "Parameter 'workingPrice' sent when not required."),
+        ("oto", {**PEGGED, "workingPrice": "99999999"}, -1013, "Filter failure: PRICE_FILTER"),
         ("oto", {**PEGGED, "workingTimeInForce": "IOC"}, -1014, None),
         ("oto", {**PEGGED, "pendingPegPriceType": "BEST"}, -1210, "Invalid pegPriceType."),
         ("oto", {**PEGGED, "pendingPegOffsetType": None}, -1128, None),
