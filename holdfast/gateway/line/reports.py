@@ -3,16 +3,14 @@
 applied commands and their events → REPORTS (192 bytes each) → feeds → sessions
 
 A report is the head of an order event, with the command that it came of: its number and key when it came over the line
-and from the same account, zeros otherwise. What is equal in both layouts is copied in whole pieces, which is several
-times faster than field by field.
+and from the same account, zeros otherwise. Kernels make them of words of eight bytes, as both layouts lie in memory.
 """
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
-
 import numpy as np
+from numba import njit
 
 from holdfast.codes import CommandKind, ControlEventKind
+from holdfast.commands import COMMAND_BYTES, command_dtype
 from holdfast.events import Events, order_event_dtype
 from holdfast.line import GATEWAY_ID, RECORD_BYTES, ReportFlag, ServerKind, report_dtype
 from holdfast.views import Order
@@ -30,59 +28,54 @@ _OF_ORDER = (
 )  # fmt: skip
 
 
-class _Piece(NamedTuple):
-    """Bytes that lie together in events and in reports."""
-
-    event_offset: int
-    report_offset: int
-    size: int
+# Both layouts in words: they begin alike, and so do their client ids, of four words and a half.
+_WORDS = RECORD_BYTES // 8
+_HALF_BITS = 32
+_LOW_HALF = 2**_HALF_BITS - 1
 
 
-def _pieces() -> list[_Piece]:
-    assert order_event_dtype.fields is not None
-    assert report_dtype.fields is not None
-    pieces: list[_Piece] = []
-    for name, (form, offset, *_) in report_dtype.fields.items():
-        if name not in order_event_dtype.fields:
-            continue
-        found = order_event_dtype.fields[name]
-        assert found[0] == form, f"{name} is the same in both"
-        last = pieces[-1] if pieces else _Piece(-1, -1, 0)
-        if (last.event_offset + last.size, last.report_offset + last.size) == (found[1], offset):
-            pieces[-1] = last._replace(size=last.size + form.itemsize)
-        else:
-            pieces.append(_Piece(found[1], offset, form.itemsize))
-    return pieces
+def _offset(dtype: "np.dtype[np.void]", name: str) -> int:
+    assert dtype.fields is not None
+    return dtype.fields[name][1]
 
 
-def _dtype_of(offsets: Iterable[tuple[int, int]], itemsize: int) -> np.dtype[Any]:
-    names, formats, places = [], [], []
-    for i, (offset, size) in enumerate(offsets):
-        names.append(f"piece_{i}")
-        formats.append(f"V{size}")
-        places.append(offset)
-    return np.dtype({"names": names, "formats": formats, "offsets": places, "itemsize": itemsize})
+def _word(dtype: "np.dtype[np.void]", name: str) -> int:
+    return _offset(dtype, name) // 8
 
 
-_PIECES = _pieces()
-_event_pieces = _dtype_of([(piece.event_offset, piece.size) for piece in _PIECES], order_event_dtype.itemsize)
-_report_pieces = _dtype_of([(piece.report_offset, piece.size) for piece in _PIECES], RECORD_BYTES)
+_ALIKE_END = _word(report_dtype, "request_number")
+_REQUEST_NUMBER = _ALIKE_END
+_ACCOUNT = _word(report_dtype, "account_id")  # Its high half.
+_FLAGS = _word(report_dtype, "flags")
+_FLAGS_SHIFT = _offset(report_dtype, "flags") % 8 * 8  # The last of their word.
+_ID = _word(report_dtype, "client_id")
+_ID_OF_EVENT = _word(order_event_dtype, "client_id")
+_ID_WORDS = 4
+_SENDER = _ID + _ID_WORDS  # Behind the last of the client id: the key that sent the command.
+_COMMAND_NUMBER = _word(command_dtype, "request_number")
+_COMMAND_GATEWAY = _word(command_dtype, "gateway_id")  # The last 16 bits.
+_COMMAND_ACCOUNT = _word(command_dtype, "account_id")  # The high half.
+_COMMAND_KEY = _word(command_dtype, "key_id")  # The low half.
+
+_shared = [name for name in report_dtype.names or () if name in (order_event_dtype.names or ())]
+assert all(_offset(report_dtype, name) == _offset(order_event_dtype, name) for name in _shared if name != "client_id")
 
 
 def reports_of(commands: np.ndarray, events: Events, is_wanted: np.ndarray) -> np.ndarray:
     """The reports that these commands led to, in their order, of accounts that are wanted (bool by account id; the
     first and the last entry are False, and stand for all ids that are not there)."""
-    orders = events.orders
-    index = np.flatnonzero(is_wanted.take(orders["account_id"], mode="clip"))
-    reports = np.zeros(len(index), report_dtype)
-    source, target = orders.view(_event_pieces), reports.view(_report_pieces)
-    for name in _report_pieces.names or ():
-        target[name] = source[name][index]
+    words = np.empty((len(events.orders), _WORDS), np.int64)
+    count = tell_orders(_words(events.orders), is_wanted, words)
+    reports = words[:count].reshape(-1).view(report_dtype)
     if len(events.controls):
         reports = _with_controls(commands, events.controls, reports, is_wanted)
     if len(reports):
-        _name_senders(commands, reports)
+        name_senders(_words(commands), _words(reports))
     return reports
+
+
+def _words(rows: np.ndarray) -> np.ndarray:
+    return rows.view(np.int64).reshape(-1, rows.itemsize // 8)
 
 
 def _with_controls(
@@ -128,13 +121,6 @@ def _of_controls(controls: np.ndarray) -> np.ndarray:
     return reports
 
 
-def _name_senders(commands: np.ndarray, reports: np.ndarray) -> None:
-    asked = reports["seq"] - commands["seq"][0]
-    is_own = (commands["gateway_id"] == GATEWAY_ID)[asked] & (commands["account_id"][asked] == reports["account_id"])
-    reports["request_number"] = np.where(is_own, commands["request_number"][asked], 0)
-    reports["sender_key_id"] = np.where(is_own, commands["key_id"][asked], 0)
-
-
 def mark_last(reports: np.ndarray) -> None:
     """Mark the last report of each command, of those that one feed tells."""
     seqs = reports["seq"]
@@ -153,3 +139,47 @@ def open_orders(orders: list[Order]) -> bytes:
     reports["ts_ns"] = [order.updated_ts_ns for order in orders]
     reports["client_id"] = [order.client_id.encode("ascii") for order in orders]
     return reports.tobytes()
+
+
+def warm_up() -> None:
+    """Compile the kernels, or load what was compiled before, so that no client waits for it."""
+    orders, words = np.zeros(1, order_event_dtype), np.zeros((1, _WORDS), np.int64)
+    tell_orders(_words(orders), np.zeros(1, np.bool_), words)
+    for commands in (bytearray(COMMAND_BYTES), bytes(COMMAND_BYTES)):  # As they are written, and as they are read.
+        name_senders(_words(np.frombuffer(commands, command_dtype)), words)
+
+
+# The kernels. Rows of words, little-endian.
+
+
+@njit(cache=True)
+def tell_orders(events, is_wanted, reports):
+    """Fill the first rows of `reports` with the order events of accounts that are wanted; returns how many."""
+    count = 0
+    last = len(is_wanted) - 1
+    for i in range(len(events)):
+        account_id = events[i, _ACCOUNT] >> _HALF_BITS
+        if not is_wanted[min(max(account_id, 0), last)]:
+            continue
+        for word in range(_ALIKE_END):
+            reports[count, word] = events[i, word]
+        reports[count, _FLAGS] &= 2**_FLAGS_SHIFT - 1
+        reports[count, _REQUEST_NUMBER] = 0
+        for word in range(_ID_WORDS):
+            reports[count, _ID + word] = events[i, _ID_OF_EVENT + word]
+        reports[count, _SENDER] = events[i, _ID_OF_EVENT + _ID_WORDS] & _LOW_HALF
+        count += 1
+    return count
+
+
+@njit(cache=True)
+def name_senders(commands, reports):
+    """Say in each report which request its command was, and of which key, where it came over the line and is of the
+    same account. `commands`: those of the batch, whose numbers follow each other."""
+    first_seq = commands[0, 0]
+    for i in range(len(reports)):
+        command = commands[reports[i, 0] - first_seq]
+        is_of_line = command[_COMMAND_GATEWAY] >> 48 == GATEWAY_ID
+        if is_of_line and command[_COMMAND_ACCOUNT] >> _HALF_BITS == reports[i, _ACCOUNT] >> _HALF_BITS:
+            reports[i, _REQUEST_NUMBER] = command[_COMMAND_NUMBER]
+            reports[i, _SENDER] |= (command[_COMMAND_KEY] & _LOW_HALF) << _HALF_BITS
