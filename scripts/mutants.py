@@ -1,41 +1,53 @@
 """Change the engine's kernels one place at a time, and see whether the tests notice:  python scripts/mutants.py
 
-A change is a comparison, an operator or a number that is another, a condition turned round, or a statement left out. A
-random choice of them is tried, each in a copy of the package, without the JIT, until a test fails; a mutant that never
-ends counts as noticed. Those that live are printed with their place. What is left out: assertions, and
-`look_ahead.py`, which by design changes nothing but the speed.
+A change is a comparison, an operator or a number that is another, a truth that is the other, an `and` for an `or`, a
+`not` that is gone, or a statement left out. A random choice of them is tried, without the JIT, until a test fails.
+Those that live are printed with their place; `docs/mutants.md` says what is known of them.
+
+First the unchanged tests run once, and show which statements each test gets to and how long it takes. A mutant then
+meets only the tests that get to its statement, the quickest first; where none does, it lives. A test that needs three
+times the processor time that it needed at first has noticed that something never ends; how busy the machine is
+does not matter. Each mutant has a process of its own, forked from one that has imported what takes long.
+
+Results are written to a file as they come. Whoever runs it again with the same file goes on where it was interrupted,
+and tries anew what lived: so it is also how to see whether a new test notices it.
 """
 
 # ruff: noqa: T201 - it talks to a person.
 
 import argparse
 import ast
+import hashlib
+import importlib.machinery
+import importlib.util
+import json
+import multiprocessing
 import os
 import random
+import resource
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from multiprocessing import connection
 from pathlib import Path
-from queue import SimpleQueue
-from typing import NamedTuple
+from types import CodeType, ModuleType
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-KERNELS = (
-    *("acting", "administration", "apply", "average", "book", "cancel", "emit", "ids", "ladder", "ledger"),
-    *("mass_cancel", "match", "operations", "operator_keys", "order_index", "place", "positions", "retire", "risk"),
-    *("settle", "slots", "stops", "trails", "trigger"),
-)
-# Quick ones first: most mutants die there.
-TESTS = (
-    ("tests/engine/test_scenarios.py", "tests/engine/test_book.py", "tests/engine/test_slots.py"),
-    ("tests/model",),
-    ("tests/engine",),
-)
-SECONDS_MAX = 150  # For each group of tests.
+KERNELS = {"hot", "cold", "entry"}  # What decorates them.
+LEFT_OUT = {
+    "audit": "it checks the state and decides nothing",
+    "look_ahead": "it changes nothing but the speed, by design",
+}
+TESTS = ("tests/engine", "tests/model")
+TIMES_SLOWER_MAX = 3
+CPU_SECONDS_MIN = 2  # Even for the quickest of tests.
+WALL_SECONDS_MAX = 3600  # The last resort, for what waits without working.
+MEMORY_BYTES_MAX = 6 * 2**30
 CAUGHT_SHARE_MIN = 0.95
 
 _COMPARISONS = {
@@ -64,12 +76,22 @@ _OPERATORS = {
 class Mutant(NamedTuple):
     path: str  # Below the root.
     line: int
+    column: int
+    statement: int  # The line on which the smallest statement around it begins.
     before: str
     after: str
     source: str  # The whole changed file.
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.before!r} -> {self.after!r}"
+        return f"{self.path}:{self.line}:{self.column}: {self.before!r} -> {self.after!r}"
+
+
+class Unit(NamedTuple):
+    """A test, or all tests of a file if they share what they have set up."""
+
+    tests: list[str]
+    cpu_seconds: float
+    statements: set[tuple[str, int]]  # Path and line of all that it gets to.
 
 
 def main() -> None:
@@ -77,12 +99,35 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300, help="how many mutants to try")
     parser.add_argument("--seed", type=int, default=1, help="another number chooses others")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="how many at once")
-    parser.add_argument("--only", nargs="*", default=KERNELS, help="names of kernels, as: match place")
+    parser.add_argument("--only", nargs="*", default=kernels(), help="names of kernels, as: match place")
+    parser.add_argument("--results", type=Path, default=ROOT / "build" / "mutants.jsonl", help="what to go on from")
     options = parser.parse_args()
     everything = [mutant for name in options.only for mutant in mutants_of(f"holdfast/engine/{name}.py")]
     chosen = random.Random(options.seed).sample(everything, min(options.count, len(everything)))
-    print(f"{len(chosen)} of {len(everything)} mutants, {options.workers} at once", flush=True)
-    alive = try_all(chosen, options.workers)
+    results = Results(options.results)
+    untried = [mutant for mutant in chosen if not results.noticed_by(mutant)]
+    print(
+        f"{len(chosen)} of {len(everything)} mutants, {len(chosen) - len(untried)} of them noticed before", flush=True
+    )
+    if untried:
+        try_all(untried, options.workers, results)
+    show(chosen, results)
+
+
+def kernels() -> list[str]:
+    """The names of all files that hold kernels."""
+    paths = sorted((ROOT / "holdfast" / "engine").glob("*.py"))
+    return [path.stem for path in paths if path.stem not in LEFT_OUT and any(kernels_in(path.read_text("utf-8")))]
+
+
+def kernels_in(source: str) -> Iterator[ast.FunctionDef]:
+    for function in ast.parse(source).body:
+        if isinstance(function, ast.FunctionDef) and KERNELS & set(map(ast.unparse, function.decorator_list)):
+            yield function
+
+
+def show(chosen: list[Mutant], results: "Results") -> None:
+    alive = [mutant for mutant in chosen if not results.noticed_by(mutant)]
     tried, living = Counter(mutant.path for mutant in chosen), Counter(mutant.path for mutant in alive)
     for path in sorted(tried):
         print(f"{path:40} {tried[path] - living[path]:4} of {tried[path]:4} noticed")
@@ -92,21 +137,64 @@ def main() -> None:
     sys.exit(share < CAUGHT_SHARE_MIN)
 
 
-def try_all(chosen: list[Mutant], workers: int) -> list[Mutant]:
-    """The mutants that live."""
-    alive: list[Mutant] = []
-    with tempfile.TemporaryDirectory(prefix="mutants-") as made, ThreadPoolExecutor(workers) as pool:
-        copies: SimpleQueue[Path] = SimpleQueue()
-        for number in range(workers):
-            copies.put(copy_of_project(Path(made) / str(number)))
-        futures = {pool.submit(is_noticed, mutant, copies): mutant for mutant in chosen}
-        for done, future in enumerate(as_completed(futures), start=1):
-            if not future.result():
-                alive.append(futures[future])
-                print(f"{done:4}  lives: {futures[future]}", flush=True)
-            elif done % 10 == 0:
-                print(f"{done:4}  {len(alive)} live", flush=True)
-    return alive
+class Results:
+    """One line of JSON for each mutant that was tried. A mutant is known by its place in a file of the same content."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        self._lines = {line["mutant"]: line for line in map(json.loads, path.read_text("utf-8").splitlines())}
+        self._file = path.open("a", encoding="utf-8")
+
+    def noticed_by(self, mutant: Mutant) -> str:
+        line = self._lines.get(str(mutant), {})
+        return line["noticed_by"] if line.get("content") == content_of(mutant.path) else ""
+
+    def add(self, mutant: Mutant, noticed_by: str) -> None:
+        line = {"mutant": str(mutant), "content": content_of(mutant.path), "noticed_by": noticed_by}
+        self._lines[str(mutant)] = line
+        print(json.dumps(line), file=self._file, flush=True)
+
+
+def content_of(path: str) -> str:
+    return hashlib.blake2b((ROOT / path).read_bytes(), digest_size=8).hexdigest()
+
+
+# The processes.
+
+
+def try_all(chosen: list[Mutant], workers: int, results: Results) -> None:
+    os.environ |= {"NUMBA_DISABLE_JIT": "1", "HYPOTHESIS_PROFILE": "mutants"}
+    for module in ("hypothesis.strategies", "numba", "numpy", "pytest"):
+        importlib.import_module(module)
+    processes = multiprocessing.get_context("fork")
+    with tempfile.TemporaryDirectory(prefix="mutants-") as made:
+        directory = copy_of_project(Path(made))  # So that nothing moves while files are edited.
+        receiver, sender = processes.Pipe(duplex=False)
+        measuring = processes.Process(target=measure, args=(directory, sender))
+        measuring.start()
+        sender.close()
+        units = sorted(receiver.recv(), key=lambda unit: unit.cpu_seconds)
+        measuring.join()
+        print(f"The unchanged tests need {sum(unit.cpu_seconds for unit in units):.0f} s of processor time", flush=True)
+        waiting = list(reversed(chosen))
+        running: dict[int, tuple[Mutant, Any, Any]] = {}
+        while waiting or running:
+            while waiting and len(running) < workers:
+                mutant = waiting.pop()
+                reaching = [unit for unit in units if (mutant.path, mutant.statement) in unit.statements]
+                receiver, sender = processes.Pipe(duplex=False)
+                process = processes.Process(target=try_one, args=(directory, mutant, reaching, sender))
+                process.start()
+                sender.close()
+                running[process.sentinel] = mutant, process, receiver
+            for sentinel in connection.wait(list(running)):
+                mutant, process, receiver = running.pop(int(sentinel))  # type: ignore[call-overload]
+                process.join()
+                noticed_by = verdict(process.exitcode, told_by(receiver))
+                results.add(mutant, noticed_by)
+                left = len(waiting) + len(running)
+                print(f"{left:4} left  {noticed_by or 'LIVES':60} {mutant}", flush=True)
 
 
 def copy_of_project(directory: Path) -> Path:
@@ -116,28 +204,174 @@ def copy_of_project(directory: Path) -> Path:
     return directory
 
 
-def is_noticed(mutant: Mutant, copies: "SimpleQueue[Path]") -> bool:
-    directory = copies.get()
-    path = directory / mutant.path
-    original = path.read_text("utf-8")
-    path.write_text(mutant.source, "utf-8")
-    try:
-        return any(fails(directory, group) for group in TESTS)
-    finally:
-        path.write_text(original, "utf-8")
-        copies.put(directory)
+def told_by(receiver: Any) -> list[str]:
+    """The tests that began, in their order."""
+    told = []
+    while receiver.poll():
+        try:
+            told.append(receiver.recv())
+        except EOFError:
+            break
+    return told
 
 
-def fails(directory: Path, tests: tuple[str, ...]) -> bool:
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(directory), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *tests]
-    try:
-        done = subprocess.run(
-            command, cwd=directory, env=environment, capture_output=True, timeout=SECONDS_MAX, check=False
+def verdict(exit_code: int, began: list[str]) -> str:
+    """Who noticed the mutant, and how; empty if it lives."""
+    test = began[-1] if began else "importing it"
+    if exit_code in (NO_TEST, 0):
+        return ""
+    if exit_code in (1, 2):  # A test failed; or importing the tests did.
+        return test
+    if exit_code == -signal.SIGPROF:
+        return f"{test} (never ends)"
+    raise SystemExit(f"the tests could not be run: {exit_code} in {test}")
+
+
+NO_TEST = 77
+
+
+def try_one(directory: Path, mutant: Mutant, units: list[Unit], sender: Any) -> None:
+    """In a process of its own, whose exit code says what came out."""
+    if not units:
+        os._exit(NO_TEST)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    signal.alarm(WALL_SECONDS_MAX)
+    code = compile(mutant.source, str(directory / mutant.path), "exec")
+    sys.meta_path.insert(0, Changed(directory, {mutant.path: code}))
+    os._exit(run_tests(directory, Trying(units, sender)))
+
+
+def measure(directory: Path, sender: Any) -> None:
+    reached: dict[str, set[int]] = defaultdict(set)
+    codes = {}
+    for name in kernels():
+        path = f"holdfast/engine/{name}.py"
+        codes[path] = with_marks(path)
+    sys.meta_path.insert(0, Changed(directory, codes, reached))
+    plugin = Measuring(reached)
+    if run_tests(directory, plugin):
+        raise SystemExit("the unchanged tests fail")
+    sender.send(plugin.units())
+
+
+def run_tests(directory: Path, plugin: object) -> int:
+    import pytest
+
+    os.chdir(directory)
+    sys.path.insert(0, str(directory))
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    return int(pytest.main([*options, *TESTS], plugins=[plugin]))
+
+
+class Changed:
+    """Finds modules of the copy whose code is another than their file says."""
+
+    def __init__(self, directory: Path, codes: dict[str, CodeType], reached: dict[str, set[int]] | None = None) -> None:
+        self._directory = directory
+        self._codes = {path.removesuffix(".py").replace("/", "."): (path, code) for path, code in codes.items()}
+        self._reached = reached
+
+    def find_spec(self, name: str, *_: Any) -> importlib.machinery.ModuleSpec | None:
+        if name not in self._codes:
+            return None
+        path, code = self._codes[name]
+        loader = ChangedLoader(name, str(self._directory / path))
+        loader.code = code
+        loader.reached = None if self._reached is None else self._reached[path]
+        return importlib.util.spec_from_file_location(name, loader.path, loader=loader)
+
+
+class ChangedLoader(importlib.machinery.SourceFileLoader):
+    code: CodeType
+    reached: set[int] | None
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
+        return self.code
+
+    def exec_module(self, module: ModuleType) -> None:
+        if self.reached is not None:
+            vars(module)[_REACHED] = self.reached
+        super().exec_module(module)
+
+
+class Measuring:
+    """The plugin that sees what each test needs and gets to."""
+
+    def __init__(self, reached: dict[str, set[int]]) -> None:
+        self._reached = reached
+        self._units: dict[str, Unit] = {}
+        self._sharing: set[str] = set()  # Files.
+
+    def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> None:
+        if fixturedef.scope in ("class", "module", "package"):
+            self._sharing.add(request.path.name)
+
+    def pytest_runtest_logstart(self) -> None:
+        for lines in self._reached.values():
+            lines.clear()
+        self._began = time.process_time()
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        statements = {(path, line) for path, lines in self._reached.items() for line in lines}
+        self._units[nodeid] = Unit([nodeid], time.process_time() - self._began, statements)
+
+    def units(self) -> list[Unit]:
+        joined: dict[str, Unit] = {}
+        for test, unit in self._units.items():
+            file = test.partition("::")[0]
+            name = file if Path(file).name in self._sharing else test
+            before = joined.get(name, Unit([], 0, set()))
+            seconds = before.cpu_seconds + unit.cpu_seconds
+            joined[name] = Unit([*before.tests, test], seconds, before.statements | unit.statements)
+        return list(joined.values())
+
+
+class Trying:
+    """The plugin that chooses and orders the tests, tells which one begins, and ends what takes too long."""
+
+    def __init__(self, units: list[Unit], sender: Any) -> None:
+        self._places = {test: place for place, test in enumerate(test for unit in units for test in unit.tests)}
+        self._seconds = {unit.tests[0]: CPU_SECONDS_MIN + TIMES_SLOWER_MAX * unit.cpu_seconds for unit in units}
+        self._sender = sender
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        items[:] = sorted(
+            (item for item in items if item.nodeid in self._places), key=lambda item: self._places[item.nodeid]
         )
-    except subprocess.TimeoutExpired:
-        return True
-    return done.returncode != 0
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._sender.send(nodeid)
+        if nodeid in self._seconds:
+            signal.setitimer(signal.ITIMER_PROF, self._seconds[nodeid])  # Its signal ends the process.
+
+
+# What a run gets to.
+
+_REACHED = "_statements_reached"
+
+
+def with_marks(path: str) -> CodeType:
+    """The code of a file whose kernels note each statement that they get to."""
+    source = (ROOT / path).read_text("utf-8")
+    tree = ast.parse(source)
+    names = {kernel.name for kernel in kernels_in(source)}
+    for function in tree.body:
+        if isinstance(function, ast.FunctionDef) and function.name in names:
+            function.body = marked(function.body)
+    return compile(ast.fix_missing_locations(tree), path, "exec")
+
+
+def marked(statements: list[ast.stmt]) -> list[ast.stmt]:
+    result = []
+    for statement in statements:
+        for branch in ("body", "orelse"):
+            if inner := getattr(statement, branch, None):
+                setattr(statement, branch, marked(inner))
+        result += [*ast.parse(f"{_REACHED}.add({statement.lineno})").body, statement]
+    return result
 
 
 # The changes.
@@ -145,38 +379,41 @@ def fails(directory: Path, tests: tuple[str, ...]) -> bool:
 
 def mutants_of(path: str) -> Iterator[Mutant]:
     source = (ROOT / path).read_text("utf-8")
-    for function in ast.parse(source).body:
-        if isinstance(function, ast.FunctionDef):
-            for statement in function.body:
-                for node, after in changes(statement):
-                    yield made(path, source, node, after)
+    for kernel in kernels_in(source):
+        for child in kernel.body:
+            for statement, node, after in changes(child, child):
+                yield made(path, source, statement, node, after)
 
 
-def changes(node: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
-    """Each node within that can be another, and its text then."""
+def changes(node: ast.AST, statement: ast.stmt) -> Iterator[tuple[ast.stmt, ast.expr | ast.stmt, str]]:
+    """Each node within that can be another, after the statement around it, and its text then."""
+    if isinstance(node, ast.stmt):
+        statement = node
     if isinstance(node, ast.Assert) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
         return
     if isinstance(node, ast.Expr | ast.AugAssign) or (
         isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
     ):
-        yield node, "pass"
+        yield statement, node, "pass"
     match node:
         case ast.Compare(left, [operator], [right]) if type(operator) in _COMPARISONS:
-            yield node, f"({ast.unparse(ast.Compare(left, [_COMPARISONS[type(operator)]()], [right]))})"
+            yield statement, node, f"({ast.unparse(ast.Compare(left, [_COMPARISONS[type(operator)]()], [right]))})"
         case ast.BoolOp(operator, values):
             other = ast.Or() if isinstance(operator, ast.And) else ast.And()
-            yield node, f"({ast.unparse(ast.BoolOp(other, values))})"
+            yield statement, node, f"({ast.unparse(ast.BoolOp(other, values))})"
         case ast.UnaryOp(ast.Not(), operand):
-            yield node, f"({ast.unparse(operand)})"
+            yield statement, node, f"({ast.unparse(operand)})"
         case ast.BinOp(left, operator, right) if type(operator) in _OPERATORS:
-            yield node, f"({ast.unparse(ast.BinOp(left, _OPERATORS[type(operator)](), right))})"
+            yield statement, node, f"({ast.unparse(ast.BinOp(left, _OPERATORS[type(operator)](), right))})"
         case ast.Constant(value) if type(value) is int:
-            yield node, str(value + 1)
+            yield statement, node, str(value + 1)
+        case ast.Constant(value) if type(value) is bool:
+            yield statement, node, str(not value)
     for child in ast.iter_child_nodes(node):
-        yield from changes(child)
+        yield from changes(child, statement)
 
 
-def made(path: str, source: str, node: ast.expr | ast.stmt, after: str) -> Mutant:
+def made(path: str, source: str, statement: ast.stmt, node: ast.expr | ast.stmt, after: str) -> Mutant:
     assert node.end_lineno is not None
     assert node.end_col_offset is not None
     lines = source.encode().splitlines(keepends=True)
@@ -184,7 +421,8 @@ def made(path: str, source: str, node: ast.expr | ast.stmt, after: str) -> Mutan
     end = sum(map(len, lines[: node.end_lineno - 1])) + node.end_col_offset
     data = source.encode()
     changed = data[:begin] + after.encode() + data[end:]
-    return Mutant(path, node.lineno, data[begin:end].decode(), after, changed.decode())
+    before = data[begin:end].decode()
+    return Mutant(path, node.lineno, node.col_offset, statement.lineno, before, after, changed.decode())
 
 
 if __name__ == "__main__":
