@@ -23,7 +23,6 @@ import importlib.util
 import json
 import multiprocessing
 import os
-import random
 import resource
 import shutil
 import signal
@@ -49,6 +48,7 @@ CPU_SECONDS_MIN = 2  # Even for the quickest of tests.
 WALL_SECONDS_MAX = 3600  # The last resort, for what waits without working.
 MEMORY_BYTES_MAX = 6 * 2**30
 CAUGHT_SHARE_MIN = 0.95
+PROCESSES = multiprocessing.get_context("fork")
 
 _COMPARISONS = {
     ast.Eq: ast.NotEq,
@@ -94,6 +94,14 @@ class Unit(NamedTuple):
     statements: set[tuple[str, int]]  # Path and line of all that it gets to.
 
 
+class Trial(NamedTuple):
+    """A mutant in a process of its own, which tells the tests that begin."""
+
+    mutant: Mutant
+    process: Any
+    began: Any
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=300, help="how many mutants to try")
@@ -102,8 +110,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=kernels(), help="names of kernels, as: match place")
     parser.add_argument("--results", type=Path, default=ROOT / "build" / "mutants.jsonl", help="what to go on from")
     options = parser.parse_args()
-    everything = [mutant for name in options.only for mutant in mutants_of(f"holdfast/engine/{name}.py")]
-    chosen = random.Random(options.seed).sample(everything, min(options.count, len(everything)))
+    everything = [mutant for name in options.only for mutant in mutants_of(path_of(name))]
+    chosen = sorted(everything, key=lambda mutant: chance_of(mutant, options.seed))[: options.count]
     results = Results(options.results)
     untried = [mutant for mutant in chosen if not results.noticed_by(mutant)]
     print(
@@ -114,10 +122,19 @@ def main() -> None:
     show(chosen, results)
 
 
+def chance_of(mutant: Mutant, seed: int) -> bytes:
+    """A random number that stays when others come or go: whoever tries more tries these, too."""
+    return hashlib.blake2b(f"{seed} {mutant}".encode(), digest_size=8).digest()
+
+
 def kernels() -> list[str]:
     """The names of all files that hold kernels."""
     paths = sorted((ROOT / "holdfast" / "engine").glob("*.py"))
     return [path.stem for path in paths if path.stem not in LEFT_OUT and any(kernels_in(path.read_text("utf-8")))]
+
+
+def path_of(kernel: str) -> str:
+    return f"holdfast/engine/{kernel}.py"
 
 
 def kernels_in(source: str) -> Iterator[ast.FunctionDef]:
@@ -167,34 +184,22 @@ def try_all(chosen: list[Mutant], workers: int, results: Results) -> None:
     os.environ |= {"NUMBA_DISABLE_JIT": "1", "HYPOTHESIS_PROFILE": "mutants"}
     for module in ("hypothesis.strategies", "numba", "numpy", "pytest"):
         importlib.import_module(module)
-    processes = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory(prefix="mutants-") as made:
         directory = copy_of_project(Path(made))  # So that nothing moves while files are edited.
-        receiver, sender = processes.Pipe(duplex=False)
-        measuring = processes.Process(target=measure, args=(directory, sender))
-        measuring.start()
-        sender.close()
-        units = sorted(receiver.recv(), key=lambda unit: unit.cpu_seconds)
-        measuring.join()
+        units = units_of(directory)
         print(f"The unchanged tests need {sum(unit.cpu_seconds for unit in units):.0f} s of processor time", flush=True)
         waiting = list(reversed(chosen))
-        running: dict[int, tuple[Mutant, Any, Any]] = {}
+        running: list[Trial] = []
         while waiting or running:
             while waiting and len(running) < workers:
-                mutant = waiting.pop()
-                reaching = [unit for unit in units if (mutant.path, mutant.statement) in unit.statements]
-                receiver, sender = processes.Pipe(duplex=False)
-                process = processes.Process(target=try_one, args=(directory, mutant, reaching, sender))
-                process.start()
-                sender.close()
-                running[process.sentinel] = mutant, process, receiver
-            for sentinel in connection.wait(list(running)):
-                mutant, process, receiver = running.pop(int(sentinel))  # type: ignore[call-overload]
-                process.join()
-                noticed_by = verdict(process.exitcode, told_by(receiver))
-                results.add(mutant, noticed_by)
+                running.append(begun(directory, waiting.pop(), units))
+            connection.wait([trial.process.sentinel for trial in running])
+            for trial in [trial for trial in running if not trial.process.is_alive()]:
+                running.remove(trial)
+                noticed_by = verdict(trial)
+                results.add(trial.mutant, noticed_by)
                 left = len(waiting) + len(running)
-                print(f"{left:4} left  {noticed_by or 'LIVES':60} {mutant}", flush=True)
+                print(f"{left:4} left  {noticed_by or 'LIVES':60} {trial.mutant}", flush=True)
 
 
 def copy_of_project(directory: Path) -> Path:
@@ -204,21 +209,36 @@ def copy_of_project(directory: Path) -> Path:
     return directory
 
 
-def told_by(receiver: Any) -> list[str]:
-    """The tests that began, in their order."""
-    told = []
-    while receiver.poll():
-        try:
-            told.append(receiver.recv())
-        except EOFError:
-            break
-    return told
+def units_of(directory: Path) -> list[Unit]:
+    """The quickest first."""
+    receiver, sender = PROCESSES.Pipe(duplex=False)
+    PROCESSES.Process(target=measure, args=(directory, sender)).start()
+    sender.close()
+    try:
+        return sorted(receiver.recv(), key=lambda unit: unit.cpu_seconds)
+    except EOFError:
+        raise SystemExit("the unchanged tests fail") from None
 
 
-def verdict(exit_code: int, began: list[str]) -> str:
+def begun(directory: Path, mutant: Mutant, units: list[Unit]) -> Trial:
+    reaching = [unit for unit in units if (mutant.path, mutant.statement) in unit.statements]
+    receiver, sender = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=try_one, args=(directory, mutant, reaching, sender))
+    process.start()
+    sender.close()
+    return Trial(mutant, process, receiver)
+
+
+def verdict(trial: Trial) -> str:
     """Who noticed the mutant, and how; empty if it lives."""
-    test = began[-1] if began else "importing it"
-    if exit_code in (NO_TEST, 0):
+    test = "importing it"
+    try:
+        while True:
+            test = trial.began.recv()
+    except EOFError:
+        trial.began.close()
+    exit_code = trial.process.exitcode
+    if exit_code == 0:
         return ""
     if exit_code in (1, 2):  # A test failed; or importing the tests did.
         return test
@@ -227,13 +247,10 @@ def verdict(exit_code: int, began: list[str]) -> str:
     raise SystemExit(f"the tests could not be run: {exit_code} in {test}")
 
 
-NO_TEST = 77
-
-
 def try_one(directory: Path, mutant: Mutant, units: list[Unit], sender: Any) -> None:
     """In a process of its own, whose exit code says what came out."""
     if not units:
-        os._exit(NO_TEST)
+        os._exit(0)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
     signal.alarm(WALL_SECONDS_MAX)
     code = compile(mutant.source, str(directory / mutant.path), "exec")
@@ -243,15 +260,11 @@ def try_one(directory: Path, mutant: Mutant, units: list[Unit], sender: Any) -> 
 
 def measure(directory: Path, sender: Any) -> None:
     reached: dict[str, set[int]] = defaultdict(set)
-    codes = {}
-    for name in kernels():
-        path = f"holdfast/engine/{name}.py"
-        codes[path] = with_marks(path)
+    codes = {path: with_marks(path) for path in map(path_of, kernels())}
     sys.meta_path.insert(0, Changed(directory, codes, reached))
     plugin = Measuring(reached)
-    if run_tests(directory, plugin):
-        raise SystemExit("the unchanged tests fail")
-    sender.send(plugin.units())
+    if not run_tests(directory, plugin):
+        sender.send(plugin.units())
 
 
 def run_tests(directory: Path, plugin: object) -> int:
