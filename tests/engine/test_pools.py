@@ -1,0 +1,99 @@
+"""Pools and their hashes grow before a command needs more than there is, and where they do cannot be seen.
+
+What is too small is one array at a time, all others are roomy: otherwise one that grows late would be saved by another.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from holdfast.codes import CommandKind, OrderListKind, OrderType, Side, TimeInForce, TradingMode
+from holdfast.commands import Command, command_dtype, encode, encode_order_list
+from holdfast.engine import pools
+from holdfast.engine.engine import Engine
+from tests.engine.scenario import SECOND_NS
+from tests.engine.test_engine import assert_same, concatenate
+
+NEWCOMERS = 20
+FEW, ENOUGH = 4, 2_048
+ARRAYS = [name for pool in pools.POOLS for name in (pool.name, pool.slots) if name]
+
+
+def newcomer(number: int) -> Iterator[Command]:
+    """Commands that take a row of every pool."""
+
+    def command(kind: CommandKind, **fields: Any) -> Command:
+        return Command(kind=int(kind), client_id=b"%d of %d" % (kind, number))._replace(**fields)
+
+    yield command(CommandKind.ADD_ASSET, client_id=b"COIN%d" % number)
+    market = {"account_id": number, "instrument_id": number + 1, "price_ticks": 10**8, "qty_lots": 1}
+    yield command(CommandKind.ADD_INSTRUMENT, **market)
+    yield command(CommandKind.SET_TRADING_MODE, instrument_id=number, qty_lots=TradingMode.TRADING)
+    yield command(CommandKind.CREATE_ACCOUNT)
+    yield command(CommandKind.CREATE_KEY, account_id=number, qty_lots=1, order_id=1)
+    yield command(CommandKind.DEPOSIT, account_id=number, instrument_id=number, qty_lots=1_000)
+    yield command(CommandKind.REQUEST_WITHDRAWAL, account_id=number, instrument_id=number, qty_lots=1)
+    yield command(CommandKind.SET_COUNTDOWN, account_id=number, instrument_id=number, qty_lots=10**6)
+    sell = {"account_id": number, "instrument_id": number, "side": Side.SELL, "qty_lots": 10}
+    order = Command(kind=CommandKind.PLACE_ORDER, **sell, price_ticks=100)
+    order = order._replace(order_type=OrderType.LIMIT, time_in_force=TimeInForce.GTC)
+    for i in range(2):
+        yield order._replace(client_id=b"order %d of %d" % (i, number))
+    above = order._replace(order_type=OrderType.LIMIT_MAKER, time_in_force=TimeInForce.NONE, client_id=b"+%d" % number)
+    below = above._replace(order_type=OrderType.STOP_LOSS, client_id=b"-%d" % number)
+    below = below._replace(price_ticks=0, stop_price_ticks=50)
+    own = Command(account_id=number, instrument_id=number, client_id=b"list %d" % number, qty_lots=OrderListKind.OCO)
+    records = np.frombuffer(encode_order_list(own, [above, below]), command_dtype)
+    yield from (Command._make(record) for record in records.tolist())
+
+
+@pytest.fixture(scope="module")
+def commands() -> np.ndarray:
+    start_ns = 1_000 * SECOND_NS
+    all_of_them = [Command(kind=CommandKind.ADD_ASSET, client_id=b"COIN")]
+    all_of_them += [command for number in range(1, NEWCOMERS + 1) for command in newcomer(number)]
+    stamped = [
+        command._replace(seq=seq, ts_ns=start_ns + seq, clock_ts_ns=start_ns + seq)
+        for seq, command in enumerate(all_of_them, start=1)
+    ]
+    return np.frombuffer(b"".join(map(encode, stamped)), command_dtype)
+
+
+def engine_with_few(array: str, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """An engine whose arrays have room for all, but for one."""
+    (narrow,) = (pool for pool in pools.POOLS if array in (pool.name, pool.slots))
+    rows = {pool.name: FEW if pool is narrow else ENOUGH for pool in pools.POOLS}
+    monkeypatch.setattr(pools, "POOLS", tuple(pool._replace(first_rows=rows[pool.name]) for pool in pools.POOLS))
+    engine = Engine()
+    for other in {narrow.name, narrow.slots} - {array, ""}:
+        engine._memory.grow(other, ENOUGH)
+    pools.grow_companions(engine._memory)
+    return engine
+
+
+@pytest.mark.parametrize("array", ARRAYS)
+@pytest.mark.parametrize("size", [1, 10_000])
+def test_an_array_that_is_too_small_grows_in_time(
+    array: str, size: int, commands: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roomy = Engine()
+    expected = roomy.apply(commands)
+    engine = engine_with_few(array, monkeypatch)
+    cuts = [*range(0, len(commands), size), len(commands)]
+    told = concatenate([engine.apply(commands[begin:end]) for begin, end in pairwise(cuts)])
+    assert_same(told, expected)
+    assert engine.state_hash() == roomy.state_hash()
+    engine.check_invariants()
+    for pool in pools.POOLS:
+        if pool.slots:
+            assert 2 * pool.count(engine._memory) <= len(engine._memory[pool.slots]), "at most half of it is in use"
+
+
+def test_the_newcomers_take_a_row_of_every_pool(commands: np.ndarray) -> None:
+    engine = Engine()
+    engine.apply(commands)
+    for pool in pools.POOLS:
+        assert pool.count(engine._memory) >= NEWCOMERS, pool.name
