@@ -7,7 +7,8 @@ Those that live are printed with their place; `docs/mutants.md` says what is kno
 First the unchanged tests run once, and show which statements each test gets to and how long it takes. A mutant then
 meets only the tests that get to its statement, the quickest first; where none does, it lives. A test that needs three
 times the processor time that it needed at first has noticed that something never ends; how busy the machine is
-does not matter. Each mutant has a process of its own, forked from one that has imported what takes long.
+does not matter. Each mutant has a process of its own, forked from one that has collected the tests, and there its
+kernel gets another code.
 
 Results are written to a file as they come. Whoever runs it again with the same file goes on where it was interrupted,
 and tries anew what lived: so it is also how to see whether a new test notices it.
@@ -18,8 +19,6 @@ and tries anew what lived: so it is also how to see whether a new test notices i
 import argparse
 import ast
 import hashlib
-import importlib.machinery
-import importlib.util
 import json
 import multiprocessing
 import os
@@ -29,12 +28,15 @@ import signal
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter, deque
 from collections.abc import Iterator
+from itertools import zip_longest
 from multiprocessing import connection
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 KERNELS = {"hot", "cold", "entry"}  # What decorates them.
@@ -45,9 +47,11 @@ LEFT_OUT = {
 TESTS = ("tests/engine", "tests/model")
 TIMES_SLOWER_MAX = 3
 CPU_SECONDS_MIN = 2  # Even for the quickest of tests.
+QUICK_CPU_SECONDS = 3  # All mutants meet tests that need less before any meets the others.
 WALL_SECONDS_MAX = 3600  # The last resort, for what waits without working.
 MEMORY_BYTES_MAX = 6 * 2**30
 CAUGHT_SHARE_MIN = 0.95
+NOTICED = 3  # The exit code of a process in which a test failed.
 PROCESSES = multiprocessing.get_context("fork")
 
 _COMPARISONS = {
@@ -75,6 +79,7 @@ _OPERATORS = {
 
 class Mutant(NamedTuple):
     path: str  # Below the root.
+    kernel: str
     line: int
     column: int
     statement: int  # The line on which the smallest statement around it begins.
@@ -181,184 +186,143 @@ def content_of(path: str) -> str:
 
 
 def try_all(chosen: list[Mutant], workers: int, results: Results) -> None:
+    """Within pytest, once it has collected the tests: whatever is forked then has imported everything."""
     os.environ |= {"NUMBA_DISABLE_JIT": "1", "HYPOTHESIS_PROFILE": "mutants"}
-    for module in ("hypothesis.strategies", "numba", "numpy", "pytest"):
-        importlib.import_module(module)
     with tempfile.TemporaryDirectory(prefix="mutants-") as made:
-        directory = copy_of_project(Path(made))  # So that nothing moves while files are edited.
-        units = units_of(directory)
-        print(f"The unchanged tests need {sum(unit.cpu_seconds for unit in units):.0f} s of processor time", flush=True)
-        waiting = list(reversed(chosen))
-        running: list[Trial] = []
-        while waiting or running:
-            while waiting and len(running) < workers:
-                running.append(begun(directory, waiting.pop(), units))
-            connection.wait([trial.process.sentinel for trial in running])
-            for trial in [trial for trial in running if not trial.process.is_alive()]:
-                running.remove(trial)
-                noticed_by = verdict(trial)
-                results.add(trial.mutant, noticed_by)
-                left = len(waiting) + len(running)
-                print(f"{left:4} left  {noticed_by or 'LIVES':60} {trial.mutant}", flush=True)
+        copy_project(Path(made))  # So that nothing moves while files are edited.
+        os.chdir(made)
+        sys.path.insert(0, made)
+        trials = Trials(chosen, workers, results)
+        if pytest.main(["-q", "-s", "-p", "no:cacheprovider", *TESTS], plugins=[trials]) != pytest.ExitCode.OK:
+            raise SystemExit("the run did not come to its end")
 
 
-def copy_of_project(directory: Path) -> Path:
+def copy_project(directory: Path) -> None:
     for name in ("holdfast", "tests"):
         shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", directory)
-    return directory
 
 
-def units_of(directory: Path) -> list[Unit]:
-    """The quickest first."""
-    receiver, sender = PROCESSES.Pipe(duplex=False)
-    PROCESSES.Process(target=measure, args=(directory, sender)).start()
-    sender.close()
-    try:
-        return sorted(receiver.recv(), key=lambda unit: unit.cpu_seconds)
-    except EOFError:
-        raise SystemExit("the unchanged tests fail") from None
+class Trials:
+    """The plugin that takes the place of running the tests."""
 
-
-def begun(directory: Path, mutant: Mutant, units: list[Unit]) -> Trial:
-    reaching = [unit for unit in units if (mutant.path, mutant.statement) in unit.statements]
-    receiver, sender = PROCESSES.Pipe(duplex=False)
-    process = PROCESSES.Process(target=try_one, args=(directory, mutant, reaching, sender))
-    process.start()
-    sender.close()
-    return Trial(mutant, process, receiver)
-
-
-def verdict(trial: Trial) -> str:
-    """Who noticed the mutant, and how; empty if it lives."""
-    test = "importing it"
-    try:
-        while True:
-            test = trial.began.recv()
-    except EOFError:
-        trial.began.close()
-    exit_code = trial.process.exitcode
-    if exit_code == 0:
-        return ""
-    if exit_code in (1, 2):  # A test failed; or importing the tests did.
-        return test
-    if exit_code == -signal.SIGPROF:
-        return f"{test} (never ends)"
-    raise SystemExit(f"the tests could not be run: {exit_code} in {test}")
-
-
-def try_one(directory: Path, mutant: Mutant, units: list[Unit], sender: Any) -> None:
-    """In a process of its own, whose exit code says what came out."""
-    if not units:
-        os._exit(0)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
-    signal.alarm(WALL_SECONDS_MAX)
-    code = compile(mutant.source, str(directory / mutant.path), "exec")
-    sys.meta_path.insert(0, Changed(directory, {mutant.path: code}))
-    os._exit(run_tests(directory, Trying(units, sender)))
-
-
-def measure(directory: Path, sender: Any) -> None:
-    reached: dict[str, set[int]] = defaultdict(set)
-    codes = {path: with_marks(path) for path in map(path_of, kernels())}
-    sys.meta_path.insert(0, Changed(directory, codes, reached))
-    plugin = Measuring(reached)
-    if not run_tests(directory, plugin):
-        sender.send(plugin.units())
-
-
-def run_tests(directory: Path, plugin: object) -> int:
-    import pytest
-
-    os.chdir(directory)
-    sys.path.insert(0, str(directory))
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    return int(pytest.main([*options, *TESTS], plugins=[plugin]))
-
-
-class Changed:
-    """Finds modules of the copy whose code is another than their file says."""
-
-    def __init__(self, directory: Path, codes: dict[str, CodeType], reached: dict[str, set[int]] | None = None) -> None:
-        self._directory = directory
-        self._codes = {path.removesuffix(".py").replace("/", "."): (path, code) for path, code in codes.items()}
-        self._reached = reached
-
-    def find_spec(self, name: str, *_: Any) -> importlib.machinery.ModuleSpec | None:
-        if name not in self._codes:
-            return None
-        path, code = self._codes[name]
-        loader = ChangedLoader(name, str(self._directory / path))
-        loader.code = code
-        loader.reached = None if self._reached is None else self._reached[path]
-        return importlib.util.spec_from_file_location(name, loader.path, loader=loader)
-
-
-class ChangedLoader(importlib.machinery.SourceFileLoader):
-    code: CodeType
-    reached: set[int] | None
-
-    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
-        return self.code
-
-    def exec_module(self, module: ModuleType) -> None:
-        if self.reached is not None:
-            vars(module)[_REACHED] = self.reached
-        super().exec_module(module)
-
-
-class Measuring:
-    """The plugin that sees what each test needs and gets to."""
-
-    def __init__(self, reached: dict[str, set[int]]) -> None:
-        self._reached = reached
-        self._units: dict[str, Unit] = {}
-        self._sharing: set[str] = set()  # Files.
+    def __init__(self, chosen: list[Mutant], workers: int, results: Results) -> None:
+        self._chosen = chosen
+        self._workers = workers
+        self._results = results
+        self._sharing: set[str] = set()  # Files whose tests share what they set up.
 
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> None:
         if fixturedef.scope in ("class", "module", "package"):
             self._sharing.add(request.path.name)
 
-    def pytest_runtest_logstart(self) -> None:
-        for lines in self._reached.values():
-            lines.clear()
-        self._began = time.process_time()
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        units = self._units(session)
+        print(f"The unchanged tests need {sum(unit.cpu_seconds for unit in units):.0f} s of processor time", flush=True)
+        waiting: deque[tuple[Mutant, list[Unit], list[Unit]]] = deque()
+        for mutant in self._chosen:
+            reaching = [unit for unit in units if (mutant.path, mutant.statement) in unit.statements]
+            quick = [unit for unit in reaching if unit.cpu_seconds <= QUICK_CPU_SECONDS]
+            waiting.append((mutant, quick, reaching[len(quick) :]))
+        running: dict[Trial, list[Unit]] = {}  # And the slow tests that it meets if it lives.
+        while waiting or running:
+            while waiting and len(running) < self._workers:
+                mutant, first, later = waiting.popleft()
+                running[begun(session, mutant, first)] = later
+            connection.wait([trial.process.sentinel for trial in running])
+            for trial in [trial for trial in running if not trial.process.is_alive()]:
+                later = running.pop(trial)
+                noticed_by = verdict(trial)
+                if later and not noticed_by:
+                    waiting.append((trial.mutant, later, []))
+                    continue
+                self._results.add(trial.mutant, noticed_by)
+                left = len(waiting) + len(running)
+                print(f"{left:4} left  {noticed_by or 'LIVES':60} {trial.mutant}", flush=True)
+        return True
 
-    def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        statements = {(path, line) for path, lines in self._reached.items() for line in lines}
-        self._units[nodeid] = Unit([nodeid], time.process_time() - self._began, statements)
+    def _units(self, session: pytest.Session) -> list[Unit]:
+        """The quickest first."""
+        receiver, sender = PROCESSES.Pipe(duplex=False)
+        PROCESSES.Process(target=self._measure, args=(session, sender)).start()
+        sender.close()
+        try:
+            return sorted(receiver.recv(), key=lambda unit: unit.cpu_seconds)
+        except EOFError:
+            raise SystemExit("the unchanged tests fail") from None
 
-    def units(self) -> list[Unit]:
-        joined: dict[str, Unit] = {}
-        for test, unit in self._units.items():
-            file = test.partition("::")[0]
-            name = file if Path(file).name in self._sharing else test
-            before = joined.get(name, Unit([], 0, set()))
-            seconds = before.cpu_seconds + unit.cpu_seconds
-            joined[name] = Unit([*before.tests, test], seconds, before.statements | unit.statements)
-        return list(joined.values())
+    def _measure(self, session: pytest.Session, sender: Any) -> None:
+        be_silent()
+        reached = mark_kernels()
+        units: dict[str, Unit] = {}
+        for item, following in zip_longest(session.items, session.items[1:]):
+            began = time.process_time()
+            for lines in reached.values():
+                lines.clear()
+            if is_failing(session, item, following):
+                return
+            name = item.path.name if item.path.name in self._sharing else item.nodeid
+            before = units.get(name, Unit([], 0, set()))
+            statements = {(path, line) for path, lines in reached.items() for line in lines}
+            seconds = before.cpu_seconds + time.process_time() - began
+            units[name] = Unit([*before.tests, item.nodeid], seconds, before.statements | statements)
+        sender.send(list(units.values()))
 
 
-class Trying:
-    """The plugin that chooses and orders the tests, tells which one begins, and ends what takes too long."""
+def begun(session: pytest.Session, mutant: Mutant, units: list[Unit]) -> Trial:
+    receiver, sender = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=try_one, args=(session, mutant, units, sender))
+    process.start()
+    sender.close()
+    return Trial(mutant, process, receiver)
 
-    def __init__(self, units: list[Unit], sender: Any) -> None:
-        self._places = {test: place for place, test in enumerate(test for unit in units for test in unit.tests)}
-        self._seconds = {unit.tests[0]: CPU_SECONDS_MIN + TIMES_SLOWER_MAX * unit.cpu_seconds for unit in units}
-        self._sender = sender
 
-    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items[:] = sorted(
-            (item for item in items if item.nodeid in self._places), key=lambda item: self._places[item.nodeid]
-        )
+def try_one(session: pytest.Session, mutant: Mutant, units: list[Unit], sender: Any) -> None:
+    """In a process of its own, whose exit code says what came out."""
+    be_silent()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    signal.alarm(WALL_SECONDS_MAX)
+    kernel_named(mutant.path, mutant.kernel).__code__ = code_within(ast.parse(mutant.source), mutant.kernel)
+    items = {item.nodeid: item for item in session.items}
+    chosen = [test for unit in units for test in unit.tests]
+    seconds = {unit.tests[0]: CPU_SECONDS_MIN + TIMES_SLOWER_MAX * unit.cpu_seconds for unit in units}
+    for test, following in zip_longest(chosen, chosen[1:]):
+        sender.send(test)
+        if test in seconds:
+            signal.setitimer(signal.ITIMER_PROF, seconds[test])  # Its signal ends the process.
+        if is_failing(session, items[test], items.get(following)):
+            os._exit(NOTICED)
+    os._exit(0)
 
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._sender.send(nodeid)
-        if nodeid in self._seconds:
-            signal.setitimer(signal.ITIMER_PROF, self._seconds[nodeid])  # Its signal ends the process.
+
+def is_failing(session: pytest.Session, item: pytest.Item, following: pytest.Item | None) -> bool:
+    item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+    return session.testsfailed > 0
+
+
+def be_silent() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+
+
+def verdict(trial: Trial) -> str:
+    """Which test noticed the mutant, and how; empty if it lives."""
+    test = ""
+    try:
+        while True:
+            test = trial.began.recv()
+    except EOFError:
+        trial.began.close()
+    match trial.process.exitcode:
+        case 0:
+            return ""
+        case code if code == NOTICED:
+            return test
+        case code if code == -signal.SIGPROF:
+            return f"{test} (never ends)"
+        case code:
+            raise SystemExit(f"{trial.mutant} could not be tried: {code} in {test}")
 
 
 # What a run gets to.
@@ -366,15 +330,22 @@ class Trying:
 _REACHED = "_statements_reached"
 
 
-def with_marks(path: str) -> CodeType:
-    """The code of a file whose kernels note each statement that they get to."""
-    source = (ROOT / path).read_text("utf-8")
-    tree = ast.parse(source)
-    names = {kernel.name for kernel in kernels_in(source)}
-    for function in tree.body:
-        if isinstance(function, ast.FunctionDef) and function.name in names:
-            function.body = marked(function.body)
-    return compile(ast.fix_missing_locations(tree), path, "exec")
+def mark_kernels() -> dict[str, set[int]]:
+    """Have all kernels note each statement that they get to. Returns where: the lines of each file."""
+    reached: dict[str, set[int]] = {}
+    for path in map(path_of, kernels()):
+        reached[path] = set()
+        source = (ROOT / path).read_text("utf-8")
+        tree = ast.parse(source)
+        names = {kernel.name for kernel in kernels_in(source)}
+        for function in tree.body:
+            if isinstance(function, ast.FunctionDef) and function.name in names:
+                function.body = marked(function.body)
+        for name in names:
+            kernel = kernel_named(path, name)
+            kernel.__globals__[_REACHED] = reached[path]
+            kernel.__code__ = code_within(ast.fix_missing_locations(tree), name)
+    return reached
 
 
 def marked(statements: list[ast.stmt]) -> list[ast.stmt]:
@@ -387,6 +358,20 @@ def marked(statements: list[ast.stmt]) -> list[ast.stmt]:
     return result
 
 
+def kernel_named(path: str, name: str) -> FunctionType:
+    """The kernel itself: without the JIT it is a plain function, and whoever imported it has the same one."""
+    kernel = vars(sys.modules[path.removesuffix(".py").replace("/", ".")])[name]
+    assert isinstance(kernel, FunctionType)
+    return kernel
+
+
+def code_within(tree: ast.Module, name: str) -> CodeType:
+    """The code of a function of a file."""
+    constants = compile(tree, "<changed>", "exec").co_consts
+    (code,) = (one for one in constants if isinstance(one, CodeType) and one.co_name == name)
+    return code
+
+
 # The changes.
 
 
@@ -395,7 +380,7 @@ def mutants_of(path: str) -> Iterator[Mutant]:
     for kernel in kernels_in(source):
         for child in kernel.body:
             for statement, node, after in changes(child, child):
-                yield made(path, source, statement, node, after)
+                yield made(path, source, kernel.name, statement, node, after)
 
 
 def changes(node: ast.AST, statement: ast.stmt) -> Iterator[tuple[ast.stmt, ast.expr | ast.stmt, str]]:
@@ -426,7 +411,7 @@ def changes(node: ast.AST, statement: ast.stmt) -> Iterator[tuple[ast.stmt, ast.
         yield from changes(child, statement)
 
 
-def made(path: str, source: str, statement: ast.stmt, node: ast.expr | ast.stmt, after: str) -> Mutant:
+def made(path: str, source: str, kernel: str, statement: ast.stmt, node: ast.expr | ast.stmt, after: str) -> Mutant:
     assert node.end_lineno is not None
     assert node.end_col_offset is not None
     lines = source.encode().splitlines(keepends=True)
@@ -435,7 +420,7 @@ def made(path: str, source: str, statement: ast.stmt, node: ast.expr | ast.stmt,
     data = source.encode()
     changed = data[:begin] + after.encode() + data[end:]
     before = data[begin:end].decode()
-    return Mutant(path, node.lineno, node.col_offset, statement.lineno, before, after, changed.decode())
+    return Mutant(path, kernel, node.lineno, node.col_offset, statement.lineno, before, after, changed.decode())
 
 
 if __name__ == "__main__":
