@@ -12,9 +12,10 @@ import pytest
 
 from holdfast.codes import CommandKind, OrderListKind, OrderType, Side, TimeInForce, TradingMode
 from holdfast.commands import Command, command_dtype, encode, encode_order_list
+from holdfast.config import PAGE_TICKS
 from holdfast.engine import pools
 from holdfast.engine.engine import Engine
-from tests.engine.scenario import SECOND_NS
+from tests.engine.scenario import MARKET, SECOND_NS, Session
 from tests.engine.test_engine import assert_same, concatenate
 
 NEWCOMERS = 20
@@ -97,3 +98,36 @@ def test_the_newcomers_take_a_row_of_every_pool(commands: np.ndarray) -> None:
     engine.apply(commands)
     for pool in pools.POOLS:
         assert pool.count(engine._memory) >= NEWCOMERS, pool.name
+
+
+FAR_PRICES = [PAGE_TICKS * (2 + i) for i in range(100)]  # Each needs a level and a page of its own.
+
+
+def trade_at(session: Session, price_ticks: int) -> list[str]:
+    session.send(CommandKind.PLACE_ORDER, **session.order_fields("m", f"buys 100 at {price_ticks} as M"))
+    words = f"sells 100 at {price_ticks} as N IOC"
+    return session.send(CommandKind.PLACE_ORDER, **session.order_fields("n", words))
+
+
+def asks(session: Session) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = session.exchange.book(MARKET, 1_000)[1]
+    return found
+
+
+def test_orders_that_one_trade_triggers_find_room_one_after_the_other() -> None:
+    session = Session(Engine())
+    for price_ticks in FAR_PRICES:
+        words = f"sells 1 at {price_ticks} as S{price_ticks} stop 90"
+        session.send(CommandKind.PLACE_ORDER, **session.order_fields("a", words))
+    assert trade_at(session, 90)[1:] == [f"triggered S{price_ticks}" for price_ticks in FAR_PRICES]
+    assert asks(session) == [(price_ticks, 1) for price_ticks in FAR_PRICES]
+
+
+def test_orders_that_one_sweep_places_find_room_one_after_the_other() -> None:
+    session = Session(Engine())
+    for price_ticks in FAR_PRICES:
+        legs = (f"buys 1 at 90 as W{price_ticks}", f"sells 1 at {price_ticks} as P{price_ticks}")
+        session.send_list(OrderListKind.OTO, f"L{price_ticks}", [session.order_fields("a", leg) for leg in legs])
+    told = session.send(CommandKind.PLACE_ORDER, **session.order_fields("n", "sells 100 at 90 as N IOC"))
+    assert [line for line in told if line.startswith("placed")] == [f"placed P{price}" for price in FAR_PRICES]
+    assert asks(session) == [(price_ticks, 1) for price_ticks in FAR_PRICES]
