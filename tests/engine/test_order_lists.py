@@ -22,7 +22,7 @@ from holdfast.codes import (
 from holdfast.commands import Command, command_dtype, encode, encode_order_list
 from holdfast.engine.engine import Engine
 from holdfast.events import Events
-from tests.engine.scenario import MARKET, Session
+from tests.engine.scenario import MARKET, Session, create_key
 from tests.engine.test_golden import (
     ACCOUNTS,
     MARKETS,
@@ -183,6 +183,35 @@ class Market:
     def told(self) -> Events:
         assert self.session.events is not None
         return self.session.events
+
+
+def test_the_longest_ids_are_told_whole_and_found_by_all_of_their_characters() -> None:
+    market = Market()
+    create_key(market.session, "K", "a", "trade")
+    names = [f"{letter * 8}23456789abcdefghijklmnopqrs{i}" for i, letter in enumerate("LWAB")]
+    market.place_list(
+        "a",
+        OrderListKind.OTOCO,
+        names[0],
+        f"buys 1 at 50 as {names[1]} key K",
+        f"sells 1 at 110 as {names[2]} maker key K",
+        f"sells 1 at market as {names[3]} stop 40 key K",
+    )
+    (started,) = market.told.lists
+    told = [started[name].decode() for name in ("client_id", "client_id_1", "client_id_2", "client_id_3")]
+    assert told == names
+    assert started["key_id"] == market.session.keys["K"]
+    for place in range(0, 36, 4):
+        other = names[0][:place] + "?" + names[0][place + 1 :]
+        assert market.engine.order_list_by_client_id(1, other) is None
+        assert market.session.send(
+            CommandKind.CANCEL_ORDER_LIST, account_id=1, instrument_id=MARKET, target_client_id=other.encode()
+        ) == [f"list {other} refused ORDER_LIST_UNKNOWN"]
+    assert market.engine.order_list_by_client_id(1, names[0]) == market.engine.order_list(1)
+    market.session.send(
+        CommandKind.CANCEL_ORDER_LIST, account_id=1, instrument_id=MARKET, target_client_id=names[0].encode()
+    )
+    assert market.engine.order_lists(1) == []
 
 
 def test_a_thousand_open_lists_are_canceled_with_their_orders() -> None:
