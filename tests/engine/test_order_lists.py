@@ -201,8 +201,9 @@ def test_the_longest_ids_are_told_whole_and_found_by_all_of_their_characters() -
     told = [started[name].decode() for name in ("client_id", "client_id_1", "client_id_2", "client_id_3")]
     assert told == names
     assert started["key_id"] == market.session.keys["K"]
-    for place in range(0, 36, 4):
-        other = names[0][:place] + "?" + names[0][place + 1 :]
+    assert [started[f"order_id_{i}"] for i in (1, 2, 3)] == market.told.orders["order_id"].tolist()
+    for position in range(0, 36, 4):
+        other = names[0][:position] + "?" + names[0][position + 1 :]
         assert market.engine.order_list_by_client_id(1, other) is None
         assert market.session.send(
             CommandKind.CANCEL_ORDER_LIST, account_id=1, instrument_id=MARKET, target_client_id=other.encode()
@@ -244,6 +245,19 @@ def test_working_orders_that_one_sweep_fills_place_their_orders_in_that_order_an
     assert placed == [f"P{number}" for number in range(count)]
     assert set(market.told.orders["seq"].tolist()) == {market.session.seq}
     assert market.engine.book(MARKET, 9)[0] == [(8, count // 2), (5, count // 2)]
+
+
+def test_a_pending_order_works_from_when_it_is_placed() -> None:
+    market = Market()
+    market.place_list("a", OrderListKind.OTO, "L", "buys 1 at 90 as W", "sells 1 at 110 as P")
+    assert [order.working_ts_ns for order in market.engine.open_orders(1) if order.client_id == "P"] == [0]
+    market.place("b", "sells 1 at 90 as B")
+    (placed,) = market.engine.open_orders(1)
+    assert placed.client_id == "P"
+    assert placed.working_ts_ns == market.session.now_ns
+    assert placed.updated_ts_ns == market.session.now_ns
+    row = int(market.engine._memory["order_lists"]["order_list_id"].argmax())
+    assert market.engine._memory["order_lists"][row]["updated_seq"] == market.session.seq
 
 
 def test_a_cascade_through_pairs_ends_each_pair_in_its_own_step() -> None:

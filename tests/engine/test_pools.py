@@ -4,6 +4,7 @@ What is too small is one array at a time, all others are roomy: otherwise one th
 """
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -51,14 +52,14 @@ def newcomer(number: int) -> Iterator[Command]:
     yield from (Command._make(record) for record in records.tolist())
 
 
-@pytest.fixture(scope="module")
+@cache
 def commands() -> np.ndarray:
     start_ns = 1_000 * SECOND_NS
-    all_of_them = [Command(kind=CommandKind.ADD_ASSET, client_id=b"COIN")]
-    all_of_them += [command for number in range(1, NEWCOMERS + 1) for command in newcomer(number)]
+    everything = [Command(kind=CommandKind.ADD_ASSET, client_id=b"COIN")]
+    everything += [command for number in range(1, NEWCOMERS + 1) for command in newcomer(number)]
     stamped = [
         command._replace(seq=seq, ts_ns=start_ns + seq, clock_ts_ns=start_ns + seq)
-        for seq, command in enumerate(all_of_them, start=1)
+        for seq, command in enumerate(everything, start=1)
     ]
     return np.frombuffer(b"".join(map(encode, stamped)), command_dtype)
 
@@ -77,14 +78,12 @@ def engine_with_few(array: str, monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 @pytest.mark.parametrize("array", ARRAYS)
 @pytest.mark.parametrize("size", [1, 10_000])
-def test_an_array_that_is_too_small_grows_in_time(
-    array: str, size: int, commands: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_array_that_is_too_small_grows_in_time(array: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     roomy = Engine()
-    expected = roomy.apply(commands)
+    expected = roomy.apply(commands())
     engine = engine_with_few(array, monkeypatch)
-    cuts = [*range(0, len(commands), size), len(commands)]
-    told = concatenate([engine.apply(commands[begin:end]) for begin, end in pairwise(cuts)])
+    cuts = [*range(0, len(commands()), size), len(commands())]
+    told = concatenate([engine.apply(commands()[begin:end]) for begin, end in pairwise(cuts)])
     assert_same(told, expected)
     assert engine.state_hash() == roomy.state_hash()
     engine.check_invariants()
@@ -93,11 +92,28 @@ def test_an_array_that_is_too_small_grows_in_time(
             assert 2 * pool.count(engine._memory) <= len(engine._memory[pool.slots]), "at most half of it is in use"
 
 
-def test_the_newcomers_take_a_row_of_every_pool(commands: np.ndarray) -> None:
+def test_the_newcomers_take_a_row_of_every_pool() -> None:
     engine = Engine()
-    engine.apply(commands)
+    engine.apply(commands())
     for pool in pools.POOLS:
         assert pool.count(engine._memory) >= NEWCOMERS, pool.name
+
+
+def test_who_is_loaded_from_a_snapshot_knows_all_that_there_was() -> None:
+    """All commands come once more: what is repeated, a duplicate or another one is so for both."""
+    engine = Engine()
+    engine.apply(commands())
+    loaded = Engine.from_arrays(engine.arrays())
+    again = commands().copy()
+    for stamp in ("ts_ns", "clock_ts_ns"):
+        again[stamp] += SECOND_NS
+    again["seq"] += len(again)
+    again["client_id"][again["kind"] == CommandKind.DEPOSIT] = b"another"
+    orders = (again["kind"] == CommandKind.PLACE_ORDER) & (np.arange(len(again)) % 2 == 0)
+    again["client_id"][orders] = [b"again %d" % i for i in range(np.count_nonzero(orders))]
+    assert_same(loaded.apply(again), engine.apply(again))
+    assert loaded.state_hash() == engine.state_hash()
+    loaded.check_invariants()
 
 
 FAR_PRICES = [PAGE_TICKS * (2 + i) for i in range(100)]  # Each needs a level and a page of its own.

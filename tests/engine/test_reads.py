@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from holdfast.codes import CommandKind, OrderListKind
+from holdfast.codes import CommandKind, OrderListKind, TradingMode
 from holdfast.engine import reads
 from holdfast.engine.engine import Engine
-from tests.engine.scenario import BTC, MARKET, Session
+from tests.engine.scenario import BTC, MARKET, USDT, Session
 
 COUNT = 7
 
@@ -41,3 +41,15 @@ def test_what_an_account_has_is_read_whole(
         assert [one.client_id for one in lists] == [f"L{i}" for i in range(COUNT)]
     assert [one.amount for one in engine.withdrawals(account_id)] == list(range(1, COUNT + 1))
     assert [holding.asset_id for holding in engine.balances(account_id)] == list(range(1, COUNT + 3))
+
+
+def test_orders_are_read_of_one_market_or_of_all() -> None:
+    session = Session(Engine())
+    other = {"account_id": USDT, "instrument_id": BTC, "price_ticks": 10**8, "qty_lots": 1}
+    session.send(CommandKind.ADD_INSTRUMENT, client_id=b"USDTBTC", **other)
+    session.send(CommandKind.SET_TRADING_MODE, instrument_id=MARKET + 1, qty_lots=TradingMode.TRADING)
+    for name, instrument_id in (("A", MARKET), ("B", MARKET + 1), ("C", MARKET)):
+        words = f"buys 1 at 5 as {name} instrument {instrument_id}"
+        session.send(CommandKind.PLACE_ORDER, **session.order_fields("a", words))
+    found = [session.exchange.open_orders(session.account("a"), instrument_id) for instrument_id in (0, 1, 2, 3)]
+    assert [{order.client_id for order in orders} for orders in found] == [{"A", "B", "C"}, {"A", "C"}, {"B"}, set()]
