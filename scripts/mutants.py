@@ -92,7 +92,7 @@ class Mutant(NamedTuple):
 
 
 class Unit(NamedTuple):
-    """A test, or all tests of a file if they share what they have set up."""
+    """A test, or those of a file that share what they have set up."""
 
     tests: list[str]
     cpu_seconds: float
@@ -210,11 +210,11 @@ class Trials:
         self._chosen = chosen
         self._workers = workers
         self._results = results
-        self._sharing: set[str] = set()  # Files whose tests share what they set up.
+        self._shared: set[tuple[str, str]] = set()  # The file and the name of what several tests have set up once.
 
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> None:
         if fixturedef.scope in ("class", "module", "package"):
-            self._sharing.add(request.path.name)
+            self._shared.add((request.path.name, fixturedef.argname))
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         units = self._units(session)
@@ -261,7 +261,8 @@ class Trials:
                 lines.clear()
             if is_failing(session, item, following):
                 return
-            name = item.path.name if item.path.name in self._sharing else item.nodeid
+            has_shared = any((item.path.name, name) in self._shared for name in item.fixturenames)
+            name = item.path.name if has_shared else item.nodeid
             before = units.get(name, Unit([], 0, set()))
             statements = {(path, line) for path, lines in reached.items() for line in lines}
             seconds = before.cpu_seconds + time.process_time() - began
