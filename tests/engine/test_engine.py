@@ -246,6 +246,29 @@ def test_events_of_one_trade_come_in_their_order() -> None:
     assert [(row["index"], row["side"], row["lots"]) for row in events.book] == [(5, 2, 0), (6, 1, 2)]
 
 
+def test_a_level_is_told_before_the_end_of_the_taker_who_met_himself_there() -> None:
+    session = Session(Engine())
+    for who, words in (("s", "sells 2 at 100 as A"), ("b", "sells 3 at 100 as B")):
+        session.send(CommandKind.PLACE_ORDER, **session.order_fields(who, words))
+    session.send(CommandKind.PLACE_ORDER, **session.order_fields("b", "buys 5 at 100 as C EXPIRE_TAKER"))
+    events = session.events
+    assert events is not None
+    (level,) = events.book
+    assert (level["price_ticks"], level["lots"]) == (100, 3)
+    assert [OrderEventKind(row["kind"]).name for row in events.orders if row["index"] > level["index"]] == [
+        "ORDER_EXPIRED"
+    ]
+
+
+@pytest.mark.parametrize("account_id", [0, -1, 99])
+def test_events_about_nobody_are_not_numbered(account_id: int) -> None:
+    session = Session(Engine())
+    fields = {**session.order_fields("a", "buys 1 at 100 as A"), "account_id": account_id}
+    assert session.send(CommandKind.PLACE_ORDER, **fields) == ["rejected A ACCOUNT_UNKNOWN"]
+    assert session.events is not None
+    assert session.events.orders["account_event"].tolist() == [0]
+
+
 def test_fills_of_one_taker_at_one_price_are_one_aggregate_trade() -> None:
     session = Session(Engine())
     for who, words in (("s", "sells 1 at 100 as A"), ("s", "sells 1 at 100 as B"), ("s", "sells 2 at 101 as C")):

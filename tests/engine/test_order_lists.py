@@ -22,7 +22,7 @@ from holdfast.codes import (
 from holdfast.commands import Command, command_dtype, encode, encode_order_list
 from holdfast.engine.engine import Engine
 from holdfast.events import Events
-from tests.engine.scenario import MARKET, Session
+from tests.engine.scenario import MARKET, Session, create_key
 from tests.engine.test_golden import (
     ACCOUNTS,
     MARKETS,
@@ -185,6 +185,36 @@ class Market:
         return self.session.events
 
 
+def test_the_longest_ids_are_told_whole_and_found_by_all_of_their_characters() -> None:
+    market = Market()
+    create_key(market.session, "K", "a", "trade")
+    names = [f"{letter * 8}23456789abcdefghijklmnopqrs{i}" for i, letter in enumerate("LWAB")]
+    market.place_list(
+        "a",
+        OrderListKind.OTOCO,
+        names[0],
+        f"buys 1 at 50 as {names[1]} key K",
+        f"sells 1 at 110 as {names[2]} maker key K",
+        f"sells 1 at market as {names[3]} stop 40 key K",
+    )
+    (started,) = market.told.lists
+    told = [started[name].decode() for name in ("client_id", "client_id_1", "client_id_2", "client_id_3")]
+    assert told == names
+    assert started["key_id"] == market.session.keys["K"]
+    assert [started[f"order_id_{i}"] for i in (1, 2, 3)] == market.told.orders["order_id"].tolist()
+    for position in range(0, 36, 4):
+        other = names[0][:position] + "?" + names[0][position + 1 :]
+        assert market.engine.order_list_by_client_id(1, other) is None
+        assert market.session.send(
+            CommandKind.CANCEL_ORDER_LIST, account_id=1, instrument_id=MARKET, target_client_id=other.encode()
+        ) == [f"list {other} refused ORDER_LIST_UNKNOWN"]
+    assert market.engine.order_list_by_client_id(1, names[0]) == market.engine.order_list(1)
+    market.session.send(
+        CommandKind.CANCEL_ORDER_LIST, account_id=1, instrument_id=MARKET, target_client_id=names[0].encode()
+    )
+    assert market.engine.order_lists(1) == []
+
+
 def test_a_thousand_open_lists_are_canceled_with_their_orders() -> None:
     market = Market()
     count = 400  # More than the first rows of the pool.
@@ -215,6 +245,19 @@ def test_working_orders_that_one_sweep_fills_place_their_orders_in_that_order_an
     assert placed == [f"P{number}" for number in range(count)]
     assert set(market.told.orders["seq"].tolist()) == {market.session.seq}
     assert market.engine.book(MARKET, 9)[0] == [(8, count // 2), (5, count // 2)]
+
+
+def test_a_pending_order_works_from_when_it_is_placed() -> None:
+    market = Market()
+    market.place_list("a", OrderListKind.OTO, "L", "buys 1 at 90 as W", "sells 1 at 110 as P")
+    assert [order.working_ts_ns for order in market.engine.open_orders(1) if order.client_id == "P"] == [0]
+    market.place("b", "sells 1 at 90 as B")
+    (placed,) = market.engine.open_orders(1)
+    assert placed.client_id == "P"
+    assert placed.working_ts_ns == market.session.now_ns
+    assert placed.updated_ts_ns == market.session.now_ns
+    row = int(market.engine._memory["order_lists"]["order_list_id"].argmax())
+    assert market.engine._memory["order_lists"][row]["updated_seq"] == market.session.seq
 
 
 def test_a_cascade_through_pairs_ends_each_pair_in_its_own_step() -> None:

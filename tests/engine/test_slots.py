@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from holdfast.engine.jit import entry
-from holdfast.engine.slots import FREE, home, insert, next_place, spread
+from holdfast.engine.slots import FREE, home, insert, next_place, remove, spread
 
 ENTRIES = 16
 
@@ -19,6 +19,11 @@ def enter(slots, tag, row):
 @entry
 def lengthen(slots, entries_before):
     spread(slots, entries_before)
+
+
+@entry
+def delete(slots, tag, row):
+    remove(slots, tag, row)
 
 
 @entry
@@ -45,3 +50,20 @@ def test_every_entry_of_a_table_that_became_longer_is_found_and_none_twice(growt
         lengthen(slots, ENTRIES)
         assert sorted(slots[slots != FREE].tolist()) == entered
         assert all(find(slots, one) >= 0 for one in entered)
+
+
+def test_what_is_left_is_found_after_every_removal():
+    for seed in range(100):
+        chance = random.Random(seed)
+        crowded = [0, 1, 2, ENTRIES - 2, ENTRIES - 1]
+        tags = [chance.randrange(2**20) * ENTRIES + chance.choice(crowded) for _ in range(ENTRIES // 2)]
+        slots = np.zeros(ENTRIES, np.int64)
+        for row, tag in enumerate(tags, start=1):
+            enter(slots, tag, row)
+        left = list(enumerate(tags, start=1))
+        chance.shuffle(left)
+        while left:
+            row, tag = left.pop()
+            delete(slots, tag, row)
+            assert sorted(slots[slots != FREE].tolist()) == sorted(tag << 32 | row for row, tag in left)
+            assert all(find(slots, tag << 32 | row) >= 0 for row, tag in left)

@@ -28,3 +28,18 @@ def test_timers_of_one_instant_run_out_in_a_fixed_order(order: tuple[int, ...]) 
     ran_out = [event for event in session.model.events if event.kind == ControlEventKind.COUNTDOWN_RAN_OUT]
     assert [(event.account_id, event.instrument_id) for event in ran_out] == TIMERS
     session.compare_reads()
+
+
+def test_markets_that_a_late_tick_finds_due_go_on_together_in_the_order_of_their_numbers() -> None:
+    session = Session()
+    lasting = {"price_ticks": 3 * SECOND_NS, "qty_lots": SECOND_NS, "order_id": SECOND_NS}
+    for instrument_id in (3, 1, 2):
+        command = Command(kind=CommandKind.SCHEDULE_REOPENING, instrument_id=instrument_id, **lasting)
+        session.apply(stamped(command._replace(client_id=b"r%d" % instrument_id), session.model.command, 1_000))
+    found = []
+    for _ in range(3):
+        session.apply(stamped(Command(kind=CommandKind.TICK), session.model.command, 5 * SECOND_NS))
+        changed = [one for one in session.model.events if one.kind == ControlEventKind.TRADING_MODE_CHANGED]
+        found.append([event.instrument_id for event in changed])
+        session.compare_reads()
+    assert found == [[3, 1, 2], [1, 2, 3], [1, 2, 3]]
