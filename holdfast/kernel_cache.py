@@ -14,7 +14,7 @@ import numba
 import numpy
 
 _package = Path(__file__).parent
-_language = ["codes.py", "config.py", "commands.py", "events.py"]
+_language = ["codes.py", "config.py", "commands.py", "events.py", "line.py"]
 _sources = [_package / name for name in _language] + sorted((_package / "engine").glob("*.py"))
 _seen = [source.read_bytes() for source in _sources]
 _config: Any = numba.config  # Numba makes its settings' names when it is imported.

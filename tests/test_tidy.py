@@ -14,7 +14,7 @@ ENGINE = sorted((ROOT / "engine").glob("*.py"))
 KERNELS = [path for path in ENGINE if path.name not in ("__init__.py", "handle.py", "jit.py", "view.py")]
 SOURCES = sorted(ROOT.rglob("*.py"))
 OTHER_KERNELS = [path for path in SOURCES if path not in ENGINE and "import njit" in path.read_text()]
-IN_THE_CACHES_NAME = {"codes", "commands", "config", "events"}
+IN_THE_CACHES_NAME = {"codes", "commands", "config", "events", "line"}
 
 LANGUAGE = {"clock", "codes", "commands", "config", "events", "instruments", "views"}
 # A gateway translates what market data shows, and so knows its shapes; it never changes anything there.
@@ -116,7 +116,7 @@ def test_kernels_of_other_stages_use_nothing_whose_change_their_cache_would_miss
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef) and names_in(*node.decorator_list) & decorators
     ]
-    assert len(kernels) > 5
+    assert kernels
     for kernel in kernels:
         assert not names_in(*kernel.body) & missed, kernel.name
 
