@@ -2,8 +2,8 @@
 
 A journal on the disk at DIR, a snapshot, and a million commands behind it. Then a batch comes with one command on which
 a rule is at fault, planted by this bench in its own process, and an order for another instrument behind it. The
-replica builds its engine again from the snapshot and the journal, finds the command by trying, builds it once more to
-pass over it, and goes on: that is the time for which nobody is answered.
+replica builds its engine again from the snapshot and the journal, finds the command by trying, tries again without it
+from a copy, and goes on: that is the time for which nobody is answered.
 """
 
 import argparse

@@ -362,8 +362,9 @@ def apply_with_poison(
     first_seq = int(commands[0]["seq"])
     known_seqs = frozenset(seq for seq, _instrument_id in failed.skipped)  # They would fail again while rebuilding.
     skip_seqs = known_seqs
+    engine = rebuild(first_seq - 1, known_seqs)
+    before = engine.arrays()  # To try again from: rebuilding takes seconds, this a fraction of one.
     while True:
-        engine = rebuild(first_seq - 1, skip_seqs)
         parts: list[Events] = []
         for i in range(len(commands)):
             try:
@@ -373,6 +374,7 @@ def apply_with_poison(
                 assert seq not in skip_seqs, f"skipping command {seq} failed: {failure}"
                 log.error("command skipped, its instrument halts", seq=seq, why=str(failure))
                 skip_seqs |= {seq}
+                engine = Engine.from_arrays(before)
                 break
         else:
             if skip_seqs == known_seqs:
