@@ -148,13 +148,12 @@ def work(handle):
     step["range_key"] = ANY_KEY
     step["worst_key"] = worst_acceptable_key(state.taker[0])
     step["is_banded"] = 0
-    instrument = state.instruments[state.taker[0]["instrument_id"]]
-    if instrument["mode"] == TradingMode.AUCTION:
+    if rests_at_once(state, state.taker[0]):
         step["phase"] = IDLE
         rest(handle)
         finish_step(handle)
         return
-    if instrument["rules"] != 0:
+    if state.instruments[state.taker[0]["instrument_id"]]["rules"] != 0:
         keep_within_rules(handle)
     if state.taker[0]["time_in_force"] == TimeInForce.FOK and not is_fillable(handle):
         step["phase"] = IDLE
@@ -162,6 +161,16 @@ def work(handle):
         finish_step(handle)
         return
     step["phase"] = MATCHING
+
+
+@hot
+def rests_at_once(state, order):
+    """Whether the order comes to rest without a look at what else may happen to one that works: in an auction, and,
+    since most do, where nothing but its price is to be asked and no order meets it."""
+    instrument = state.instruments[order["instrument_id"]]
+    if instrument["mode"] == TradingMode.AUCTION:
+        return True
+    return instrument["rules"] == 0 and may_rest(order) and not is_stop(order) and not meets_order(state, order)
 
 
 @cold
