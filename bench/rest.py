@@ -30,7 +30,7 @@ from holdfast.gateway.server import Request, Respond, Response, Routes, Server
 CONNECTIONS = 32
 TRADERS = 8
 PATH = "/empty"
-RATIO_MIN = 0.6
+RATIO_MIN = 0.8
 ABOVE_SYNC_MS_MAX = 0.5
 
 

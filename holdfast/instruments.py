@@ -88,6 +88,10 @@ class Instrument(NamedTuple):
         maxima = (InstrumentParameter.TRAILING_ABOVE_BIPS_MAX, InstrumentParameter.TRAILING_BELOW_BIPS_MAX)
         return any(self.parameters.get(which, 0) for which in maxima)
 
+    def changes_mode_of(self, before: "Instrument | None") -> bool:
+        """Whether it is in another mode than it was, or on the way to other ones; None: it is new."""
+        return before is None or (before.mode, before.stages) != (self.mode, self.stages)
+
     def price_ticks(self, price_e8: int) -> int | None:
         """A price of `parse_decimal` in ticks, or None when it is not a whole number of ticks."""
         ticks, rest = divmod(price_e8, self.tick_e8)
@@ -131,6 +135,5 @@ class Reference:
         return [
             each
             for each in self.instruments.values()
-            if (known := before.instruments.get(each.instrument_id)) is None
-            or (known.mode, known.stages) != (each.mode, each.stages)
+            if each.changes_mode_of(before.instruments.get(each.instrument_id))
         ]

@@ -366,8 +366,7 @@ class Core:
         """Told at each sign-on, and when its mode changes: what changed while nobody was connected is a change too."""
         known = self.instruments.get(instrument.symbol)
         self.instruments[instrument.symbol] = instrument
-        is_same = known is not None and (known.mode, known.stages) == (instrument.mode, instrument.stages)
-        if self._knows_instruments and not is_same:
+        if self._knows_instruments and instrument.changes_mode_of(known):
             self.mode_changes.append(instrument)
 
     def _on_welcome(self, next_number: int) -> None:

@@ -158,8 +158,8 @@ def _check_locked(handle, rows, cursor, found):
                 found[count, 0] = balance_row
                 found[count, 1] = needed
                 count += 1
+            state.audit_needed[balance_row] = 0
             balance_row = balance["next"]
-        forget_needed(state, account)
         at["account_id"] += 1
         at["attempts"] = 0
     return count

@@ -257,9 +257,13 @@ def instrument_shown(instrument: Instrument) -> dict[str, Any]:
 
 def filters(instrument: Instrument) -> list[dict[str, Any]]:
     """The filters that the engine applies; PRICE_FILTER first, since a client reads the first one's tick."""
+    return [*_filters_of_all(instrument), *_filters_that_are_set(instrument)]
+
+
+def _filters_of_all(instrument: Instrument) -> list[dict[str, Any]]:
     get = instrument.parameters.get
     price, qty = instrument.format_price, instrument.format_qty
-    shown: list[dict[str, Any]] = [
+    return [
         {
             "filterType": "PRICE_FILTER",
             "minPrice": price(get(P.PRICE_TICKS_MIN, 0)),
@@ -293,6 +297,11 @@ def filters(instrument: Instrument) -> list[dict[str, Any]]:
         },
         {"filterType": "ICEBERG_PARTS", "limit": iceberg_parts_max(instrument)},
     ]
+
+
+def _filters_that_are_set(instrument: Instrument) -> list[dict[str, Any]]:
+    get = instrument.parameters.get
+    shown: list[dict[str, Any]] = []
     if get(P.BID_MULTIPLIER_UP_PPM, 0):
         shown.append(
             {

@@ -57,8 +57,12 @@ _COMMAND_GATEWAY = _word(command_dtype, "gateway_id")  # The last 16 bits.
 _COMMAND_ACCOUNT = _word(command_dtype, "account_id")  # The high half.
 _COMMAND_KEY = _word(command_dtype, "key_id")  # The low half.
 
-_shared = [name for name in report_dtype.names or () if name in (order_event_dtype.names or ())]
-assert all(_offset(report_dtype, name) == _offset(order_event_dtype, name) for name in _shared if name != "client_id")
+_fields, _fields_of_event = dict(report_dtype.fields or {}), dict(order_event_dtype.fields or {})
+_shared = _fields.keys() & _fields_of_event.keys()
+assert all(_fields[name][0] == _fields_of_event[name][0] for name in _shared), "a field is the same in both"
+assert all(_fields[name][1] == _fields_of_event[name][1] for name in _shared - {"client_id"})
+assert all(_word(report_dtype, name) < _ALIKE_END for name in _shared - {"client_id"})
+assert _FLAGS_SHIFT == 48, "the flags end their word"
 
 
 def reports_of(commands: np.ndarray, events: Events, is_wanted: np.ndarray) -> np.ndarray:
