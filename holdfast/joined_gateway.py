@@ -41,6 +41,7 @@ from holdfast.journal.interface import JournalError, JournalGoneError
 from holdfast.journal.joined_journal import JoinedJournal
 from holdfast.journal.joining import Here, Welcome
 from holdfast.journal.writer_link import RETRY_SECONDS, WriterLink
+from holdfast.memory_ahead import MemoryAhead
 from holdfast.process import HOUSEKEEPING_SECONDS, IMAGE_SECONDS, STOP_SECONDS_MAX, settle, tls_of, warm_up
 from holdfast.progress import Progress
 from holdfast.recovery import Journaled, State, recover
@@ -211,6 +212,7 @@ class JoinedGateway:
         self._replica.add_reader(state.market_data.on_applied)
         self._replica.add_reader(history.on_applied)
         self._auditor = Auditor(lambda: self._replica.engine)
+        self._memory_ahead = MemoryAhead(lambda: self._replica.engine)
 
     async def _open_front_door(self, welcome: Welcome, venue_id: str, state: State) -> None:
         options, routes = self._options, Routes()
@@ -260,6 +262,8 @@ class JoinedGateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if hasattr(self, "_link"):
             self._link.close()
+        if hasattr(self, "_memory_ahead"):
+            self._memory_ahead.stop()
         for close in reversed(self._closing):
             await asyncio.to_thread(close)
 
@@ -299,6 +303,7 @@ class JoinedGateway:
             self._fail(bug)  # Market data is not what the journal says, and nothing would mend it.
 
     def _keep_house(self) -> None:
+        self._memory_ahead.tick()
         self._auditor.tick()
         self._replica.halted = self._auditor.finding
 

@@ -220,7 +220,7 @@ def _run_ahead(files: Journaled, state: State) -> Iterator[tuple[Committed, Even
     try:
         for piece in read_committed(files.journal, state.seq + 1, after_hash=state.chain_hash):
             running.append((piece, thread.submit(state.run, piece.records, files.rebuild)))
-            state.engine.touch_ahead(sum(len(waiting.records) for waiting, _ in running))
+            state.engine.touch_ahead()
             if len(running) > AHEAD_MAX:
                 done, events = running.popleft()
                 yield done, events.result()

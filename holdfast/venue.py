@@ -44,6 +44,7 @@ from holdfast.journal.file_journal import FileJournal
 from holdfast.journal.interface import JournalError
 from holdfast.journal.joining import STATE_SECONDS
 from holdfast.line_past import Past
+from holdfast.memory_ahead import MemoryAhead
 from holdfast.participants.demo import STEP_INTERVAL_S
 from holdfast.process import HOUSEKEEPING_SECONDS, IMAGE_SECONDS, STOP_SECONDS_MAX, settle, tls_of, warm_up
 from holdfast.progress import Progress
@@ -211,6 +212,8 @@ class Venue:
             await self._server.stop(STOP_SECONDS_MAX, self._face.announce_shutdown)
         if hasattr(self, "_snapshots"):
             await self._snapshots.stop()
+        if hasattr(self, "_memory_ahead"):
+            self._memory_ahead.stop()
         for close in reversed(self._closing):
             await asyncio.to_thread(close)
 
@@ -270,6 +273,7 @@ class Venue:
         )
         self._replica.add_reader(self._remember_hash)
         self._auditor = Auditor(lambda: self._replica.engine)
+        self._memory_ahead = MemoryAhead(lambda: self._replica.engine)
         limits = self._settings.rate_limits._asdict()
         identity = Identity(str(self._data.venue_id), __version__, Engine.RULES_VERSION, limits)
         self._appends = AppendServer(_Appending(self._replica, journal), identity)
@@ -374,6 +378,7 @@ class Venue:
             self._fail(bug)  # Market data is not what the journal says, and nothing would mend it.
 
     def _keep_house(self) -> None:
+        self._memory_ahead.tick()
         self._auditor.tick()
         self._snapshots.tick(self._replica.engine.last_seq, time.monotonic())
         self._replica.halted = self._auditor.finding or self._snapshots.mismatch

@@ -31,7 +31,7 @@ from holdfast.engine.cancel import cancel, replace
 from holdfast.engine.countdown import set_countdown
 from holdfast.engine.emit import emit_control
 from holdfast.engine.ids import evict
-from holdfast.engine.jit import cold, entry, hot
+from holdfast.engine.jit import cold, hot, long
 from holdfast.engine.ladder import KEY_MAX
 from holdfast.engine.list_cancel import cancel_order_list
 from holdfast.engine.list_pending import place_pending
@@ -77,7 +77,7 @@ LIST_EVENTS_SPARE = STEP_ORDER_EVENTS_MAX + 8
 ROWS_SPARE = 4
 
 
-@entry
+@long
 def apply(handle, count, begun):
     """Apply the caller's commands from number `begun` on, of `count`.
 
@@ -147,7 +147,7 @@ def apply(handle, count, begun):
     return i * STOP_REASONS + DONE
 
 
-@entry
+@long
 def skip(handle, command_row):
     """Pass over a poison command: its instrument is halted, and that it was skipped is remembered and told."""
     state = views(handle)

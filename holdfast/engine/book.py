@@ -68,7 +68,14 @@ from holdfast.engine.ladder import (
     page_dtype,
     put_level,
 )
-from holdfast.engine.order_index import ENTRIES_PER_ORDER, entry_dtype, find_order, forget_order, index_order
+from holdfast.engine.order_index import (
+    ENTRIES_PER_ORDER,
+    entry_dtype,
+    find_order,
+    forget_order,
+    index_order,
+    spread_index,
+)
 
 __all__ = [
     "BOOK",
@@ -100,6 +107,7 @@ __all__ = [
     "trigger_rows",
     "trigger_side",
     "used_rows",
+    "widen_index",
 ]
 
 order_dtype = np.dtype(  # 32 bytes: what matching and canceling touch, two orders to a cache line.
@@ -467,7 +475,7 @@ def grow(memory: Memory) -> None:
     if head["level_count"] + 1 + ORDERS_PER_STEP > len(memory["levels"]):
         memory.grow("levels", 2 * len(memory["levels"]))
     if (head["order_count"] + ORDERS_PER_STEP) * ENTRIES_PER_ORDER > len(memory["order_index"]):
-        rebuild_index(memory)
+        widen_index(memory)
     if head["page_count"] + 1 + ORDERS_PER_STEP * PAGES_PER_LEVEL > len(memory["pages"]):
         _grow_pages(memory, 2 * len(memory["pages"]))
 
@@ -477,10 +485,18 @@ def set_pages_max(memory: Memory, pages: int) -> None:
     memory["book_head"][0]["pages_max"] = pages
 
 
+def widen_index(memory: Memory) -> None:
+    """Make the index twice as long. No order is read, and no fresh memory touched but what it becomes longer by."""
+    entries = len(memory["order_index"])
+    memory.grow("order_index", 2 * entries)
+    _spread_index(memory.handle_of(BOOK), entries)
+
+
 def rebuild_index(memory: Memory) -> None:
     """Enter every open order anew, into an index with room for the orders of one step more."""
     rows = _index_rows(int(memory["book_head"][0]["order_count"]) + ORDERS_PER_STEP)
-    memory.grow("order_index", max(rows, len(memory["order_index"])))
+    if rows > len(memory["order_index"]):
+        memory.grow("order_index", rows)
     memory["order_index"][:] = 0
     _index_all(memory.handle_of(BOOK))
 
@@ -530,6 +546,11 @@ def _grow_pages(memory: Memory, pages: int) -> None:
 
 def _index_rows(orders: int) -> int:
     return 1 << (orders * ENTRIES_PER_ORDER - 1).bit_length()
+
+
+@entry
+def _spread_index(handle, entries_before):
+    spread_index(_views(handle), entries_before)
 
 
 @entry

@@ -3,7 +3,7 @@
 journal → replica → ENGINE → events → readers
 
 A pure function of (state, commands) to (state, events): no I/O, no clock, no randomness. Not thread-safe: one thread
-applies and reads. Kernels release Python's lock while they run.
+applies and reads. Applying releases Python's lock.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import numpy as np
 
 from holdfast.codes import Limit
 from holdfast.commands import command_dtype, command_words_dtype
-from holdfast.engine import list_reads, pools, reads, snapshot
+from holdfast.engine import ahead, book, list_reads, pools, reads, snapshot
 from holdfast.engine.apply import DONE, POOLS_FULL, STOP_REASONS
 from holdfast.engine.apply import apply as apply_kernel
 from holdfast.engine.apply import skip as skip_kernel
@@ -40,7 +40,6 @@ class Engine:
         self._memory = memory
         self._buffers = EventBuffers(memory)
         self._audit = Audit(memory)
-        self._touched_rows = 0  # Of the client ids, by `touch_ahead`.
 
     @classmethod
     def warm_up(cls) -> None:
@@ -62,6 +61,7 @@ class Engine:
         engine.order_list_by_client_id(1, "x")
         engine.order_lists(1)
         widen(engine._memory, HASHED[0])
+        book.widen_index(engine._memory)
         cls.from_arrays(engine.arrays())
 
     def apply(self, commands: np.ndarray, skip_seqs: frozenset[int] = frozenset()) -> Events:
@@ -85,12 +85,12 @@ class Engine:
 
     def expect(self, commands: int) -> None:
         """Prepare for so many commands more, as when a journal is replayed. Changes nothing but how fast they are."""
-        pools.expect(self._memory, commands)
+        ahead.expect(self._memory, commands)
 
-    def touch_ahead(self, commands: int) -> None:
-        """Have the system give some memory that commands will need soon. For another thread than the one that applies,
-        which must not get further than `commands` commands meanwhile: fresh memory costs as much as using it."""
-        self._touched_rows = pools.touch_ahead(self._memory, commands, self._touched_rows)
+    def touch_ahead(self, orders: int = ahead.ROWS_AHEAD) -> None:
+        """Have the system give the memory that so many more orders will need: fresh memory costs more than using it.
+        For another thread than the one that applies, beside it."""
+        ahead.touch_ahead(self._memory, orders)
 
     def _run(self, begun: int, count: int, pieces: list[Events]) -> None:
         """Call the kernel until it has done the commands before number `count`."""

@@ -40,11 +40,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
+from holdfast.engine.address_space import populate, reserved_zeros
 from holdfast.engine.jit import IS_COMPILED
 
 CACHE_LINE_BYTES = 64
-RESERVE = 8  # Times what was asked for; memory that nobody has touched costs nothing.
-RESERVE_BYTES_MAX = 2**30
 _TABLE_COLUMNS = 2  # Address, length in rows.
 
 
@@ -95,6 +94,7 @@ class Memory:
         self._table = np.zeros((len(layout.arrays), _TABLE_COLUMNS), np.int64)
         self._arrays = {name: _aligned_zeros(rows[name], dtype) for name, dtype in layout.arrays}
         self._reserves: dict[str, np.ndarray] = {}
+        self._populated_rows: dict[str, int] = {}
         self._views: Any = None
         for name in self._arrays:
             self._enter(name)
@@ -120,30 +120,31 @@ class Memory:
     def grow(self, name: str, rows: int) -> None:
         """Give an array more rows: the old ones kept, the new ones zero. Views taken from Python before are stale.
 
-        What is taken from the system is RESERVE times as much, which costs nothing until it is used, so that most
-        growing copies nothing; but at most RESERVE_BYTES_MAX more, since a system refuses what it could never give.
+        The first time it moves to where there are addresses for far more; from then on nothing is copied.
         """
         assert rows >= len(self._arrays[name])
         if name not in self._reserves or rows > len(self._reserves[name]):
-            spare = min((RESERVE - 1) * rows, RESERVE_BYTES_MAX // self._arrays[name].itemsize)
-            self.reserve(name, rows + spare)
+            self._move(name, rows)
         self._arrays[name] = self._reserves[name][:rows]
         self._enter(name)
 
-    def reserve(self, name: str, rows: int) -> None:
-        """See to it that growing up to so many rows copies nothing. Views taken from Python before are stale."""
+    def _move(self, name: str, rows: int) -> None:
         old = self._arrays[name]
-        if rows <= len(self._reserves.get(name, old)):
-            return
-        reserve = self._reserves[name] = _aligned_zeros(rows, old.dtype)
+        reserve = reserved_zeros(rows, old.dtype)
         # NumPy copies rows of many fields one by one.
         reserve[: len(old)].view(np.uint8)[:] = old.view(np.uint8)
-        self._arrays[name] = reserve[: len(old)]
-        self._enter(name)
+        self._populated_rows[name] = len(old)
+        self._reserves[name] = reserve
 
-    def reserved(self, name: str) -> np.ndarray:
-        """An array with the rows that it may grow by without being copied; those are zero."""
-        return self._reserves.get(name, self._arrays[name])
+    def populate(self, name: str, rows: int) -> None:
+        """Have the system give the memory of an array that has grown up to so many rows, which may be more than it
+        has. Changes nothing in it, so another thread than the one that calls kernels may."""
+        reserve = self._reserves.get(name)
+        if reserve is None or rows <= self._populated_rows[name]:
+            return
+        populate(reserve[self._populated_rows[name] : rows])
+        if self._reserves[name] is reserve:
+            self._populated_rows[name] = rows
 
     def lend(self, name: str, array: np.ndarray) -> None:
         """Let the caller's array stand for one, uncopied, until the next one is lent."""

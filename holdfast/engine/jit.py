@@ -1,6 +1,7 @@
 """How kernels are compiled, and the two machine instructions they need that Python has no word for.
 
-    @entry  called from Python with integer handles and numbers; cached on disk; runs without Python's lock
+    @entry  called from Python with integer handles and numbers; cached on disk
+    @long   the same, and runs without Python's lock: getting it back may take longer than a short kernel
     @hot    a small helper on the path of every order; merged into its caller, which is worth a factor of 3 to 8
     @cold   a helper that is called rarely or is large; compiled once for all its callers
 
@@ -30,7 +31,8 @@ _CACHE_LINE_BYTES = 64
 # Only kernels call helpers, so nothing is compiled for calling them from Python or C.
 _helper: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
-entry = njit(cache=True, nogil=True)
+entry = njit(cache=True)
+long = njit(cache=True, nogil=True)
 hot = njit(forceinline=True, **_helper)
 cold = njit(**_helper)
 

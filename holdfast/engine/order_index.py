@@ -60,13 +60,36 @@ def likely_row(book, order_id):
 @hot
 def index_order(book, order_id, row):
     """Enter an id that is not there."""
+    enter_tag(book, order_id & TAG_MASK, row)
+
+
+@hot
+def enter_tag(book, tag, row):
     mask = (len(book.order_index) - 1) & TAG_MASK
-    tag = order_id & TAG_MASK
     place = home(tag, mask)
     while book.order_index[place]["row"] != NIL:
         place = (place + 1) & mask
     book.order_index[place]["tag"] = tag
     book.order_index[place]["row"] = row
+
+
+@hot
+def spread_index(book, entries_before):
+    """Move every entry to where it belongs, after an index of so many entries was made longer.
+
+    As `slots.spread`, in place; the tag alone says where.
+    """
+    place = 0
+    while book.order_index[place]["row"] != NIL:
+        place += 1
+    for _ in range(entries_before):
+        place = (place + 1) & (entries_before - 1)
+        row = np.int64(book.order_index[place]["row"])
+        if row != NIL:
+            tag = np.int64(book.order_index[place]["tag"])
+            book.order_index[place]["row"] = NIL
+            book.order_index[place]["tag"] = 0
+            enter_tag(book, tag, row)
 
 
 @hot

@@ -33,9 +33,6 @@ from holdfast.engine.state import (
     views,
 )
 
-PAGE_BYTES = 4096
-TOUCHED_BYTES = 8 * 2**20  # At once.
-
 
 class Pool(NamedTuple):
     """An array of rows that commands take; the fields of a head say the highest ever in use, and how many are."""
@@ -92,7 +89,7 @@ COMPANIONS = (
 def new_memory() -> Memory:
     """An empty venue with its first limits."""
     rows = {pool.name: pool.first_rows for pool in POOLS}
-    rows |= {pool.slots: _slots_rows(pool.first_rows) for pool in POOLS if pool.slots}
+    rows |= {pool.slots: slots_rows(pool.first_rows) for pool in POOLS if pool.slots}
     rows |= book.first_rows()
     rows |= {name: rows[owner] * factor for name, owner, factor in COMPANIONS}
     rows |= {f"{family}_events": 0 for family in ("order", "balance", "book", "control", "list")} | {"out_head": 1}
@@ -122,35 +119,6 @@ def grow_pools(memory: Memory) -> None:
     grow_companions(memory)
 
 
-def expect(memory: Memory, commands: int) -> None:
-    """Prepare for many commands, of which each may bring a client id and half usually do: growing its pool copies
-    nothing then, and entering all of them anew into a larger hash is rare."""
-    count = CLIENT_IDS.count(memory)
-    allowed = int(memory["venue"][0]["client_ids_max"])
-    most = min(count + commands, 2 * allowed)
-    memory.reserve(CLIENT_IDS.name, most + 1 + ROWS_SPARE)
-    slots = _slots_rows(min(count + commands // 2, allowed))
-    if slots > len(memory[CLIENT_IDS.slots]):
-        memory.grow(CLIENT_IDS.slots, slots)
-        rebuild_slots(memory, CLIENT_IDS)
-
-
-def touch_ahead(memory: Memory, commands: int, touched_rows: int) -> int:
-    """Write to each page of the client ids' reserve behind what so many commands may use, if it is not touched yet.
-
-    The rows there are zero and stay so; what it takes is the system's time to give the memory. For another thread than
-    the one that applies. Returns up to which row it is touched now.
-    """
-    rows = memory.reserved(CLIENT_IDS.name)
-    ahead = CLIENT_IDS.rows(memory) + 1 + ROWS_SPARE * commands
-    wanted = TOUCHED_BYTES // rows.itemsize
-    if touched_rows >= ahead + wanted:
-        return touched_rows
-    begun = max(ahead, touched_rows)
-    rows["status"][begun : begun + wanted : PAGE_BYTES // rows.itemsize] = 0
-    return begun + wanted
-
-
 def grow_companions(memory: Memory) -> None:
     """Bring the arrays that go with others to their size."""
     for name, owner, factor in COMPANIONS:
@@ -170,7 +138,7 @@ def ensure_rows(memory: Memory, name: str, rows: int) -> None:
 
 def rebuild_slots(memory: Memory, pool: Pool) -> None:
     """Enter every row of a pool into its hash anew."""
-    ensure_rows(memory, pool.slots, _slots_rows(pool.count(memory) + ROWS_SPARE))
+    ensure_rows(memory, pool.slots, slots_rows(pool.count(memory) + ROWS_SPARE))
     memory[pool.slots][:] = 0
     enter_all: dict[str, Callable[[int], None]] = {
         "balances": _enter_balances,
@@ -183,7 +151,8 @@ def rebuild_slots(memory: Memory, pool: Pool) -> None:
     enter_all[pool.name](memory.handle)
 
 
-def _slots_rows(rows: int) -> int:
+def slots_rows(rows: int) -> int:
+    """The size of a hash of so many rows."""
     return 1 << (rows * ENTRIES_PER_ROW - 1).bit_length()
 
 

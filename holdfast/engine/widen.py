@@ -27,8 +27,13 @@ def widen_full(memory: Memory) -> None:
 def widen(memory: Memory, pool: Pool) -> None:
     """Make a pool's hash longer."""
     before = len(memory[pool.slots])
-    memory.grow(pool.slots, (2 if before >= LARGE_ENTRIES else SLOTS_GROWTH) * before)
+    memory.grow(pool.slots, longer(before))
     _spread(memory[pool.slots], before)
+
+
+def longer(entries: int) -> int:
+    """What a hash of so many entries is widened to."""
+    return (2 if entries >= LARGE_ENTRIES else SLOTS_GROWTH) * entries
 
 
 @entry

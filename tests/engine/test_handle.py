@@ -2,12 +2,16 @@
 
 # mypy: disable-error-code="untyped-decorator"
 
+import mmap
+import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from holdfast.engine import handle
+from holdfast.engine import address_space
+from holdfast.engine.address_space import reserved_zeros
 from holdfast.engine.handle import CACHE_LINE_BYTES, Layout, Memory
 from holdfast.engine.jit import entry, hot, trailing_zeros
 
@@ -79,12 +83,43 @@ def test_handle_stays_when_an_array_grows(memory: Memory) -> None:
     assert memory["last"][3] == 60
 
 
-def test_what_is_reserved_beyond_a_large_array_is_bounded(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handle, "RESERVE_BYTES_MAX", 800)
+def test_an_array_that_has_moved_once_grows_where_it_is(memory: Memory) -> None:
     memory.grow("words", 10)
-    assert len(memory.reserved("words")) == 10 * handle.RESERVE
+    place = memory["words"].ctypes.data
+    memory["words"][9] = 7
+    memory.grow("words", 10_000_000)
+    assert memory["words"].ctypes.data == place
+    assert memory["words"][9] == 7
+    assert not memory["words"][10:].any()
+
+
+def test_memory_that_is_given_ahead_holds_what_it_held(memory: Memory) -> None:
     memory.grow("words", 1_000)
-    assert len(memory.reserved("words")) == 1_100
+    memory["words"][:] = np.arange(1_000)
+    memory.populate("words", 100_000)
+    memory.populate("last", 100_000)  # It never grew, so nothing is to be done.
+    memory.grow("words", 100_000)
+    assert memory["words"][:1_000].tolist() == list(range(1_000))
+    assert not memory["words"][1_000:].any()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much of a process lies in memory")
+def test_memory_that_is_given_ahead_is_there(memory: Memory) -> None:
+    memory.grow("words", 1_000)
+    before = _resident_pages()
+    memory.populate("words", 4_000_000)
+    assert (_resident_pages() - before) * mmap.PAGESIZE > 0.9 * 4_000_000 * 8
+
+
+def _resident_pages() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+
+def test_fewer_addresses_are_reserved_where_the_system_has_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(address_space, "RESERVED_BYTES", 2**60)
+    assert len(reserved_zeros(1_000, np.dtype(np.int64))) >= 1_000
+    with pytest.raises(MemoryError, match="refuses"):
+        reserved_zeros(2**56, np.dtype(np.int64))
 
 
 def test_part_of_a_layout_has_its_own_handle(memory: Memory) -> None:

@@ -182,7 +182,7 @@ _ZERO = np.uint64(ord("0"))
 _POINT = np.uint8(ord("."))
 
 # Without `_nrt` references to arrays are not counted. Nothing here makes an array, and counting took half of the time.
-_options: dict[str, Any] = {"nogil": True, "_nrt": False}
+_options: dict[str, Any] = {"_nrt": False}
 _inlined: dict[str, Any] = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _entry = njit(cache=True, **_options)
 _helper = njit(**_inlined, **_options)

@@ -1,0 +1,51 @@
+"""Address space: arrays that grow where they lie, of memory that can be there before it is needed.
+
+Memory (handle.py) → ADDRESS SPACE → the system
+
+What is reserved is addresses. The system gives memory when a page is touched for the first time, and zeroes it then,
+which takes longer than anything that is done with it: 0.2 to 2 ms a megabyte, in the middle of a command. `populate`
+has that done earlier, by another thread, without changing what is in the pages.
+"""
+
+import ctypes
+import mmap
+import sys
+
+import numpy as np
+
+RESERVED_BYTES = 2**36  # For an array that grows. Of 2^47 that a process has; what nobody touches costs nothing.
+
+_IS_LINUX = sys.platform == "linux"
+_MAP_NORESERVE = 0x4000 if _IS_LINUX else 0  # Python 3.13 has a name for it.
+_MADV_POPULATE_WRITE = 23  # Since Linux 5.14. Where it is refused, each page is given when it is touched, as ever.
+
+_libc = ctypes.CDLL(None)
+_libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+
+
+def reserved_zeros(rows: int, dtype: "np.dtype[np.void]") -> np.ndarray:
+    """At least `rows` zeros and as many more as the system has addresses for, up to RESERVED_BYTES.
+
+    Raises MemoryError when there are none for `rows`.
+    """
+    needed = rows * dtype.itemsize
+    size = max(RESERVED_BYTES, needed)
+    while True:
+        try:
+            pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE)
+            break
+        except OSError as error:  # A limit of addresses, or a system that counts what is not touched.
+            if size == needed:
+                raise MemoryError(f"The system refuses {needed:,} bytes: {error}.") from error
+            size = max(size // 4, needed)
+    if _IS_LINUX:
+        pages.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(pages, dtype, count=size // dtype.itemsize)
+
+
+def populate(rows: np.ndarray) -> None:
+    """Have the system give the memory of these rows now. They may be in use: nothing in them changes."""
+    if not _IS_LINUX or not len(rows):
+        return
+    begin = rows.ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
+    _libc.madvise(begin, rows.ctypes.data + rows.nbytes - begin, _MADV_POPULATE_WRITE)

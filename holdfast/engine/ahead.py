@@ -1,0 +1,48 @@
+"""Ahead: room and memory for commands to come, before they come.
+
+venue, recovery → engine (AHEAD) → pools, address space
+
+What a command finds missing is made while it waits: a page that the system has to zero, a hash that has to become
+longer. Here is what can be done before. It changes nothing but how fast commands are.
+"""
+
+from holdfast.engine.handle import Memory
+from holdfast.engine.order_index import ENTRIES_PER_ORDER
+from holdfast.engine.pools import CLIENT_IDS, rebuild_slots, slots_rows
+from holdfast.engine.slots import ENTRIES_PER_ROW
+from holdfast.engine.widen import longer
+
+ROWS_AHEAD = 65_536  # What the fastest way in needs in a tenth of a second: some 30 MB.
+_ROWS_OF_ORDERS = ("client_ids", "orders", "details", "levels")
+
+
+def expect(memory: Memory, commands: int) -> None:
+    """Prepare for many commands, of which each may bring a client id and half usually do: entering all ids anew into a
+    longer hash is rare then."""
+    allowed = int(memory["venue"][0]["client_ids_max"])
+    rows = slots_rows(min(CLIENT_IDS.count(memory) + commands // 2, allowed))
+    if rows > len(memory[CLIENT_IDS.slots]):
+        memory.grow(CLIENT_IDS.slots, rows)
+        rebuild_slots(memory, CLIENT_IDS)
+
+
+def touch_ahead(memory: Memory, rows: int) -> None:
+    """Have the system give the memory of the next so many orders, and of hashes that soon become longer.
+
+    For another thread than the one that applies, which may go on meanwhile.
+    """
+    head = memory["book_head"][0]
+    used = {"client_ids": CLIENT_IDS.rows(memory), "levels": int(head["level_rows"])}
+    used["orders"] = used["details"] = int(head["order_rows"])
+    for name in _ROWS_OF_ORDERS:
+        memory.populate(name, used[name] + rows)
+    slots = len(memory[CLIENT_IDS.slots])
+    if _is_soon_full(CLIENT_IDS.count(memory) * ENTRIES_PER_ROW, slots):
+        memory.populate(CLIENT_IDS.slots, longer(slots))
+    index = len(memory["order_index"])
+    if _is_soon_full(int(head["order_count"]) * ENTRIES_PER_ORDER, index):
+        memory.populate("order_index", 2 * index)
+
+
+def _is_soon_full(used: int, entries: int) -> bool:
+    return 4 * used >= 3 * entries
