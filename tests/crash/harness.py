@@ -206,9 +206,9 @@ class Harness:
             assert status == 200, state
             assert state["isAccepting"], state["refusal"]
             assert not state["skippedSeqs"], state
+            self._timers.settle()
             for line in self._lines.values():
                 line.session.catch_up()
-            self._timers.settle()
             self._meet()
             for timer_oracle in self._timer_oracles.values():
                 timer_oracle.drop_copy.catch_up()
