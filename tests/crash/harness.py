@@ -69,8 +69,8 @@ class Harness:
         self.restart_seconds: list[float] = []
         self._accounts: list[AccountOracle] = []
         self._lines: dict[AccountOracle, LineOracle] = {}
-        self._timer_oracles: dict[AccountOracle, TimerOracle] = {}
-        self._timers = Timers(self.venue.data / "journal")
+        self.timer_oracles: dict[AccountOracle, TimerOracle] = {}
+        self.timers = Timers(self.venue.data / "journal")
         self._killed_ports: set[int] = set()  # In this round.
         self._trades = Trades()
         self._random = random.Random(seed)
@@ -92,7 +92,7 @@ class Harness:
         account = AccountOracle(Record(name, key), START, self._trades, self._random.getrandbits(48))
         self._accounts.append(account)
         key = self.venue.json("key", "create", name, "--type", "ed25519", "--permissions", "read")
-        self._timer_oracles[account] = TimerOracle(account.record, DropCopy(self._line_socket, key))
+        self.timer_oracles[account] = TimerOracle(account.record, DropCopy(self._line_socket, key))
         return account
 
     def fresh_line_account(self, session: int) -> tuple[AccountOracle, LineOracle]:
@@ -112,7 +112,7 @@ class Harness:
         self._meet()
         stop = threading.Event()
         clients, line_clients = self._clients(stop), self._line_clients(stop)
-        clients.append(Listener([oracle.drop_copy for oracle in self._timer_oracles.values()], stop))
+        clients.append(Listener([oracle.drop_copy for oracle in self.timer_oracles.values()], stop))
         for client in (*clients, *line_clients):
             client.start()
         if self.counts["kills"] % STOP_EVERY_KILLS == STOP_EVERY_KILLS // 5:
@@ -206,18 +206,18 @@ class Harness:
             assert status == 200, state
             assert state["isAccepting"], state["refusal"]
             assert not state["skippedSeqs"], state
-            self._timers.settle()
+            self.timers.settle()
             for line in self._lines.values():
                 line.session.catch_up()
             self._meet()
-            for timer_oracle in self._timer_oracles.values():
+            for timer_oracle in self.timer_oracles.values():
                 timer_oracle.drop_copy.catch_up()
             for account in self._accounts:
                 port = self._random.choice([self.venue, *self.gateways]).port
                 with Rest(port, account.record.key) as rest:
                     account.check(rest, operator)
                 self.check_told(account)
-            self._timers.begin_round()
+            self.timers.begin_round()
             self._trades.check()
             fees = {row["asset"]: Decimal(row["collected"]) for row in operator.call("GET", "/fees")[1]["fees"]}
         # Each account has what is expected of it; what went to fees is all that is missing.
@@ -233,10 +233,10 @@ class Harness:
 
     def check_told(self, account: AccountOracle) -> None:
         """What an account was told over the line, once REST has said how things are."""
-        timer_oracle = self._timer_oracles[account]
+        timer_oracle = self.timer_oracles[account]
         if account in self._lines:
             self._lines[account].check(account.fills, timer_oracle.drop_copy.reports)
-        timer_oracle.check(self._timers, account.open_ids, self._has_lived)
+        timer_oracle.check(self.timers, account.open_ids, self._has_lived)
 
     def _has_lived(self, watch: Watch) -> bool:
         return not self._killed_ports & {watch.port, self.venue.port}
@@ -247,15 +247,23 @@ class Harness:
             with Rest(self.venue.port, account.record.key) as rest:
                 account.everything(rest)
             self.counts.update(account.counts)
-            self.counts.update(self._timer_oracles[account].counts)
-            self._timer_oracles[account].drop_copy.line.close()
+            self.counts.update(self.timer_oracles[account].counts)
         for line in self._lines.values():
-            line.session.line.close()
             self.counts.update(line.counts)
         self.counts["trades"] = self._trades.count
         for process in (*self.gateways, self.venue):
             assert process.terminate() == 0
         self.venue.command("verify", str(self.venue.data))
+
+    def close(self) -> None:
+        """Leave nothing behind, however it went."""
+        for process in (*self.gateways, self.venue):
+            process.kill()
+        for timer_oracle in self.timer_oracles.values():
+            timer_oracle.drop_copy.line.close()
+        for line in self._lines.values():
+            line.session.line.close()
+            line.session.watching.close()
 
 
 def _children(pid: int) -> list[int]:
@@ -281,8 +289,7 @@ def run(kills: int, seed: int, directory: Path, gateways: int = 0) -> Harness:
                 print(f"kill {number}: {_told(harness.counts)}", flush=True)  # noqa: T201
         harness.finish()
     finally:
-        for process in (*harness.gateways, harness.venue):
-            process.kill()
+        harness.close()
     return harness
 
 

@@ -28,13 +28,13 @@ class LineOracle:
         """After a round in which the session caught up, the account's trades of REST were `fills`, and its drop copy
         was told `copies`."""
         self._check_requests()
-        differing = {*self.session.reports} ^ {*copies}
-        assert not differing, f"a drop copy was told something else: {differing}"
         for report in self.session.reports:
             self._check_report(report)
         undone = [each.number for each in self.session.requests if each.number not in self._seqs]
         assert not undone, f"commands of which nothing was told: {undone}"
         self._check_trades(fills)
+        differing = {*self.session.reports} ^ {*copies}
+        assert not differing, f"a drop copy was told something else: {differing}"
         self.counts["commands over the line"] += len(self.session.requests)
         self.counts["reports over the line"] += len(self.session.reports)
         self.session.requests.clear()

@@ -147,4 +147,4 @@ class TimerOracle:
             left = {sent.reply["orderId"] for sent in watch.covered if sent.reply} & self._open.keys()
             assert not left, f"orders have outlived the connection that was to end with them: {left}"
         self.counts["disconnects"] += 1
-        self.counts["of these by kills"] += not has_lived
+        self.counts["of these in rounds that killed their process"] += not has_lived

@@ -1,5 +1,6 @@
 """A WebSocket API session as an outside client has it: it logs on and asks, one request at a time."""
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -17,8 +18,10 @@ class WebSocketSession:
     """One connection, logged on. Everything raises UnansweredError when it breaks."""
 
     def __init__(self, port: int, key: dict[str, str]) -> None:
+        self._opened = contextlib.ExitStack()
         try:
-            self._connection = websockets.sync.client.connect(f"ws://127.0.0.1:{port}/ws-api/v3")
+            connected = websockets.sync.client.connect(f"ws://127.0.0.1:{port}/ws-api/v3")
+            self._connection = self._opened.enter_context(connected)
         except (OSError, WebSocketException) as failure:
             raise UnansweredError(str(failure)) from failure
         self._id = 0
@@ -35,14 +38,13 @@ class WebSocketSession:
         self.close()
 
     def close(self) -> None:
-        self._connection.close()
+        self._opened.close()
 
     def abort(self) -> None:
         """End it without a goodbye."""
-        try:
+        with contextlib.suppress(OSError):  # The other end was killed before.
             self._connection.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:  # The other end was killed before.
-            self.close()
+        self.close()
 
     def ask(self, method: str, **parameters: Any) -> tuple[int, Any]:
         """(status, result or error)."""
