@@ -93,6 +93,12 @@ def forget_a_list(account: AccountOracle, _operator: Operator) -> None:
     account.record.lists.remove(an_acknowledged_list(account))
 
 
+def pretend_that_what_was_bought_is_sold(account: AccountOracle, _operator: Operator) -> None:
+    """Of lists whose pending order has a quantity of its own."""
+    for sent in account.record.lists:
+        sent.kind = "opo" if sent.kind == "oto" else sent.kind
+
+
 def pretend_an_amendment(account: AccountOracle, _operator: Operator) -> None:
     sent = next(sent for sent in account.record.orders.values() if sent.reply and not sent.list_client_id)
     sent.amended.append(Decimal("0.00001"))
@@ -129,6 +135,7 @@ def make_money(account: AccountOracle, operator: Operator) -> None:
         (pretend_a_list, "an acknowledged list is lost"),
         (pretend_a_refused_list, "a refused list exists"),
         (forget_a_list, "order lists that nobody sent"),
+        (pretend_that_what_was_bought_is_sold, "not what was bought is sold"),
         (pretend_an_amendment, "was amended to"),
         (forget_an_amendment, "has not the quantity"),
         (pretend_a_deposit, "an acknowledged deposit is lost"),

@@ -128,11 +128,11 @@ class TimerOracle:
         assert is_meant, f"an order was canceled though nothing was to cancel it: {report} {command}"
 
     def _take(self, report: Report) -> None:
-        if not report.order_id or report.kind not in iter(OrderEventKind):
-            return
+        if report.kind >= ServerKind.ORDERS_CANCELED or report.kind == OrderEventKind.CANCEL_REJECTED:
+            return  # Of no order, or nothing has happened to it.
         if report.status in _OPEN:
             self._open[report.order_id] = report.instrument_id
-        elif report.kind != OrderEventKind.CANCEL_REJECTED:
+        else:
             self._open.pop(report.order_id, None)
 
     def _check_watch(self, watch: Watch, ran_out: list[RanOut], has_lived: bool) -> None:

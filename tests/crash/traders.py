@@ -195,7 +195,7 @@ class Trader(threading.Thread):
 
     def _set_countdown(self) -> None:
         """By hand, but not the timer of a watch that it has: that would be set anew by the venue, sooner or later."""
-        symbol, countdown_ms = countdown_terms(self._random, self._watch and self._watch.symbol)
+        symbol, countdown_ms = countdown_terms(self._random, self._watch.symbol if self._watch else None)
         sent = SentCountdown(symbol, countdown_ms)
         self.record.countdowns.append(sent)
         self._take_countdown(sent, *self.call("countdown", countdownTime=countdown_ms, **scope_of(symbol)))
