@@ -7,7 +7,9 @@ connection ends the timer is set to run out at once; when the gateway or the who
 runs out by itself: it stands in the journal. So there is one mechanism, and only the gateway's death takes longer.
 
 A scope is an account, in one instrument or (0) in all. Several connections may watch one scope; each that ends cancels
-its orders, and the timer goes on for the others. What the journal cannot take now is tried again at each look.
+its orders, and the timer goes on for the others. What the journal cannot take now is tried again at each look, and so
+is an end that a dying venue lost, or that somebody undid who set the timer anew before it ran out: the account's owner,
+or another gateway.
 """
 
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from holdfast.events import ControlEvent, Events
 WATCH_MS = 30_000  # What the timer is set to,
 RENEW_NS = 10_000_000_000  # and how often. Twice may fail.
 LOOK_SECONDS = 0.1
+_AT_ONCE_MS = 1  # What it is set to when a connection has ended.
 
 
 class Scope(NamedTuple):
@@ -42,7 +45,12 @@ class Venue(Protocol):
 
     @property
     def clock(self) -> Clock: ...
-    def submit_run(self, records: bytes, done: Callable[[Any, int], None] | None) -> int: ...
+    def submit_run(
+        self,
+        records: bytes,
+        done: Callable[[Any, int], None] | None,
+        refused: Callable[[str], None] | None = None,
+    ) -> int: ...
     def add_reader(self, reader: Callable[[Any], None]) -> None: ...
 
 
@@ -52,6 +60,12 @@ class _Watched:
     renew_at_ns: int = 0
     is_lost: bool = False  # A connection has ended, and the cancel is not submitted yet.
     is_ending: bool = False  # It is submitted; the timer has not run out yet. Renewing it now would undo that.
+    is_set_to_end: bool = False  # That is applied: whoever sets the timer from now on undoes it.
+
+    def end_again(self) -> None:
+        """The end that was submitted has come to nothing."""
+        if self.is_ending:
+            self.is_lost, self.is_ending, self.is_set_to_end = True, False, False
 
 
 class Watches:
@@ -90,8 +104,8 @@ class Watches:
 
     def _look_at(self, scope: Scope, watched: _Watched, now_ns: int) -> None:
         if watched.is_lost:
-            self._set(scope, 1)
-            watched.is_lost, watched.is_ending = False, True
+            self._set(scope, _AT_ONCE_MS, lambda _: watched.end_again())
+            watched.is_lost, watched.is_ending, watched.is_set_to_end = False, True, False
         elif watched.is_ending:
             return
         elif not watched.connections:
@@ -102,7 +116,7 @@ class Watches:
             watched.renew_at_ns = now_ns + RENEW_NS
 
     def on_applied(self, applied: AppliedBatch) -> None:
-        """A reader of the replica: timers that ran out, and those that could not be set."""
+        """A reader of the replica: timers that were set, that ran out, and that could not be set."""
         controls = applied.events.controls
         if not self._watched or not len(controls):
             return
@@ -110,13 +124,22 @@ class Watches:
             watched = self._watched.get(Scope(event.account_id, event.instrument_id))
             if watched is None:
                 continue
-            if event.kind == ControlEventKind.COUNTDOWN_RAN_OUT:
+            if event.kind == ControlEventKind.COUNTDOWN_SET:
+                self._was_set(watched, event.value)
+            elif event.kind == ControlEventKind.COUNTDOWN_RAN_OUT:
                 self._ran_out(Scope(event.account_id, event.instrument_id), watched)
             elif event.kind == ControlEventKind.COMMAND_REJECTED and event.command_kind == CommandKind.SET_COUNTDOWN:
                 self._could_not_be_set(Scope(event.account_id, event.instrument_id), watched)
 
+    def _was_set(self, watched: _Watched, countdown_ms: int) -> None:
+        """By anybody. What was submitted before the end does not undo it, since the end comes behind it."""
+        if countdown_ms == _AT_ONCE_MS:
+            watched.is_set_to_end = watched.is_ending
+        elif watched.is_set_to_end:
+            watched.end_again()
+
     def _ran_out(self, scope: Scope, watched: _Watched) -> None:
-        watched.is_ending = False
+        watched.is_ending = watched.is_set_to_end = False
         watched.renew_at_ns = 0  # For the others; at the next look.
         if not watched.connections and not watched.is_lost:
             del self._watched[scope]
@@ -127,10 +150,12 @@ class Watches:
             watched.is_ending = False
             self._submit(CommandKind.CANCEL_ALL, scope, 0)
 
-    def _set(self, scope: Scope, countdown_ms: int) -> None:
-        self._submit(CommandKind.SET_COUNTDOWN, scope, countdown_ms)
+    def _set(self, scope: Scope, countdown_ms: int, refused: Callable[[str], None] | None = None) -> None:
+        self._submit(CommandKind.SET_COUNTDOWN, scope, countdown_ms, refused)
 
-    def _submit(self, kind: CommandKind, scope: Scope, value: int) -> None:
+    def _submit(
+        self, kind: CommandKind, scope: Scope, value: int, refused: Callable[[str], None] | None = None
+    ) -> None:
         """As the venue itself: the key that asked for the watch may be revoked by now."""
         command = Command(kind=kind, account_id=scope.account_id, instrument_id=scope.instrument_id, qty_lots=value)
-        self._venue.submit_run(encode(command), None)
+        self._venue.submit_run(encode(command), None, refused)

@@ -10,11 +10,12 @@ from decimal import Decimal
 from random import Random
 from typing import NamedTuple
 
-from tests.crash.records import SYMBOL
+from tests.crash.records import SCOPES, SYMBOL
 
 MIDDLE = Decimal(40_000)
 STEP = Decimal(5)
 STEPS = 20  # Each way.
+LIST_KINDS = ("oco", "oto", "otoco", "opo", "opoco")
 PRICES = [MIDDLE + STEP * step for step in range(-STEPS, STEPS + 1)]
 _STOP_TYPES = ["STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"]
 _OPPOSITE = {"BUY": "SELL", "SELL": "BUY"}
@@ -74,17 +75,32 @@ class ListTerms(NamedTuple):
 
 
 def list_terms(chance: Random) -> ListTerms:
-    """A pair, an order with one that waits for it, or with a pair that does."""
-    kind = chance.choice(["oco", "oto", "otoco"])
-    side, quantity = chance.choice(["BUY", "SELL"]), _quantity(chance.randint(2, 20))
+    """A pair, an order with one that waits for it, or with a pair that does; what waits may sell what was bought."""
+    kind = chance.choice(LIST_KINDS)
+    is_selling_bought = kind in ("opo", "opoco")
+    side = "BUY" if is_selling_bought else chance.choice(["BUY", "SELL"])
+    quantity = _quantity(chance.randint(2, 20))
     if kind == "oco":
         return ListTerms(kind, {"side": side, "quantity": quantity}, _pair(chance, side, quantity, "above", "below"))
     other = _OPPOSITE[side]
-    shared = {"workingSide": side, "workingQuantity": quantity, "pendingSide": other, "pendingQuantity": quantity}
+    shared = {"workingSide": side, "workingQuantity": quantity, "pendingSide": other}
     working = Leg("working", side, quantity, _limit(chance))
-    if kind == "oto":
+    if is_selling_bought:
+        quantity = "0"  # Until it is known what was bought.
+    else:
+        shared["pendingQuantity"] = quantity
+    if kind in ("oto", "opo"):
         return ListTerms(kind, shared, [working, Leg("pending", other, quantity, _pending(chance))])
     return ListTerms(kind, shared, [working, *_pair(chance, other, quantity, "pendingAbove", "pendingBelow")])
+
+
+def countdown_terms(chance: Random, but: str | None) -> tuple[str, int]:
+    """A dead man's timer: of which scope, but for one, and to how many milliseconds. Most run out within a round or
+    during a start unless they are renewed; some never do, and some are stopped."""
+    symbol = chance.choice([each for each in SCOPES if each != but])
+    return symbol, chance.choice(
+        [0, *[chance.randint(100, 800) for _ in range(4)], 86_400_000 + chance.randint(0, 999)]
+    )
 
 
 def _limit(chance: Random) -> dict[str, str]:

@@ -3,16 +3,19 @@
     python -m tests.crash.harness --kills 300 [--gateways 2] [--seed N]
 
 Load: orders of all kinds, order lists, amendments, cancels and replacements over REST and WebSocket, at the venue and
-at joined gateways, and over the line; deposits and withdrawals; with snapshots and rotations of the journal every few
-hundred commands. Of two kills one is of the venue,
-the other of a gateway or of several at once, or of a gateway and the venue. After each kill, from outside, through
-clients' interfaces, each account at a process that is drawn:
+at joined gateways, and over the line; dead man's timers, and connections that cancel when they end; deposits and
+withdrawals; with snapshots and rotations of the journal every few hundred commands. Of two kills one is of the venue,
+the other of a gateway or of several at once, or of a gateway and the venue. After each kill, once all timers that are
+due have run out, from outside, through clients' interfaces, each account at a process that is drawn:
 
 * every acknowledged order, list, amendment, cancel, deposit and withdrawal is there, with what was told of it; a list
   is whole or not there, and has come to what the trades of its orders imply;
 * nothing that was refused exists, nothing exists twice; whatever was in the air is decided, this way or that, for good;
 * each trade has two sides that agree; orders executed what their trades say; open orders hold exactly what they need;
-* over the line each command that was sent is decided, is in the journal once, and every report is told once;
+* over the line each command that was sent is decided, is in the journal once, and every report is told once; a drop
+  copy is told the same;
+* each dead man's timer that was due by the journal's own times has canceled what was open, and nothing else; so has
+  each connection that was to cancel when it ends, whoever ended it;
 * an account's balances are what deposits, withdrawals and its own trades make them, and each asset balances over all;
 
 and at the end everything is read once more from outside, and `holdfast verify` reads and applies everything again.
@@ -32,10 +35,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
+from tests.crash.drop_copy import DropCopy, Listener
 from tests.crash.line_oracle import LineOracle
 from tests.crash.line_trader import LineSession, LineTrader
 from tests.crash.oracle import ASSETS, AccountOracle, Trades
-from tests.crash.records import Record
+from tests.crash.records import Record, Watch
+from tests.crash.timer_oracle import TimerOracle
+from tests.crash.timers import Timers
 from tests.crash.traders import Banker, RestTrader, Trader, WebSocketTrader
 from tests.support.operator import Operator
 from tests.support.rest import Rest
@@ -52,7 +58,7 @@ STOP_EVERY_KILLS = 25  # One round of so many also holds the process for a while
 FRESH_RECORDS = 60  # A segment with fewer was begun a moment before.
 JOIN_SECONDS_MAX = 60.0
 
-Client = Trader | Banker
+Client = Trader | Banker | Listener
 
 
 class Harness:
@@ -63,6 +69,9 @@ class Harness:
         self.restart_seconds: list[float] = []
         self._accounts: list[AccountOracle] = []
         self._lines: dict[AccountOracle, LineOracle] = {}
+        self.timer_oracles: dict[AccountOracle, TimerOracle] = {}
+        self.timers = Timers(self.venue.data / "journal")
+        self._killed_ports: set[int] = set()  # In this round.
         self._trades = Trades()
         self._random = random.Random(seed)
 
@@ -82,21 +91,28 @@ class Harness:
         key = self.venue.trader(name, **{asset: str(amount) for asset, amount in START.items()})
         account = AccountOracle(Record(name, key), START, self._trades, self._random.getrandbits(48))
         self._accounts.append(account)
+        key = self.venue.json("key", "create", name, "--type", "ed25519", "--permissions", "read")
+        self.timer_oracles[account] = TimerOracle(account.record, DropCopy(self._line_socket, key))
         return account
 
     def fresh_line_account(self, session: int) -> tuple[AccountOracle, LineOracle]:
         """One more account, with a session on the line that lasts until the end."""
         account = self.fresh_account()
         key = self.venue.json("key", "create", account.record.account, "--type", "ed25519")
-        line = LineOracle(LineSession(self.venue.data / "line.sock", key, session))
+        line = LineOracle(LineSession(self._line_socket, self.venue.port, key, session))
         self._lines[account] = line
         return account, line
+
+    @property
+    def _line_socket(self) -> Path:
+        return self.venue.data / "line.sock"
 
     def round(self) -> None:
         """Load, a kill at a random moment, a start, and the checks."""
         self._meet()
         stop = threading.Event()
         clients, line_clients = self._clients(stop), self._line_clients(stop)
+        clients.append(Listener([oracle.drop_copy for oracle in self.timer_oracles.values()], stop))
         for client in (*clients, *line_clients):
             client.start()
         if self.counts["kills"] % STOP_EVERY_KILLS == STOP_EVERY_KILLS // 5:
@@ -104,6 +120,7 @@ class Harness:
         time.sleep(self._random.uniform(0.05, 1.0))  # The moment of the kill is what is drawn here.
         is_writing_snapshot = bool(_children(self.venue.pid))
         victims = self._victims()
+        self._killed_ports = {victim.port for victim in victims}
         for victim in victims:
             victim.kill()
         stop.set()
@@ -114,7 +131,6 @@ class Harness:
             if gateway in victims:
                 gateway.start()
         self._join(line_clients)  # They have waited for the venue.
-        self._meet()
         newest_first_seq = self._newest_first_seq()
         applied_seq = self.check()
         self.counts["kills"] += 1
@@ -190,15 +206,18 @@ class Harness:
             assert status == 200, state
             assert state["isAccepting"], state["refusal"]
             assert not state["skippedSeqs"], state
+            self.timers.settle()
             for line in self._lines.values():
                 line.session.catch_up()
             self._meet()
+            for timer_oracle in self.timer_oracles.values():
+                timer_oracle.drop_copy.catch_up()
             for account in self._accounts:
                 port = self._random.choice([self.venue, *self.gateways]).port
                 with Rest(port, account.record.key) as rest:
                     account.check(rest, operator)
-                if account in self._lines:
-                    self._lines[account].check(account.fills)
+                self.check_told(account)
+            self.timers.begin_round()
             self._trades.check()
             fees = {row["asset"]: Decimal(row["collected"]) for row in operator.call("GET", "/fees")[1]["fees"]}
         # Each account has what is expected of it; what went to fees is all that is missing.
@@ -212,19 +231,39 @@ class Harness:
         applied_seq: int = state["appliedSeq"]
         return applied_seq
 
+    def check_told(self, account: AccountOracle) -> None:
+        """What an account was told over the line, once REST has said how things are."""
+        timer_oracle = self.timer_oracles[account]
+        if account in self._lines:
+            self._lines[account].check(account.fills, timer_oracle.drop_copy.reports)
+        timer_oracle.check(self.timers, account.open_ids, self._has_lived)
+
+    def _has_lived(self, watch: Watch) -> bool:
+        return not self._killed_ports & {watch.port, self.venue.port}
+
     def finish(self) -> None:
         """The whole history again, a stop in good order, and the verification."""
         for account in self._accounts:
             with Rest(self.venue.port, account.record.key) as rest:
                 account.everything(rest)
             self.counts.update(account.counts)
+            self.counts.update(self.timer_oracles[account].counts)
         for line in self._lines.values():
-            line.session.line.close()
             self.counts.update(line.counts)
         self.counts["trades"] = self._trades.count
         for process in (*self.gateways, self.venue):
             assert process.terminate() == 0
         self.venue.command("verify", str(self.venue.data))
+
+    def close(self) -> None:
+        """Leave nothing behind, however it went."""
+        for process in (*self.gateways, self.venue):
+            process.kill()
+        for timer_oracle in self.timer_oracles.values():
+            timer_oracle.drop_copy.line.close()
+        for line in self._lines.values():
+            line.session.line.close()
+            line.session.watching.close()
 
 
 def _children(pid: int) -> list[int]:
@@ -250,8 +289,7 @@ def run(kills: int, seed: int, directory: Path, gateways: int = 0) -> Harness:
                 print(f"kill {number}: {_told(harness.counts)}", flush=True)  # noqa: T201
         harness.finish()
     finally:
-        for process in (*harness.gateways, harness.venue):
-            process.kill()
+        harness.close()
     return harness
 
 

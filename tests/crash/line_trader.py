@@ -24,10 +24,11 @@ from holdfast.client import (
     Side,
     TimeInForce,
 )
-from holdfast.client.orders import amend_order, cancel_order, new_order, replace_order
+from holdfast.client.orders import amend_order, cancel_order, new_order, replace_order, set_countdown
 from holdfast.instruments import Instrument
+from holdfast.line import ServerKind
 from tests.crash.draws import order_terms
-from tests.crash.records import SYMBOL, Record, Row, Sent
+from tests.crash.records import NS_PER_MS, SYMBOL, Record, Row, Sent, Watch
 from tests.crash.traders import UNAVAILABLE, Trader
 
 SECONDS_MAX = 120.0  # For an outcome, a restart of the venue included.
@@ -38,8 +39,17 @@ _PEGS = {"PRIMARY_PEG": PegPriceType.PRIMARY, "MARKET_PEG": PegPriceType.MARKET}
 class LineSession:
     """The session of one account on the line: everything that was sent and told since the beginning."""
 
-    def __init__(self, socket: Path, key: dict[str, str], session: int) -> None:
+    def __init__(self, socket: Path, venue_port: int, key: dict[str, str], session: int) -> None:
+        self.venue_port = venue_port
         self.line = LineClient(socket, key["apiKey"], key["secretKey"], session=session, seconds_max=SECONDS_MAX)
+        self.watching = LineClient(  # Another session of the account, which has a connection at times.
+            socket,
+            key["apiKey"],
+            key["secretKey"],
+            session=session + 1,
+            cancel_on_disconnect=True,
+            seconds_max=SECONDS_MAX,
+        )
         self.requests: list[Request] = []  # Of this round.
         self.reports: list[Report] = []  # Of this round.
 
@@ -59,15 +69,26 @@ class LineTrader(Trader):
     """Trades over a session, one command at a time or a burst of them."""
 
     def __init__(self, record: Record, session: LineSession, seed: int, stop: threading.Event) -> None:
-        super().__init__(record, 0, seed, stop)
+        super().__init__(record, session.venue_port, seed, stop)
         self._session = session
 
     def connect(self) -> None:
         self._session.line.connect()
 
     def call(self, what: str, **parameters: Any) -> tuple[int, Any]:
-        market = self._session.line.instrument(SYMBOL)
+        market = self._session.line.instrument(parameters.get("symbol", SYMBOL))
         return self._outcome(what, self._session.submit(_command(market, what, parameters)))
+
+    def begin_watch(self, watch: Watch) -> None:
+        """It holds once a command of the session is answered; the line watches all markets."""
+        watch.symbol, line = "", self._session.watching
+        line.connect()
+        nothing = cancel_order(line.instrument(SYMBOL), target_client_id="nothing")
+        watch.is_told = line.wait(line.submit(nothing)).outcome is Outcome.DONE
+        line.read()  # What it is told is told to the session as well.
+
+    def cut_watch(self) -> None:
+        self._session.watching.close()
 
     def _place_many(self, client_id: str) -> None:
         """Several orders on their way at once; there are no lists on the line."""
@@ -89,6 +110,8 @@ class LineTrader(Trader):
             return 503, {"code": UNAVAILABLE, "msg": f"{request.outcome} {request.refusal}"}
         if what == "replace":
             return _replaced(market, request)
+        if what == "countdown":
+            return _set_to(request)
         wanted = {
             "place": OrderEventKind.ORDER_ACCEPTED,
             "cancel": OrderEventKind.ORDER_CANCELED,
@@ -97,10 +120,12 @@ class LineTrader(Trader):
         return _told(market, request, wanted)
 
 
-def _command(market: Instrument, what: str, parameters: dict[str, str]) -> bytes:
+def _command(market: Instrument, what: str, parameters: dict[str, Any]) -> bytes:
     """The record that says what REST's parameters say."""
     if what == "cancel":
         return cancel_order(market, target_client_id=parameters["origClientOrderId"])
+    if what == "countdown":
+        return set_countdown(parameters["countdownTime"], market if "symbol" in parameters else None)
     if what == "amend":
         target, new = parameters["origClientOrderId"], parameters["newClientOrderId"]
         return amend_order(market, parameters["newQty"], target_client_id=target, client_id=new)
@@ -133,6 +158,16 @@ def _told(market: Instrument, request: Request, wanted: OrderEventKind) -> tuple
         "executedQty": market.format_qty(own[-1].executed_lots),
         "fills": [*_fills(market, own)],
     }
+
+
+def _set_to(request: Request) -> tuple[int, Row]:
+    """What a timer was set to."""
+    (report,) = request.reports
+    assert report.kind == ServerKind.COUNTDOWN_SET, request.reject_reason
+    shown: Row = {"countdownTime": str(report.qty_lots)}
+    if report.qty_lots:
+        shown["triggerTime"] = report.ts_ns // NS_PER_MS + report.qty_lots
+    return 200, shown
 
 
 def _fills(market: Instrument, reports: Iterable[Report]) -> Iterable[Row]:

@@ -4,14 +4,16 @@ records of the traders ──decided round by round──▶ LIST ORACLE ◀─�
 
 What a list has come to is not believed but worked out: from the orders that were sent as its legs, and what these have
 traded. The rules are Binance's: of a pair at most one order trades, and the other one expires then; what is pending
-waits until the working order is filled, and ends with it when it ends otherwise.
+waits until the working order is filled, and ends with it when it ends otherwise. What sells what was bought has just
+that quantity, and until then that is locked for it.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from tests.crash.draws import LIST_KINDS
 from tests.crash.paging import pages
 from tests.crash.records import Row, SentList
 from tests.support.rest import Rest
@@ -37,16 +39,31 @@ class ListOracle:
         self._open: dict[int, _Known] = {}
         self._archive: dict[int, Row] = {}
 
-    def check(self, sent: list[SentList], rest: Rest, order: Callable[[int], Row]) -> None:
-        """Decide what was sent in this round; `order` is an order's newest row, by its id."""
+    def check(
+        self,
+        sent: list[SentList],
+        rest: Rest,
+        order: Callable[[int], Row],
+        amended: Mapping[int, list[Decimal]],
+    ) -> None:
+        """Decide what was sent in this round; `order` is an order's newest row, and `amended` to what it was made
+        smaller, by its id."""
         found = {row["listClientOrderId"]: row for row in self._new_lists(rest)}
         for each in sent:
             self._decide(each, found.pop(each.client_id, None))
         assert not found, f"order lists that nobody sent: {found}"
         for list_id, known in list(self._open.items()):
-            self._check_list(list_id, known, rest, [order(order_id) for order_id in known.order_ids])
+            rows = [order(order_id) for order_id in known.order_ids]
+            if known.kind in _SELL_BOUGHT:
+                _check_bought(rows, amended)
+            self._check_list(list_id, known, rest, rows)
         now_open: set[int] = {row["orderListId"] for row in _asked(rest, "/api/v3/openOrderList")}
         assert now_open == self._open.keys(), f"open lists are {now_open}, not {self._open.keys()}"
+
+    def is_paying(self, order: Row) -> bool:
+        """Whether it is open and what it buys is locked for what waits for it."""
+        known = self._open.get(order["orderListId"])
+        return known is not None and known.kind in _SELL_BOUGHT and order["orderId"] == known.order_ids[0]
 
     def everything(self, rest: Rest) -> None:
         """All lists once more: what was done is as it was."""
@@ -123,7 +140,18 @@ def _check_pending(rows: list[Row]) -> None:
         assert not any(Decimal(row["executedQty"]) for row in pending), f"pending orders traded: {rows}"
 
 
-_CHECKS = {"oco": _check_pair, "oto": _check_pending, "otoco": _check_pending}
+def _check_bought(rows: list[Row], amended: Mapping[int, list[Decimal]]) -> None:
+    """The first row is the working order, which buys what the others sell."""
+    working, *pending = rows
+    bought = Decimal(working["executedQty"]) if working["status"] == "FILLED" else Decimal(0)
+    is_amended = any(amended.get(row["orderId"]) for row in pending)  # The one of a pair with the other.
+    for row in pending:
+        quantity = Decimal(row["origQty"])
+        assert quantity == bought or (is_amended and quantity < bought), f"not what was bought is sold: {rows}"
+
+
+_CHECKS = dict.fromkeys(LIST_KINDS, _check_pending) | {"oco": _check_pair}
+_SELL_BOUGHT = ("opo", "opoco")
 
 
 def _asked(rest: Rest, path: str, **parameters: int) -> Any:

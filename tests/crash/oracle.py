@@ -71,6 +71,7 @@ class AccountOracle:
         self._fills: dict[int, list[Row]] = {}  # Of this round, by order id.
         self._amended: dict[int, list[Decimal]] = {}  # Order id → to what, by amendments of its own.
         self._pairs: dict[int, list[Decimal]] = {}  # Order id → to what either of its pair was amended.
+        self._selling_bought: set[int] = set()  # Order ids.
         self.lists = ListOracle()
         self._random = random.Random(seed)
 
@@ -85,7 +86,7 @@ class AccountOracle:
         assert not rows, f"orders that nobody sent in this round: {rows}"
         self._check_totals()
         self._check_amendments(rest)
-        self.lists.check(self.record.lists, rest, self._row)
+        self.lists.check(self.record.lists, rest, self._row, self._amended)
         self._begin_round()
         self._check_archive(rest)
         self._check_money(operator)
@@ -107,6 +108,11 @@ class AccountOracle:
     def fills(self) -> list[Row]:
         """The account's trades of the last round."""
         return [fill for fills in self._fills.values() for fill in fills]
+
+    @property
+    def open_ids(self) -> set[int]:
+        """The orders that are open."""
+        return {*self._open}
 
     def _read_fills(self, rest: Rest) -> None:
         self._fills = {}
@@ -150,6 +156,7 @@ class AccountOracle:
                 {"side": row["side"], "quantity": row["origQty"], "price": row["price"]},
                 reply=row,
                 pair=self._pairs.get(order_id),
+                is_selling_bought=order_id in self._selling_bought,
             )
             for order_id, row in self._open.items()
         }
@@ -192,7 +199,10 @@ class AccountOracle:
         if found is not None:
             asked = (sent.terms["side"], Decimal(sent.terms.get("price", 0)))
             assert (found["side"], Decimal(found["price"])) == asked, f"{found} is not {sent}"
-            assert sent.may_have(Decimal(found["origQty"])), f"{found} has not the quantity of {sent}"
+            if sent.is_selling_bought:  # The oracle of lists knows what was bought.
+                self._selling_bought.add(found["orderId"])
+            else:
+                assert sent.may_have(Decimal(found["origQty"])), f"{found} has not the quantity of {sent}"
 
     def _check_totals(self) -> None:
         """Each order that may have changed executed what its trades say."""
@@ -256,6 +266,7 @@ class AccountOracle:
         locked = {"BTC": Decimal(0), "USDT": self.held_for_withdrawals}
         for orders in self._held_together():
             locked["BTC" if orders[0]["side"] == "SELL" else "USDT"] += max(map(_needs, orders))
+        locked["BTC"] += sum(Decimal(row["executedQty"]) for row in self._open.values() if self.lists.is_paying(row))
         for asset in ASSETS:
             free, held = Decimal(rows[asset]["free"]), Decimal(rows[asset]["locked"])
             name = self.record.account

@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 SYMBOL = "BTCUSDT"
+SCOPES = (SYMBOL, "", "ETHUSDT")  # Of timers: the market of all orders, all markets, and one without orders.
+NS_PER_MS = 1_000_000
 
 Row = dict[str, Any]
 
@@ -34,6 +36,7 @@ class Sent:
     amended: list[Decimal] = field(default_factory=list)  # To what, by amendments of this round that are known to be.
     pair: list[Decimal] | None = None  # To what the two orders of a pair were amended so far, which are always alike.
     list_client_id: str = ""  # Of the list that it is an order of; of this round.
+    is_selling_bought: bool = False  # Its quantity is what the working order of its list bought.
     row: Row | None = None  # What the oracle found of it.
 
     def amend(self, amendment: Amendment) -> None:
@@ -60,6 +63,26 @@ class SentList:
     refused: bool = False
 
 
+@dataclass(eq=False)
+class SentCountdown:
+    """One setting of a dead man's timer, as `Sent`; the first of a watch is one too."""
+
+    symbol: str  # One of SCOPES.
+    countdown_ms: int  # 0: stop it.
+    reply: Row | None = None
+    refused: bool = False
+
+
+@dataclass(eq=False)
+class Watch:
+    """One connection that lets orders be canceled when it ends. When the round is over it has ended."""
+
+    symbol: str  # One of SCOPES.
+    port: int  # Of the process at its other end.
+    is_told: bool = False  # That it holds.
+    covered: list[Sent] = field(default_factory=list)  # What was known to be open when it ended.
+
+
 @dataclass
 class Withdrawal:
     """One withdrawal that was requested, with the last step that was acknowledged."""
@@ -77,5 +100,7 @@ class Record:
     key: dict[str, str]
     orders: dict[str, Sent] = field(default_factory=dict)  # By the client id that each has now.
     lists: list[SentList] = field(default_factory=list)
+    countdowns: list[SentCountdown] = field(default_factory=list)
+    watches: list[Watch] = field(default_factory=list)
     deposits: dict[str, bool] = field(default_factory=dict)  # Reference → acknowledged.
     withdrawals: dict[str, Withdrawal] = field(default_factory=dict)

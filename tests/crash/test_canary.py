@@ -28,7 +28,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
         harness.venue.start()
         yield harness
     finally:
-        harness.venue.kill()
+        harness.close()
 
 
 def trade(harness: Harness, account: AccountOracle) -> None:
@@ -93,6 +93,12 @@ def forget_a_list(account: AccountOracle, _operator: Operator) -> None:
     account.record.lists.remove(an_acknowledged_list(account))
 
 
+def pretend_that_what_was_bought_is_sold(account: AccountOracle, _operator: Operator) -> None:
+    """Of lists whose pending order has a quantity of its own."""
+    for sent in account.record.lists:
+        sent.kind = "opo" if sent.kind == "oto" else sent.kind
+
+
 def pretend_an_amendment(account: AccountOracle, _operator: Operator) -> None:
     sent = next(sent for sent in account.record.orders.values() if sent.reply and not sent.list_client_id)
     sent.amended.append(Decimal("0.00001"))
@@ -129,6 +135,7 @@ def make_money(account: AccountOracle, operator: Operator) -> None:
         (pretend_a_list, "an acknowledged list is lost"),
         (pretend_a_refused_list, "a refused list exists"),
         (forget_a_list, "order lists that nobody sent"),
+        (pretend_that_what_was_bought_is_sold, "not what was bought is sold"),
         (pretend_an_amendment, "was amended to"),
         (forget_an_amendment, "has not the quantity"),
         (pretend_a_deposit, "an acknowledged deposit is lost"),
@@ -139,6 +146,7 @@ def make_money(account: AccountOracle, operator: Operator) -> None:
 def test_oracle_finds_the_lie(harness: Harness, lie: Callable[[AccountOracle, Operator], None], finding: str) -> None:
     account = harness.fresh_account()
     trade(harness, account)
+    harness.timers.settle()
     with (
         Rest(harness.venue.port, account.record.key) as rest,
         Operator(harness.venue.port, harness.venue.data) as operator,
@@ -194,7 +202,10 @@ def test_oracle_of_the_line_finds_the_lie(
     account, line = harness.fresh_line_account(0)
     stop = threading.Event()
     run(LineTrader(account.record, line.session, 1, stop), stop)
+    harness.timers.settle()
     line.session.catch_up()
+    drop_copy = harness.timer_oracles[account].drop_copy
+    drop_copy.catch_up()
     lie(account, line)
     with (
         Rest(harness.venue.port, account.record.key) as rest,
@@ -202,5 +213,15 @@ def test_oracle_of_the_line_finds_the_lie(
         pytest.raises(AssertionError, match=finding),
     ):
         account.check(rest, operator)
-        line.check(account.fills)
-    line.session.line.close()
+        line.check(account.fills, drop_copy.reports)
+
+
+def test_oracle_of_the_line_finds_what_a_drop_copy_was_not_told(harness: Harness) -> None:
+    account, line = harness.fresh_line_account(0)
+    drop_copy = harness.timer_oracles[account].drop_copy
+    line.session.catch_up()
+    drop_copy.catch_up()
+    line.check([], drop_copy.reports)
+    line.session.catch_up()
+    with pytest.raises(AssertionError, match="a drop copy was told something else"):
+        line.check([], drop_copy.reports)

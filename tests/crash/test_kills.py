@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.draws import LIST_KINDS
 from tests.crash.harness import run
 
 pytestmark = pytest.mark.slow
@@ -21,5 +22,6 @@ def test_nothing_is_lost_or_doubled_when_some_of_the_venue_and_its_gateways_are_
     assert harness.counts["kills of the venue"] > 2
     assert harness.counts["kills of gateways"] > 2
     assert harness.counts["acknowledged"] > 100
-    took_part = ("lists oco", "lists oto", "lists otoco", "amendments", "trailing stops", "icebergs", "pegged orders")
-    assert all(harness.counts[each] for each in (*took_part, "commands over the line")), harness.counts
+    orders = ("amendments", "trailing stops", "icebergs", "pegged orders", *(f"lists {kind}" for kind in LIST_KINDS))
+    timers = ("countdowns that ran out", "orders that countdowns canceled", "disconnects")
+    assert all(harness.counts[each] for each in (*orders, *timers, "commands over the line")), harness.counts

@@ -4,25 +4,20 @@ Their records are the oracle: nothing in here asks the venue what it thinks happ
 """
 
 import contextlib
-import hashlib
-import hmac
-import json
 import random
 import threading
-import time
 from decimal import Decimal
 from typing import Any, ClassVar
 
-import websockets.sync.client
-from websockets.exceptions import WebSocketException
-
-from tests.crash.draws import Leg, list_terms, order_terms
-from tests.crash.records import SYMBOL, Amendment, Record, Sent, SentList, Withdrawal
+from tests.crash.draws import LIST_KINDS, Leg, countdown_terms, list_terms, order_terms
+from tests.crash.records import SCOPES, SYMBOL, Amendment, Record, Sent, SentCountdown, SentList, Watch, Withdrawal
+from tests.crash.ws_session import WebSocketSession
 from tests.support.operator import Operator
 from tests.support.rest import Rest, UnansweredError
 
 UNDECIDED = -1007
 UNAVAILABLE = -1008  # What a gateway says while the venue is away: nothing of the request was or will be done.
+WATCH_MS = 30_000  # What the venue sets the timer of a watched connection to.
 _LOT = Decimal("0.00001")
 
 
@@ -40,6 +35,7 @@ class Trader(threading.Thread):
         self._stop_event = stop
         self._prefix = f"{seed:x}"
         self._opened = contextlib.ExitStack()
+        self._watch: Watch | None = None
 
     def run(self) -> None:
         try:
@@ -53,19 +49,35 @@ class Trader(threading.Thread):
         except BaseException as failure:  # Told by the harness, which owns this thread.
             self.failure = failure
         finally:
+            self._end_watch()
             self._opened.close()
 
     def connect(self) -> None:
         raise NotImplementedError
 
     def call(self, what: str, **parameters: Any) -> tuple[int, Any]:
-        """`what`: place, cancel, replace, amend, oco, oto, otoco or cancel_list; (status, result or error)."""
+        """`what`: place, cancel, replace, amend, countdown, a kind of list or cancel_list; (status, result or
+        error)."""
+        raise NotImplementedError
+
+    def begin_watch(self, watch: Watch) -> None:
+        """Open one more connection, which lets orders be canceled when it ends. UnansweredError."""
+        raise NotImplementedError
+
+    def cut_watch(self) -> None:
+        """End that connection, however."""
         raise NotImplementedError
 
     def _one(self, client_id: str) -> None:
+        if self._watch is not None and self._random.random() < 0.2:
+            self._end_watch()
         choice = self._random.random()
         open_ids = [sent.client_id for sent in list(self.record.orders.values())[-40:] if self._may_be_open(sent)]
-        if choice < 0.2 and open_ids:
+        if choice < 0.005 and self._watch is None:
+            self._begin_watch()
+        elif choice < 0.03:
+            self._set_countdown()
+        elif choice < 0.2 and open_ids:
             self._cancel(self._random.choice(open_ids))
         elif choice < 0.3 and open_ids:
             self._replace(self._random.choice(open_ids), client_id)
@@ -90,8 +102,10 @@ class Trader(threading.Thread):
         terms = list_terms(self._random)
         named = {f"{leg.prefix}ClientOrderId": f"{client_id}-{leg.prefix}" for leg in terms.legs}
         legs = [_leg(leg, name, client_id) for leg, name in zip(terms.legs, named.values(), strict=True)]
-        if terms.kind != "oto":  # The last two of an OCO and an OTOCO are a pair.
+        if terms.kind not in ("oto", "opo"):  # The last two of all others are a pair.
             legs[-2].pair = legs[-1].pair = []
+        for leg in legs[1:]:
+            leg.is_selling_bought = terms.kind in ("opo", "opoco")
         sent = SentList(client_id, terms.kind, legs)
         self.record.lists.append(sent)
         self.record.orders |= {leg.client_id: leg for leg in legs}
@@ -137,6 +151,8 @@ class Trader(threading.Thread):
     def _amend(self, target: str, client_id: str) -> None:
         """Make it smaller, under the id that it has or under another one."""
         sent = self.record.orders[target]
+        if not Decimal(sent.terms["quantity"]):
+            return  # It sells what is not bought yet.
         smaller = (Decimal(sent.terms["quantity"]) * self._random.randint(3, 9) / 10).quantize(_LOT)
         sent.amending = Amendment(self._random.choice([target, client_id]), str(smaller))
         status, reply = self.call(
@@ -175,23 +191,76 @@ class Trader(threading.Thread):
             self.record.orders[report["origClientOrderId"]].canceled = report
             self.acknowledged += 1
 
+    # Timers.
+
+    def _set_countdown(self) -> None:
+        """By hand, but not the timer of a watch that it has: that would be set anew by the venue, sooner or later."""
+        symbol, countdown_ms = countdown_terms(self._random, self._watch.symbol if self._watch else None)
+        sent = SentCountdown(symbol, countdown_ms)
+        self.record.countdowns.append(sent)
+        self._take_countdown(sent, *self.call("countdown", countdownTime=countdown_ms, **scope_of(symbol)))
+
+    def _take_countdown(self, sent: SentCountdown, status: int, reply: Any) -> None:
+        if status == 200:
+            sent.reply = reply
+            self.acknowledged += 1
+        elif reply["code"] == UNDECIDED:
+            raise UnansweredError(reply["msg"])
+        else:
+            assert reply["code"] == UNAVAILABLE, reply
+            sent.refused = True
+
+    def _begin_watch(self) -> None:
+        watch = Watch(self._random.choice(SCOPES), self._port)
+        self.record.watches.append(watch)
+        self.begin_watch(watch)
+        self._watch = watch
+
+    def _end_watch(self) -> None:
+        """What is known to be open now must go."""
+        if self._watch is not None:
+            self._watch.covered = [sent for sent in self.record.orders.values() if self._may_be_open(sent)]
+            self._watch = None
+            self.cut_watch()
+
+
+def scope_of(symbol: str) -> dict[str, str]:
+    """The parameters that say whose timer is meant."""
+    return {"symbol": symbol} if symbol else {}
+
 
 def _leg(leg: Leg, client_id: str, list_client_id: str) -> Sent:
     price = leg.terms.get("price", "0")
     return Sent(client_id, {"side": leg.side, "quantity": leg.quantity, "price": price}, list_client_id=list_client_id)
 
 
-class RestTrader(Trader):
+class _WatchingTrader(Trader):
+    """Watches through a WebSocket API session, which is the only way beside the line's."""
+
+    def begin_watch(self, watch: Watch) -> None:
+        self._watching = self._opened.enter_context(WebSocketSession(self._port, self.record.key))
+        sent = SentCountdown(watch.symbol, WATCH_MS)
+        self.record.countdowns.append(sent)
+        status, reply = self._watching.ask("session.cancelOnDisconnect", enabled=True, **scope_of(watch.symbol))
+        self._take_countdown(sent, status, reply)
+        watch.is_told = status == 200
+
+    def cut_watch(self) -> None:
+        if self._random.random() < 0.5:
+            self._watching.abort()
+        else:
+            self._watching.close()
+
+
+class RestTrader(_WatchingTrader):
     _paths: ClassVar = {
         "place": ("POST", "/api/v3/order"),
         "cancel": ("DELETE", "/api/v3/order"),
         "replace": ("POST", "/api/v3/order/cancelReplace"),
         "amend": ("PUT", "/api/v3/order/amend/keepPriority"),
-        "oco": ("POST", "/api/v3/orderList/oco"),
-        "oto": ("POST", "/api/v3/orderList/oto"),
-        "otoco": ("POST", "/api/v3/orderList/otoco"),
         "cancel_list": ("DELETE", "/api/v3/orderList"),
-    }
+        "countdown": ("POST", "/api/holdfast/v1/countdownCancelAll"),
+    } | {kind: ("POST", f"/api/v3/orderList/{kind}") for kind in LIST_KINDS}
 
     def connect(self) -> None:
         self._rest = self._opened.enter_context(Rest(self._port, self.record.key))
@@ -200,49 +269,21 @@ class RestTrader(Trader):
         return self._rest.signed(*self._paths[what], **parameters)
 
 
-class WebSocketTrader(Trader):
+class WebSocketTrader(_WatchingTrader):
     _methods: ClassVar = {
         "place": "order.place",
         "cancel": "order.cancel",
         "replace": "order.cancelReplace",
         "amend": "order.amend.keepPriority",
-        "oco": "orderList.place.oco",
-        "oto": "orderList.place.oto",
-        "otoco": "orderList.place.otoco",
         "cancel_list": "orderList.cancel",
-    }
+        "countdown": "countdownCancelAll",
+    } | {kind: f"orderList.place.{kind}" for kind in LIST_KINDS}
 
     def connect(self) -> None:
-        try:
-            connection = websockets.sync.client.connect(f"ws://127.0.0.1:{self._port}/ws-api/v3")
-            self._socket = self._opened.enter_context(connection)
-        except (OSError, WebSocketException) as failure:
-            raise UnansweredError(str(failure)) from failure
-        self._id = 0
-        self._logon()
-
-    def _logon(self) -> None:
-        parameters = {"apiKey": self.record.key["apiKey"], "timestamp": int(time.time() * 1000)}
-        payload = "&".join(f"{name}={value}" for name, value in sorted(parameters.items()))
-        secret = self.record.key["secretKey"].encode()
-        signature = hmac.new(secret, payload.encode(), hashlib.sha256).hexdigest()
-        status, reply = self._ask("session.logon", {**parameters, "signature": signature})
-        assert status == 200, reply
+        self._session = self._opened.enter_context(WebSocketSession(self._port, self.record.key))
 
     def call(self, what: str, **parameters: Any) -> tuple[int, Any]:
-        return self._ask(
-            self._methods[what], {**parameters, "timestamp": int(time.time() * 1000), "recvWindow": 60_000}
-        )
-
-    def _ask(self, method: str, parameters: dict[str, Any]) -> tuple[int, Any]:
-        self._id += 1
-        try:
-            self._socket.send(json.dumps({"id": self._id, "method": method, "params": parameters}))
-            reply = json.loads(self._socket.recv(timeout=30))
-        except (OSError, EOFError, WebSocketException) as failure:
-            raise UnansweredError(str(failure)) from failure
-        assert reply["id"] == self._id, reply
-        return reply["status"], reply.get("result", reply.get("error"))
+        return self._session.ask(self._methods[what], **parameters, recvWindow=60_000)
 
 
 class Banker(threading.Thread):

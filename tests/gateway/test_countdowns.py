@@ -196,6 +196,18 @@ def test_while_the_journal_takes_nothing_the_cancel_waits(client: Client) -> Non
     assert countdowns(world).count((0, 1, 0)) == 1
 
 
+def test_an_end_that_a_dying_venue_never_took_is_sent_again(client: Client) -> None:
+    world = client.world
+    watch(client)
+    client.session.on_close("client")
+    world.replica._queue.clear()
+    assert world.replica.refused is not None
+    world.replica.refused("The venue has never taken it.")
+    look(world)
+    look(world)
+    assert countdowns(world).count((0, 1, 0)) == 2
+
+
 def test_the_other_connections_watch_goes_on_once_the_timer_has_run_out(client: Client) -> None:
     world = client.world
     other = Client(world)

@@ -150,7 +150,12 @@ class LineVenue:
     def open_orders(self, account_id: int, instrument_id: int = 0) -> list[Order]:
         return self.engine.open_orders(account_id, instrument_id)
 
-    def submit_run(self, records: bytes, done: Callable[[Any, int], None] | None) -> int:
+    def submit_run(
+        self,
+        records: bytes,
+        done: Callable[[Any, int], None] | None,
+        refused: Callable[[str], None] | None = None,  # noqa: ARG002 - for those whose journal is elsewhere
+    ) -> int:
         assert done is None
         if self.is_broken:
             raise JournalUnavailableError("The disk is full.")

@@ -97,3 +97,36 @@ def test_a_drop_copy_has_nothing_to_cancel(rig: LineRig) -> None:
         peer.connect()
     (notice,) = peer.wire.notices(ServerKind.END)
     assert notice["reason"] == Reason.SIGN_ON_REFUSED
+
+
+def set_elsewhere(rig: LineRig, countdown_ms: int) -> None:
+    """By another gateway that watches too, or by the account's owner."""
+    fields = {"account_id": ALICE, "qty_lots": countdown_ms}
+    rig.venue.submit_run(encode(Command(kind=CommandKind.SET_COUNTDOWN, **fields)), None)
+
+
+@pytest.mark.parametrize("countdown_ms", [WATCH_MS, 0])
+def test_whoever_sets_the_timer_after_the_end_does_not_undo_it(rig: LineRig, countdown_ms: int) -> None:
+    peer = watched(rig)
+    peer.lose()
+    set_elsewhere(rig, countdown_ms)
+    rig.venue.commit()
+    tick(rig)
+    assert len(rig.venue.open_orders(ALICE)) == 1
+    rig.watches.look()
+    rig.venue.commit()
+    tick(rig)
+    assert rig.venue.open_orders(ALICE) == []
+
+
+def test_what_was_set_before_the_end_undoes_nothing(rig: LineRig) -> None:
+    peer = watched(rig)
+    set_elsewhere(rig, WATCH_MS)
+    peer.lose()
+    rig.venue.commit()
+    tick(rig)
+    assert rig.venue.open_orders(ALICE) == []
+    before = len(rig.venue.journal)
+    rig.watches.look()
+    rig.venue.commit()
+    assert len(rig.venue.journal) == before
