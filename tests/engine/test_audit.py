@@ -41,10 +41,17 @@ def test_an_account_with_many_orders_takes_many_slices(engine: Engine) -> None:
     assert slices_of_a_pass(engine) >= before + 40 / 2
 
 
-def slices_of_a_pass(engine: Engine) -> int:
+def test_an_account_that_had_to_be_checked_in_one_piece_is_paid_for_by_slices_that_do_nothing(engine: Engine) -> None:
+    before = slices_of_a_pass(engine, is_busy=True)
+    engine.apply(resting_orders(engine, count=40))
+    assert slices_of_a_pass(engine, is_busy=True) >= before + 40 / 2
+
+
+def slices_of_a_pass(engine: Engine, is_busy: bool = False) -> int:
     slices = 1
     while engine.audit_slice(2) is None:
         slices += 1
+        engine._memory["accounts"]["event_count"] += is_busy  # As if each had traded since the last slice.
     return slices
 
 
