@@ -79,8 +79,9 @@ class RemoteFile:
             start_new_session=True,
         )
         assert process.stdin is not None
-        with contextlib.suppress(OSError):  # It is only slower then.
-            fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):  # It is only slower then.
+                fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         return process
 
     def _why(self, error: Exception) -> str:

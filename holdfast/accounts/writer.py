@@ -63,7 +63,8 @@ class Writer:
         self._work.set()
         if self._thread is not None:
             self._thread.join()
-        self.write_waiting()
+        while self._is_waiting and self.write_waiting():
+            pass  # A tail that failed before, then what came after it.
         self._file.close()
 
     def catch_up(self, is_behind: Callable[[], bool]) -> None:
@@ -102,12 +103,18 @@ class Writer:
             connection.execute("UPDATE progress SET begin_seq = ?, cursor_seq = ? WHERE id = 1", (seq, seq))
         self._backlog.begin_after(seq)
 
+    @property
+    def _is_waiting(self) -> bool:
+        return self._backlog.cursor_seq < self._backlog.seen_seq
+
     def _run(self) -> None:
         retry_pause_s = RETRY_PAUSE_S_MIN
         while not self._stop.is_set():
             self._work.wait()
             self._work.clear()
             if self.write_waiting():
+                if self._is_waiting:  # What came while it failed, or was written.
+                    self._work.set()
                 retry_pause_s = RETRY_PAUSE_S_MIN
                 self._stop.wait(PAUSE_S)
             else:
