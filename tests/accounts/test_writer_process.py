@@ -89,18 +89,24 @@ def is_gone(pid: int) -> bool:
 
 
 def test_killed_in_mid_load_it_loses_and_doubles_nothing(path: Path, tmp_path: Path) -> None:
-    stream, again = Stream(1), Stream(1)
+    chance, stream, again = random.Random(1), Stream(1), Stream(1)
     history, expected = History(path), History(tmp_path / "expected.sqlite", writes_by_itself=False)
-    killed: set[int] = set()
-    while len(killed) < 4:
-        history.on_applied(stream.batch(40))
-        expected.on_applied(again.batch(40))
-        pid = int(path.with_suffix(".lock").read_text())
-        if pid not in killed | {os.getpid()}:
-            os.kill(pid, signal.SIGKILL)
-            killed.add(pid)
-            wait_until(lambda: "signal 9" in history.status().failure, what="the failure")
-            check_equals_naive(history, stream, random.Random(1))
+
+    def load(batches: int) -> None:
+        for _ in range(batches):
+            history.on_applied(stream.batch(40))
+            expected.on_applied(again.batch(40))
+
+    killed = {os.getpid()}
+    for _ in range(6):
+        load(1)
+        pid = wait_until(lambda: {int(path.with_suffix(".lock").read_text())} - killed, what="a new process").pop()
+        load(chance.randint(1, 40))  # Meanwhile it writes; where it is when it dies is anybody's guess.
+        os.kill(pid, signal.SIGKILL)
+        killed.add(pid)
+        load(1)
+        wait_until(lambda: "signal 9" in history.status().failure, what="the failure")
+        check_equals_naive(history, stream, chance)
     wait_until(lambda: history.lag_events == 0, what="the history")
     assert history.status().failure == ""
     history.close()
