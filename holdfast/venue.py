@@ -159,7 +159,8 @@ class Venue:
         progress.step("Reading the journal")
         # First of all: opening it makes its end whole, and only then does reading it show all that will ever count.
         journal = self._open_journal()
-        history = History(self._data.path / "history.sqlite")
+        # It may wait for the process that still writes for a venue that was killed.
+        history = await asyncio.to_thread(History, self._data.path / "history.sqlite")
         self._closing.append(history.close)
         state = await asyncio.to_thread(recover, self._data.path, history, progress.reached)
         self._unlock(state)

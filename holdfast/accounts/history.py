@@ -1,10 +1,10 @@
 """History: what an account did, written behind the engine and read as if it were written at once.
 
-journal → engine → events → HISTORY (tail in memory → writer → SQLite file) → gateways
+journal → engine → events → HISTORY (tail in memory → writer → writer process → SQLite file) → gateways
 
-The loop thread hands each applied batch to `on_applied` before replies go out, and reads here; a writer thread puts it
-into the file. Every read merges the file with the tail that is not in it yet, so an order is readable the moment its
-reply is out. Invariants:
+The loop thread hands each applied batch to `on_applied` before replies go out, and reads here; a writer thread hands it
+to a process that puts it into the file. Every read merges the file with the tail that is not in it yet, so an order is
+readable the moment its reply is out. Invariants:
 
 * file and tail together hold every event after `begin_seq`, once, up to the newest applied;
 * `cursor_seq` is in the file, in the transaction of what it speaks for; what is replayed at or below it is passed over;
@@ -12,6 +12,7 @@ reply is out. Invariants:
   refuses new orders meanwhile. Cancels go on, and they add at most one event per open order.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,18 +21,15 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from holdfast.accounts.follower import Follower
+from holdfast.accounts.history_file import HistoryFile
 from holdfast.accounts.movements import Deposit, Movement, Transfer, WithdrawalStep, movements
 from holdfast.accounts.order_changes import lists_done, order_changes
 from holdfast.accounts.queries import Queries
-from holdfast.accounts.schema import (
-    SCHEMA_VERSION,
-    HistoryDamagedError,
-    HistoryUnavailableError,
-    open_for_writing,
-)
+from holdfast.accounts.remote_file import RemoteFile
+from holdfast.accounts.schema import SCHEMA_VERSION, HistoryDamagedError, HistoryUnavailableError
 from holdfast.accounts.selection import LIMIT_MAX, Window, order_id_of
 from holdfast.accounts.tail import Backlog
-from holdfast.accounts.writer import Writer
+from holdfast.accounts.writer import WritableFile, Writer
 from holdfast.events import ControlEvent, Events
 from holdfast.views import Amendment, Fill, Order, OrderList, PreventedMatch, Withdrawal
 
@@ -67,8 +65,9 @@ class History:
     """The history in the SQLite file at `path`, made if it is not there.
 
     Raises HistoryDamagedError when the file is no history of this version, HistoryUnavailableError when it cannot be
-    opened. All methods belong to one thread, the loop's. With `writes_by_itself` False there is no writer thread and
-    `write_waiting` is called instead; tests do. A guest reads a file that another process writes.
+    opened, or a process of a venue that was killed does not let go of it. All methods belong to one thread, the loop's.
+    With `writes_by_itself` False there is neither a writer thread nor a process, and `write_waiting` is called instead;
+    tests do. A guest reads a file that another process's venue writes.
     """
 
     def __init__(
@@ -79,11 +78,27 @@ class History:
         is_guest: bool = False,
     ) -> None:
         self._lag_events_max = lag_events_max
+        file = None if is_guest else RemoteFile(path) if writes_by_itself else HistoryFile(path)
+        with contextlib.ExitStack() as undo:
+            if file is not None:
+                undo.callback(file.close)
+            self.begin_seq, cursor_seq = self._open(path, file)
+            undo.pop_all()
+        self._backlog = Backlog(cursor_seq, lag_events_max)
+        self._writer: Writer | Follower = (
+            Follower(path, self._backlog) if file is None else Writer(path, file, self._backlog)
+        )
+        if writes_by_itself:
+            self._writer.start()
+
+    def _open(self, path: Path, file: WritableFile | None) -> tuple[int, int]:
+        """(begin_seq, cursor_seq) of a file that nobody else writes from now on, but for a guest."""
         try:
-            connection = None if is_guest else open_for_writing(path)
-            self._queries = Queries(path, is_guest)
+            if file is not None:
+                file.open()
+            self._queries = Queries(path, is_guest=file is None)
             version = self._queries.schema_version()
-            self.begin_seq, cursor_seq = self._queries.progress()
+            progress = self._queries.progress()
         except sqlite3.OperationalError as error:
             raise HistoryUnavailableError(f"The account history {path} cannot be opened: {error}.") from error
         except sqlite3.DatabaseError as error:
@@ -92,12 +107,7 @@ class History:
             ) from error
         if version != SCHEMA_VERSION:
             raise HistoryDamagedError(f"{path} has schema {version}, and this release reads {SCHEMA_VERSION}.")
-        self._backlog = Backlog(cursor_seq, lag_events_max)
-        self._writer: Writer | Follower = (
-            Follower(path, self._backlog) if connection is None else Writer(path, connection, self._backlog)
-        )
-        if writes_by_itself:
-            self._writer.start()
+        return progress
 
     # What happens.
 

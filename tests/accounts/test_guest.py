@@ -84,7 +84,7 @@ def test_guest_makes_no_file_and_changes_none(tmp_path: Path) -> None:
 
 def test_history_of_another_release_is_not_read(tmp_path: Path) -> None:
     owner = owner_of(tmp_path / "h.sqlite")
-    connection = owner._writer._connection  # type: ignore[union-attr]
+    connection = owner._writer._file._connection  # type: ignore[union-attr]
     assert connection is not None
     connection.execute("UPDATE progress SET schema_version = 99")
     with pytest.raises(HistoryDamagedError, match="has schema 99"):

@@ -54,7 +54,7 @@ def refused(count: int) -> list[OrderEvent]:
 def test_a_full_disk_keeps_everything_readable_and_is_written_when_there_is_room(tmp_path):
     stream, chance = Stream(2), random.Random(2)
     history = History(tmp_path / "history.sqlite", writes_by_itself=False)
-    connection = history._writer._connection
+    connection = history._writer._file._connection
     assert connection is not None
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages}")

@@ -267,7 +267,7 @@ class Harness:
 
 
 def _children(pid: int) -> list[int]:
-    """Processes that a process has started and that still run; here, the writer of snapshots."""
+    """Processes that a process's first thread has started and that still run; here, the writer of snapshots."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 

@@ -1,5 +1,6 @@
 """A real venue in a process of its own, as tests use it: started by the command line, killed without mercy."""
 
+import fcntl
 import json
 import os
 import signal
@@ -10,6 +11,8 @@ import threading
 from collections import deque
 from pathlib import Path
 from typing import Any
+
+from tests.support.waiting import wait_until
 
 HOLDFAST = Path(sys.executable).parent / "holdfast"
 START_SECONDS_MAX = 180  # The first start compiles the kernels.
@@ -97,10 +100,24 @@ class VenueProcess:
         listening.set()  # It ended; whoever waits looks at its exit code.
 
     def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
+        """SIGKILL, and wait until it is gone, and with it the process that writes its history."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            self._wait_for_its_writer()
+
+    def _wait_for_its_writer(self) -> None:
+        def has_gone() -> bool:
+            try:
+                with (self.data / "history.lock").open() as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except FileNotFoundError:
+                return True
+            except BlockingIOError:
+                return False
+            return True
+
+        wait_until(has_gone, what="the end of the process that wrote its history")
 
     def terminate(self, seconds_max: float = 30) -> int:
         """SIGTERM; its exit code."""
@@ -138,3 +155,6 @@ class GatewayProcess(VenueProcess):
 
     def words(self) -> list[str]:
         return ["gateway", "--join", str(self.data), "--port", str(self.port), *self.options]
+
+    def _wait_for_its_writer(self) -> None:
+        """It has none; the venue's goes on."""

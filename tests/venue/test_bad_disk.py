@@ -9,6 +9,7 @@ import contextlib
 import errno
 import functools
 import os
+import random
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
@@ -18,9 +19,10 @@ from typing import Any
 import pytest
 
 from holdfast.accounts.history import History
-from holdfast.accounts.writer import Writer
 from holdfast.journal.file_journal import FileJournal
 from holdfast.journal.file_operations import FileOperations
+from tests.accounts.stream import Stream
+from tests.accounts.test_history import check_equals_naive
 from tests.support.operator import Operator
 from tests.support.rest import Rest
 from tests.support.venue import VenueProcess
@@ -114,6 +116,22 @@ def test_full_disk_refuses_orders_and_nothing_else_until_there_is_room(small_dis
                 assert rest.signed("GET", "/api/v3/order", symbol="BTCUSDT", orderId=order_id)[0] == 200
 
 
+def test_full_disk_of_the_history_is_shown_until_there_is_room(small_disk: Path) -> None:
+    stream, ballast = Stream(1), small_disk / "ballast"
+    history = History(small_disk / "history.sqlite")
+    history.on_applied(stream.batch(50))
+    wait_until(lambda: history.lag_events == 0, what="the first rows")
+    fill(ballast)
+    history.on_applied(stream.batch(2_000))
+    wait_until(lambda: "database or disk is full" in history.status().failure, what="the failure")
+    check_equals_naive(history, stream, random.Random(1))
+    ballast.unlink()
+    wait_until(lambda: history.lag_events == 0, what="the history")
+    assert history.status().failure == ""
+    check_equals_naive(history, stream, random.Random(1))
+    history.close()
+
+
 class FailingDisk(FileOperations):
     """The real one, until it is told to fail."""
 
@@ -170,25 +188,18 @@ def test_history_that_cannot_write_is_read_whole_and_refuses_orders_beyond_its_b
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("holdfast.venue.History", functools.partial(History, lag_events_max=20))
-    write, is_full = Writer._write, False
-
-    def failing(writer: Writer, tail: Any) -> None:
-        if is_full:
-            raise sqlite3.OperationalError("database or disk is full")
-        write(writer, tail)
-
-    monkeypatch.setattr(Writer, "_write", failing)
     with inside() as venue:
         key = venue.trader("alice", USDT="1000000")
         with venue.rest(key) as rest, venue.operator() as operator:
             wait_until(lambda: venue.venue._replica.history.lag_events == 0, what="the history")
-            is_full = True
+            intruder = sqlite3.connect(venue.data / "history.sqlite", isolation_level=None)
+            intruder.execute("BEGIN IMMEDIATE")
             acknowledged, reply = orders_until_refused(rest, 100)
             assert "The account history is catching up" in reply["msg"]
             assert len(acknowledged) > 10
             shown = rest.signed("GET", "/api/v3/allOrders", symbol="BTCUSDT")[1]
             assert [row["orderId"] for row in shown] == acknowledged
-            wait_until(lambda: "disk is full" in operator.call("GET", "/venue")[1]["readers"][0]["failure"])
-            is_full = False
+            wait_until(lambda: "database is locked" in operator.call("GET", "/venue")[1]["readers"][0]["failure"])
+            intruder.close()
             wait_until(lambda: venue.venue._replica.accepting, what="the history catching up")
             assert order(rest)[0] == 200
