@@ -5,9 +5,9 @@ thread: keys, deadlines, client ids, filters, funds, matching, fees, ledger, eve
 with its risk engine, its matching engine and fees, its YIELDING wait, and as many threads as it wants; it knows orders
 by numbers, and has no keys, deadlines, filters and text ids. Each runs in a process of its own and has the machine to
 itself: rounds take turns, the clock decides, the figure is the median. All commands lie ready in memory. A round begins
-with a new engine on our side and a new core on theirs; ours has its memory given before the clock runs, theirs keeps its
-heap. Both count
-trades, lots and turnover from the results as they come; these and the books at the end must be the stream's own.
+with a new engine on our side and a new core on theirs; ours is given its memory before the clock runs, theirs keeps its
+heap. Both count trades, lots and turnover from the results as they come; these and the books at the end must be the
+stream's own.
 """
 
 import argparse
