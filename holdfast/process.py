@@ -3,6 +3,7 @@
 venue, joined gateway → PROCESS
 """
 
+import ctypes
 import gc
 import ssl
 import sys
@@ -27,6 +28,8 @@ HOUSEKEEPING_SECONDS = 0.05
 STOP_SECONDS_MAX = 1.5  # For clients who do not answer a close; what is in hand takes milliseconds.
 SWITCH_SECONDS = 0.0005  # The longest that another thread waits for Python's lock.
 GC_THRESHOLDS = (20_000, 20, 50)
+KEPT_BYTES = 256 * 2**20  # Freed memory that is kept: having it given anew takes longer than what it is for.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # Of <malloc.h>.
 
 
 class Encryption(Protocol):
@@ -54,9 +57,18 @@ def warm_up() -> None:
 def settle() -> None:
     """Tune Python for what follows, now that everything is loaded; see docs/performance.md."""
     sys.setswitchinterval(SWITCH_SECONDS)
+    keep_freed_memory()
     gc.collect()
     gc.freeze()  # The compiler and the libraries: every full collection would visit all of it.
     gc.set_threshold(*GC_THRESHOLDS)
+
+
+def keep_freed_memory() -> None:
+    """Have the C library give memory that was freed to whoever asks next, and not back to the system."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # Only glibc has it.
+    if mallopt is not None:
+        mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
+        mallopt(_M_MMAP_THRESHOLD, KEPT_BYTES)
 
 
 def tls_of(options: Encryption, venue_id: str) -> tuple[ssl.SSLContext | None, int]:

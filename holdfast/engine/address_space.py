@@ -18,6 +18,7 @@ RESERVED_BYTES = 2**36  # For an array that grows. Of 2^47 that a process has; w
 _IS_LINUX = sys.platform == "linux"
 _MAP_NORESERVE = 0x4000 if _IS_LINUX else 0  # Python 3.13 has a name for it.
 _MADV_POPULATE_WRITE = 23  # Since Linux 5.14. Where it is refused, each page is given when it is touched, as ever.
+_PIECE_BYTES = 2**21  # A huge page: other threads' calls for memory wait while one is under way.
 
 _libc = ctypes.CDLL(None)
 _libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
@@ -47,5 +48,8 @@ def populate(rows: np.ndarray) -> None:
     """Have the system give the memory of these rows now. They may be in use: nothing in them changes."""
     if not _IS_LINUX or not len(rows):
         return
-    begin = rows.ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
-    _libc.madvise(begin, rows.ctypes.data + rows.nbytes - begin, _MADV_POPULATE_WRITE)
+    begin, end = rows.ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE, rows.ctypes.data + rows.nbytes
+    while begin < end:
+        piece_end = min(begin // _PIECE_BYTES * _PIECE_BYTES + _PIECE_BYTES, end)
+        _libc.madvise(begin, piece_end - begin, _MADV_POPULATE_WRITE)
+        begin = piece_end
