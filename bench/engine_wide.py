@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from bench.machine import show, verdict
 from bench.mix_commands import Prepared, Size, prepare
-from bench.mix_run import memory_of, open_venue, run
+from bench.mix_run import give_memory, memory_of, open_venue, run
 from holdfast.engine.engine import Engine
 
 SEED = 20_260
@@ -67,6 +67,7 @@ def measure_venue(size: Size, prepared: Prepared) -> Measured:
     engine.expect(size.resting + size.commands)  # Or a hash and a pool of ids double somewhere in between.
     run(engine, prepared.records[: prepared.building])
     opened = memory_of().now_mb
+    give_memory(engine, size.commands)
     result = run(engine, prepared.measured)
     end = memory_of().now_mb
     if result.refused or result.totals != prepared.totals:

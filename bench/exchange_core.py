@@ -27,7 +27,7 @@ from bench.load import ROOT
 from bench.machine import show, verdict
 from bench.mix import BID, HIGHEST_TICKS, IOC, NEW, REDUCE, SHARES, Levels, Mix, Totals
 from bench.mix_commands import Prepared, Size, prepare
-from bench.mix_run import Memory, memory_of, open_venue, run
+from bench.mix_run import Memory, give_memory, memory_of, open_venue, run
 from holdfast.engine.engine import Engine
 
 SEED = 20_260
@@ -219,8 +219,7 @@ def serve_ours(path: str, commands: int) -> None:
     for _ in sys.stdin:
         engine = open_venue(size)
         run(engine, records[:building])
-        engine.expect(commands)
-        engine.touch_ahead(commands)
+        give_memory(engine, commands)
         result = run(engine, records[building:])
         figures = {"seconds": result.seconds, "processor_s": result.processor_s, "refused": result.refused}
         bids, asks, _ = engine.book(1, len(records))

@@ -17,7 +17,7 @@ import numpy as np
 from bench.machine import show, verdict
 from bench.mix import LOWEST_TICKS
 from bench.mix_commands import Size, prepare, stamp
-from bench.mix_run import memory_of, open_venue, run
+from bench.mix_run import give_memory, memory_of, open_venue, run
 from bench.orders import BATCH, COMMAND_NS, WINDOW_NS
 from holdfast.codes import CommandKind, Limit, OrderType, Side, TimeInForce
 from holdfast.commands import command_dtype
@@ -72,6 +72,7 @@ def measure(size: Size, ids: int, horizon_ns: int) -> Measured:
     stamp(prepared.records, engine.last_seq + 1)
     prepared.records["deadline_ts_ns"] = prepared.records["clock_ts_ns"] + WINDOW_NS
     run(engine, prepared.records[: prepared.building])
+    give_memory(engine, size.commands)
     result = run(engine, prepared.measured)
     if result.refused or result.totals != prepared.totals:
         raise RuntimeError(f"not the stream's results: {result.refused} refused, {result.totals}")

@@ -36,6 +36,12 @@ def open_venue(size: Size) -> Engine:
     return engine
 
 
+def give_memory(engine: Engine, commands: int) -> None:
+    """Have it given for what is to be measured, before the clock runs, as a venue has it given beside its work."""
+    engine.expect(commands)
+    engine.touch_ahead(commands)
+
+
 def run(engine: Engine, records: np.ndarray) -> Run:
     """Apply the commands in batches, and count what the events of each batch tell."""
     counted = [0, 0, 0, 0]

@@ -6,9 +6,10 @@ What a command finds missing is made while it waits: a page that the system has 
 longer. Here is what can be done before. It changes nothing but how fast commands are.
 """
 
+from holdfast.engine.apply import ROWS_SPARE
 from holdfast.engine.handle import Memory
 from holdfast.engine.order_index import ENTRIES_PER_ORDER
-from holdfast.engine.pools import CLIENT_IDS, rebuild_slots, slots_rows
+from holdfast.engine.pools import CLIENT_IDS, ensure_rows, rebuild_slots, slots_rows
 from holdfast.engine.slots import ENTRIES_PER_ROW
 from holdfast.engine.widen import longer
 
@@ -19,8 +20,9 @@ _ROWS_OF_ORDERS = ("client_ids", "orders", "details", "levels")
 def expect(memory: Memory, commands: int) -> None:
     """Prepare for many commands, of which each may bring a client id and half usually do: entering all ids anew into a
     longer hash is rare then."""
-    allowed = int(memory["venue"][0]["client_ids_max"])
-    rows = slots_rows(min(CLIENT_IDS.count(memory) + commands // 2, allowed))
+    count, allowed = CLIENT_IDS.count(memory), int(memory["venue"][0]["client_ids_max"])
+    ensure_rows(memory, CLIENT_IDS.name, min(count + commands, 2 * allowed) + 1 + ROWS_SPARE)
+    rows = slots_rows(min(count + commands // 2, allowed))
     if rows > len(memory[CLIENT_IDS.slots]):
         memory.grow(CLIENT_IDS.slots, rows)
         rebuild_slots(memory, CLIENT_IDS)

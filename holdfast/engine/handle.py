@@ -146,6 +146,10 @@ class Memory:
         if self._reserves[name] is reserve:
             self._populated_rows[name] = rows
 
+    def populated_rows(self, name: str) -> int:
+        """Up to which row of an array memory was given ahead; 0 of one that has never grown."""
+        return self._populated_rows.get(name, 0)
+
     def lend(self, name: str, array: np.ndarray) -> None:
         """Let the caller's array stand for one, uncopied, until the next one is lent."""
         assert array.dtype == self._arrays[name].dtype
