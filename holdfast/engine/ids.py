@@ -228,7 +228,6 @@ def evict(handle):
         if row == NIL or counts(state, state.client_ids[row]):
             break
         drop_oldest_closed(state)
-        fetch_next_closed(state)
     for _ in range(EVICTED_PER_COMMAND):
         row = venue["refused_first"]
         if row == NIL or counts(state, state.client_ids[row]):
@@ -242,15 +241,31 @@ def evict(handle):
 
 @hot
 def fetch_next_closed(state):
-    """Begin to bring into the cache what the next ids to go will touch: the queue is as long as memory is large."""
-    row = state.venue[0]["closed_first"]
+    """Begin to bring into the cache what the next ids to go will touch: the queue is as long as memory is large.
+
+    Each time that one goes. Where it is in the queue is remembered, since walking there takes as long as a miss.
+    """
+    step = state.step[0]
+    if step["far_closed_row"] == NIL:
+        find_next_closed(state)
+    else:
+        step["near_closed_row"] = state.client_ids[step["near_closed_row"]]["link"]
+        step["far_closed_row"] = state.client_ids[step["far_closed_row"]]["link"]
+    entry = state.client_ids[step["near_closed_row"]]
+    prefetch(state.client_id_slots, home(state.client_id_slots, client_id_tag(state, entry["account_id"], entry)))
+    prefetch(state.client_ids, np.int64(state.client_ids[step["far_closed_row"]]["link"]))
+
+
+@cold
+def find_next_closed(state):
+    """Walk to where the next ones are; NIL behind the end of the queue."""
+    row = np.int64(state.venue[0]["closed_first"])
     for _ in range(PLACE_FETCHED_AHEAD):
         row = np.int64(state.client_ids[row]["link"])
-    entry = state.client_ids[row]
-    prefetch(state.client_id_slots, home(state.client_id_slots, client_id_tag(state, entry["account_id"], entry)))
+    state.step[0]["near_closed_row"] = row
     for _ in range(ROW_FETCHED_AHEAD - PLACE_FETCHED_AHEAD):
         row = np.int64(state.client_ids[row]["link"])
-    prefetch(state.client_ids, row)
+    state.step[0]["far_closed_row"] = row
 
 
 @hot
@@ -271,6 +286,7 @@ def drop_oldest_closed(state):
         venue["closed_last"] = NIL
     venue["closed_count"] -= 1
     free_row(state, row)
+    fetch_next_closed(state)
 
 
 @hot
