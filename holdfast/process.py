@@ -29,6 +29,7 @@ STOP_SECONDS_MAX = 1.5  # For clients who do not answer a close; what is in hand
 SWITCH_SECONDS = 0.0005  # The longest that another thread waits for Python's lock.
 GC_THRESHOLDS = (20_000, 20, 50)
 KEPT_BYTES = 256 * 2**20  # Freed memory that is kept: having it given anew takes longer than what it is for.
+KEPT_PIECE_BYTES = 32 * 2**20  # The most that every glibc allows; what is larger comes from the system each time.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # Of <malloc.h>.
 
 
@@ -68,7 +69,7 @@ def keep_freed_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # Only glibc has it.
     if mallopt is not None:
         mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
-        mallopt(_M_MMAP_THRESHOLD, KEPT_BYTES)
+        mallopt(_M_MMAP_THRESHOLD, KEPT_PIECE_BYTES)
 
 
 def tls_of(options: Encryption, venue_id: str) -> tuple[ssl.SSLContext | None, int]:

@@ -17,7 +17,7 @@ RESERVED_BYTES = 2**36  # For an array that grows. Of 2^47 that a process has; w
 
 _IS_LINUX = sys.platform == "linux"
 _MAP_NORESERVE = 0x4000 if _IS_LINUX else 0  # Python 3.13 has a name for it.
-_MADV_POPULATE_WRITE = 23  # Since Linux 5.14. Where it is refused, each page is given when it is touched, as ever.
+_MADV_POPULATE_WRITE = 23  # Since Linux 5.14. Where advice is refused, pages are small, or given when they are touched.
 _PIECE_BYTES = 2**21  # A huge page: other threads' calls for memory wait while one is under way.
 
 _libc = ctypes.CDLL(None)
@@ -39,9 +39,10 @@ def reserved_zeros(rows: int, dtype: "np.dtype[np.void]") -> np.ndarray:
             if size == needed:
                 raise MemoryError(f"The system refuses {needed:,} bytes: {error}.") from error
             size = max(size // 4, needed)
+    rows_there = np.frombuffer(pages, dtype, count=size // dtype.itemsize)
     if _IS_LINUX:
-        pages.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(pages, dtype, count=size // dtype.itemsize)
+        _libc.madvise(rows_there.ctypes.data, size, mmap.MADV_HUGEPAGE)
+    return rows_there
 
 
 def populate(rows: np.ndarray) -> None:

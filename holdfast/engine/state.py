@@ -412,11 +412,8 @@ step_dtype = np.dtype(
         ("duplicate_list_id", np.int64),  # What a DUPLICATE_LIST_CLIENT_ID names.
         ("due_first", np.int64),  # Lists whose pending orders are to be placed, the first filled first.
         ("due_last", np.int64),
-        (
-            "near_closed_row",
-            np.int64,
-        ),  # How far ahead in the queue of closed client ids places in the hash are fetched,
-        ("far_closed_row", np.int64),  # and rows; NIL: the queue is shorter.
+        ("near_closed_row", np.int64),  # Closed client ids: of which one the place in the hash was fetched last,
+        ("far_closed_row", np.int64),  # and the row of the one behind which; NIL: the queue is shorter.
         ("audited_balances", np.int64),  # The running audit: balance rows below this are in its sums.
     ]
 )
