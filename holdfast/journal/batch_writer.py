@@ -92,7 +92,7 @@ class BatchWriter:
         first_seq, self.chain = self.chain.next_seq, chain
         self._offset += len(batch)
         self._watermark.advance(Mark(chain.next_seq - 1, self._segment.number, self._offset, chain.chain_hash))
-        if self._settings.prepares_ahead and 2 * self._offset > self._byte_count:
+        if self._settings.prepares_ahead and 8 * self._offset > self._byte_count:
             self._preparation.start()
         return Committed(first_seq, records, chain.chain_hash)
 
