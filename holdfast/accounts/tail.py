@@ -25,8 +25,8 @@ from holdfast.events import OrderEvent, order_event_dtype
 _TRADE = int(OrderEventKind.TRADE)
 _KEPT_KINDS = (_TRADE, int(OrderEventKind.ORDER_CANCELED), int(OrderEventKind.ORDER_EXPIRED))
 _CLOSED = (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.EXPIRED_IN_MATCH)
-ARRIVED_ROWS_MAX = 16_384  # About 3.4 MB.
-BLOCK_ROWS_MAX = 16_384
+ARRIVED_ROWS_MAX = 4_096  # About 1 MB: the loop waits for it, and memory that is touched first takes a while.
+BLOCK_ROWS_MAX = 4_096
 
 
 class Wanted(NamedTuple):
