@@ -64,7 +64,7 @@ def test_file_says_everything_with_defaults_for_the_rest(tmp_path: Path) -> None
     assert settings.rate_limits.orders_per_10_seconds == 50
     assert settings.rate_limits.request_weight_per_minute == 6000
     assert settings.retention.max_age_days == 30
-    assert (settings.journal.segment_bytes, settings.journal.snapshot_commands) == (65_536, 500_000)
+    assert (settings.journal.segment_bytes, settings.journal.snapshot_commands) == (65_536, 2_000_000)
 
 
 def test_default_file_has_the_four_markets() -> None:
