@@ -41,6 +41,7 @@ SESSIONS = 8
 IN_FLIGHT = 4_096
 CHUNK = 512  # Records that a session sends at once.
 READ_BYTES = 1024 * 1024
+TURN_SECONDS = 0.001  # At a given rate each session sends what is due so often.
 SILENCE_SECONDS_MAX = 10.0
 QTY_LOTS = 100
 _ANSWERS = (OrderEventKind.ORDER_ACCEPTED, OrderEventKind.ORDER_REJECTED)
@@ -261,9 +262,10 @@ def load(works: list[Work], served: Served, per_second: float = 0) -> Result:
         connected.setblocking(True)
     while not all(work.is_done for work in works):
         elapsed_s = (time.perf_counter_ns() - begun_ns) / 1e9
-        allowed = works[0].count if not per_second else int(elapsed_s * per_second / len(works)) + 1
+        turn = int(elapsed_s / TURN_SECONDS) + 1
+        allowed = works[0].count if not per_second else int(turn * TURN_SECONDS * per_second / len(works)) + 1
         ready = [work.socket for work in works if work.may_send(allowed)]
-        wait_s = 0.0005 if per_second and not ready else SILENCE_SECONDS_MAX
+        wait_s = turn * TURN_SECONDS - elapsed_s if per_second and not ready else SILENCE_SECONDS_MAX
         readable, writable, _ = select.select(list(by_socket), ready, [], wait_s)
         if not readable and not writable and wait_s == SILENCE_SECONDS_MAX:
             raise RuntimeError("the server does not answer")

@@ -17,7 +17,7 @@ from holdfast.directory.master_key import master_key_path
 from holdfast.engine.engine import Engine
 from holdfast.errors import StartError
 from holdfast.gateway.binance.lane import replies, requests
-from holdfast.gateway.line import form, reports
+from holdfast.gateway.line import form, reports, run
 from holdfast.gateway.server.certificates import development_certificate, expires_ts_s
 from holdfast.gateway.server.tls import server_context
 
@@ -52,6 +52,7 @@ def warm_up() -> None:
     requests.warm_up()
     replies.warm_up()
     form.warm_up()
+    run.warm_up()
     reports.warm_up()
 
 

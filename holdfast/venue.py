@@ -337,7 +337,14 @@ class Venue:
         past, numbers = Past(self._data.path), state.line_numbers.last
         limits, watches = self._gateway.rate_limits, self._gateway.watches
         self._line = LineServer(
-            self._replica, limits, numbers, past.read, loop.call_soon, watches, now_ns=self._clock.now_ns
+            self._replica,
+            limits,
+            numbers,
+            past.read,
+            loop.call_soon,
+            loop.call_later,
+            watches,
+            now_ns=self._clock.now_ns,
         )
         self._line.start()
         if options.line_port is not None:

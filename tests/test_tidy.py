@@ -21,8 +21,8 @@ LANGUAGE = {"clock", "codes", "commands", "config", "events", "instruments", "vi
 STAGES_THAT_MAY_ALSO_IMPORT = {"gateway": {"market_data"}}
 STAGES = {"accounts", "directory", "engine", "gateway", "journal", "market_data", "participants"}
 # The snapshot hashes bytes; reads unpack ids; buffers are used again when nobody refers to them; two instructions, and
-# what `state.balances[row]` means, are written in the compiler's own terms. What is asked of the system is memory, which
-# decides nothing.
+# what `state.balances[row]` means, are written in the compiler's own terms. What is asked of the system is memory,
+# which decides nothing.
 ENGINE_MAY_IMPORT = {"collections", "holdfast", "numba", "numpy", "struct", "typing"}
 ENGINE_EXCEPTIONS = {
     "address_space.py": {"ctypes", "mmap", "sys"},

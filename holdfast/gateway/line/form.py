@@ -25,16 +25,6 @@ from holdfast.config import CLIENT_ID_BYTES
 from holdfast.instruments import Reference
 from holdfast.line import Reason
 
-KINDS = (
-    CommandKind.PLACE_ORDER,
-    CommandKind.CANCEL_ORDER,
-    CommandKind.CANCEL_ALL,
-    CommandKind.REPLACE_ORDER,
-    CommandKind.AMEND_ORDER,
-    CommandKind.SET_COUNTDOWN,
-)
-NEW_ORDER_KINDS = (CommandKind.PLACE_ORDER, CommandKind.REPLACE_ORDER)
-
 _SIDE_LAST = int(max(Side))
 _ORDER_TYPE_LAST = int(max(OrderType))
 _TIME_IN_FORCE_LAST = int(max(TimeInForce))
@@ -42,16 +32,6 @@ _SELF_TRADE_PREVENTION_LAST = int(max(SelfTradePrevention))
 _CANCEL_RESTRICTION_LAST = int(max(CancelRestriction))
 _FLAGS = int(CommandFlag.REPLACE_EVEN_IF_CANCEL_FAILS | CommandFlag.PEG_PRIMARY | CommandFlag.PEG_MARKET)
 
-
-def is_kind(*kinds: CommandKind) -> np.ndarray:
-    """A table by a kind's byte."""
-    table = np.zeros(256, np.bool_)
-    table[list(kinds)] = True
-    return table
-
-
-IS_COMMAND = is_kind(*KINDS)
-IS_NEW_ORDER = is_kind(*NEW_ORDER_KINDS)
 
 # Where a record has its texts.
 assert command_dtype.fields is not None
@@ -62,11 +42,6 @@ _TARGET_CLIENT_ID = command_dtype.fields["target_client_id"][1]
 _MAY_STAND = np.zeros(256, np.bool_)
 _MAY_STAND[0] = True
 _MAY_STAND[[ord(c) for c in "-_.:/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"]] = True
-
-
-def of_kind(records: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """For each record whether the table has its kind."""
-    return table[records["kind"].view(np.uint8)]
 
 
 class Check(NamedTuple):

@@ -24,7 +24,7 @@ from holdfast.gateway.binance.errors import ApiError
 from holdfast.gateway.binance.rate_limits import RateLimits
 from holdfast.gateway.line import intake, notices, reports
 from holdfast.gateway.line.feeds import AppliedBatch, Feeds, Position
-from holdfast.gateway.line.intake import Intake
+from holdfast.gateway.line.intake import CallLater, Intake, Soon
 from holdfast.gateway.line.numbers import SessionName
 from holdfast.gateway.line.session import Session
 from holdfast.gateway.line.sign_on import RefusedError, SignOn
@@ -80,7 +80,6 @@ class Venue(intake.Venue, Protocol):
 
 # From the journal, what happened to some accounts after a position, up to a seq; None: it does not reach so far back.
 ReadPast = Callable[[list[int], Position, int], Awaitable[list[bytes] | None]]
-Soon = Callable[[Callable[[], None]], object]
 
 
 class LineServer:
@@ -93,6 +92,7 @@ class LineServer:
         last_numbers: dict[SessionName, int],
         read_past: ReadPast,
         soon: Soon,
+        call_later: CallLater,
         watches: Watches,
         limits: LineLimits | None = None,
         **door: Any,
@@ -101,7 +101,7 @@ class LineServer:
         self.limits = limits or LineLimits()
         self.keys = venue.directory
         self.sessions: dict[Session, None] = {}
-        self.intake = Intake(venue, rate_limits, last_numbers, soon)
+        self.intake = Intake(venue, rate_limits, last_numbers, soon, call_later)
         self.port = 0
         self._venue = venue
         self._rate_limits = rate_limits

@@ -41,7 +41,7 @@ class Phase(Enum):
 
 
 class Session(asyncio.Protocol):
-    """See the module. `holdfast.gateway.line.intake.Sender` and `feeds.Listener`."""
+    """See the module. `holdfast.gateway.line.run.Sender` and `feeds.Listener`."""
 
     def __init__(self, server: "LineServer", is_local: bool = False, admitted_ip: str | None = None) -> None:
         """With `admitted_ip` the door has counted the connection already; it is left here in any case."""

@@ -255,6 +255,7 @@ class LineRig:
         self.venue = LineVenue()
         self.now_s = 1_000.0
         self.turns = Turns()
+        self.timers: list[Callable[[], None]] | None = None  # None: they run out at once.
         self.asked_past: list[tuple[list[int], Position, int]] = []
         self.past: list[bytes] | None = None
         self._limits, self._rate_limits = limits, rate_limits
@@ -270,11 +271,18 @@ class LineRig:
             numbers,
             self._read_past,
             self.turns.soon,
+            self._call_later,
             self.watches,
             self._limits,
             now_ns=self.venue.clock.now_ns,
             monotonic_s=lambda: self.now_s,
         )
+
+    def _call_later(self, _seconds: float, do: Callable[[], None]) -> None:
+        if self.timers is None:
+            do()
+        else:
+            self.timers.append(do)
 
     async def _read_past(self, account_ids: list[int], position: Position, upto_seq: int) -> list[bytes] | None:
         self.asked_past.append((account_ids, position, upto_seq))

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from holdfast.codes import CancelRestriction, CommandKind, OrderType, SelfTradePrevention, Side, TimeInForce
 from holdfast.commands import Command, command_dtype
-from holdfast.gateway.line.form import CHECKS, KINDS, Form
+from holdfast.gateway.line.form import CHECKS, Form
+from holdfast.gateway.line.run import KINDS
 from holdfast.instruments import Reference
 from holdfast.line import Reason
 from tests.gateway.fakes import BTC, USDT, instrument

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from holdfast.codes import CommandKind
 from holdfast.commands import command_dtype
-from holdfast.gateway.line.form import KINDS
+from holdfast.gateway.line.run import KINDS
 from holdfast.gateway.line.session import Phase
 from holdfast.line import GATEWAY_ID, RECORD_BYTES, Reason, ServerKind
 from tests.gateway.line.rig import ALICE, BOB, LineRig, command

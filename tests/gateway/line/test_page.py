@@ -10,7 +10,7 @@ import pytest
 
 from holdfast.codes import OrderEventKind
 from holdfast.commands import command_dtype
-from holdfast.gateway.line.form import KINDS
+from holdfast.gateway.line.run import KINDS
 from holdfast.line import (
     ClientKind,
     Reason,

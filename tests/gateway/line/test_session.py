@@ -464,6 +464,40 @@ def test_too_much_on_its_way_holds_the_sessions_that_send(rig: LineRig, monkeypa
     assert not peer.wire.is_reading_paused
 
 
+def test_what_comes_while_commands_are_on_their_way_goes_when_they_are_back(rig: LineRig) -> None:
+    rig.timers = []
+    peer = rig.peer()
+    send(peer, command(1))
+    send(peer, command(2))
+    send(peer, command(3))
+    rig.venue.commit()
+    assert rig.venue.journal["request_number"][-1] == 1
+    rig.venue.commit()
+    assert rig.venue.journal["request_number"][-2:].tolist() == [2, 3]
+    assert peer.wire.reports()["request_number"].tolist() == [1, 2, 3]
+
+
+def test_what_is_gathered_waits_no_longer_than_its_timer(rig: LineRig) -> None:
+    rig.timers = []
+    peer = rig.peer()
+    for number in (1, 2, 3):
+        send(peer, command(number))
+    (run_out,) = rig.timers  # One, however much is gathered.
+    run_out()
+    rig.venue.commit()
+    assert rig.venue.journal["request_number"][-3:].tolist() == [1, 2, 3]
+
+
+def test_much_is_not_gathered(rig: LineRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast.gateway.line.intake.GATHERED_BYTES_MAX", 2 * RECORD_BYTES)
+    rig.timers = []
+    peer = rig.peer()
+    for number in (1, 2, 3):
+        send(peer, command(number))
+    rig.venue.commit()
+    assert rig.venue.journal["request_number"][-3:].tolist() == [1, 2, 3]
+
+
 def test_no_more_connections_are_admitted_than_there_is_room_for(rig: LineRig) -> None:
     rig = LineRig(LineLimits(connections_per_ip=1))
     rig.connect()
