@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-KERNEL_TESTS = ("tests/engine", "tests/model", "tests/gateway/lane")
+LINE_TESTS = tuple(f"tests/gateway/line/test_{name}.py" for name in ("form", "reports", "run"))
+KERNEL_TESTS = ("tests/engine", "tests/model", "tests/gateway/lane", *LINE_TESTS)
 
 
 def run(title: str, command: list[str], **environment: str) -> None:
