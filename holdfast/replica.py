@@ -236,9 +236,10 @@ class Replica:
 
     # What the journal hands back.
 
-    def add_reader(self, reader: Callable[[Applied], None]) -> None:
-        """`reader` sees each applied batch once, in order, before the replies to its commands leave."""
-        self._readers.append(reader)
+    def add_reader(self, reader: Callable[[Applied], None], *, is_first: bool = False) -> None:
+        """`reader` sees each applied batch once, in order, before the replies to its commands leave. `is_first`: before
+        the readers that were added so far, since clients wait for what it tells them."""
+        self._readers.insert(0 if is_first else len(self._readers), reader)
 
     def on_committed(self) -> None:
         """Apply and publish whatever the journal has made durable; called on the loop's thread."""

@@ -20,9 +20,9 @@ import argparse
 import ast
 import hashlib
 import json
+import mmap
 import multiprocessing
 import os
-import resource
 import shutil
 import signal
 import sys
@@ -49,7 +49,8 @@ TIMES_SLOWER_MAX = 3
 CPU_SECONDS_MIN = 2  # Even for the quickest of tests.
 QUICK_CPU_SECONDS = 3  # All mutants meet tests that need less before any meets the others.
 WALL_SECONDS_MAX = 3600  # The last resort, for what waits without working.
-MEMORY_BYTES_MAX = 6 * 2**30
+MEMORY_BYTES_MAX = 6 * 2**30  # Resident.
+LOOKS_EVERY_SECONDS = 1.0
 CAUGHT_SHARE_MIN = 0.95
 NOTICED = 3  # The exit code of a process in which a test failed.
 PROCESSES = multiprocessing.get_context("fork")
@@ -229,7 +230,11 @@ class Trials:
             while waiting and len(running) < self._workers:
                 mutant, first, later = waiting.popleft()
                 running[begun(session, mutant, first)] = later
-            connection.wait([trial.process.sentinel for trial in running])
+            connection.wait([trial.process.sentinel for trial in running], LOOKS_EVERY_SECONDS)
+            for trial in running:
+                # A limit of addresses would not do: what may grow reserves far more than it takes.
+                if resident_bytes(trial.process) > MEMORY_BYTES_MAX:
+                    trial.process.kill()
             for trial in [trial for trial in running if not trial.process.is_alive()]:
                 later = running.pop(trial)
                 noticed_by = verdict(trial)
@@ -281,7 +286,6 @@ def begun(session: pytest.Session, mutant: Mutant, units: list[Unit]) -> Trial:
 def try_one(session: pytest.Session, mutant: Mutant, units: list[Unit], sender: Any) -> None:
     """In a process of its own, whose exit code says what came out."""
     be_silent()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
     signal.alarm(WALL_SECONDS_MAX)
     kernel_named(mutant.path, mutant.kernel).__code__ = code_within(ast.parse(mutant.source), mutant.kernel)
     items = {item.nodeid: item for item in session.items}
@@ -307,6 +311,11 @@ def be_silent() -> None:
     os.dup2(nowhere, 2)
 
 
+def resident_bytes(process: Any) -> int:
+    """How much memory it has; 0 once it has ended."""
+    return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+
 def verdict(trial: Trial) -> str:
     """Which test noticed the mutant, and how; empty if it lives."""
     test = ""
@@ -322,6 +331,8 @@ def verdict(trial: Trial) -> str:
             return test
         case code if code == -signal.SIGPROF:
             return f"{test} (never ends)"
+        case code if code == -signal.SIGKILL:
+            return f"{test} (takes all memory)"
         case code:
             raise SystemExit(f"{trial.mutant} could not be tried: {code} in {test}")
 

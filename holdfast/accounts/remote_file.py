@@ -15,6 +15,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -40,6 +41,8 @@ class RemoteFile:
         self._path = path
         self._claim: Claim | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_given_up = False
+        self._starting = threading.Lock()  # So that nobody starts a process that `give_up` then misses.
 
     def open(self) -> None:
         """Take it for this venue, and make it if it is not there. Raises HistoryUnavailableError while the process of
@@ -50,7 +53,10 @@ class RemoteFile:
     def write(self, after_seq: int, last_seq: int, pieces: Iterable[Piece]) -> None:
         """As `HistoryFile.write`. It may also be that the process has died; the next attempt starts another."""
         try:
-            process = self._process = self._process or self._started()
+            with self._starting:
+                if self._is_given_up:
+                    raise HistoryUnavailableError(f"{self._path}: the process that writes it did not answer")
+                process = self._process = self._process or self._started()
             assert process.stdin is not None
             assert process.stdout is not None
             _send(process.stdin.fileno(), after_seq, last_seq, pieces)
@@ -59,6 +65,15 @@ class RemoteFile:
             raise HistoryUnavailableError(f"{self._path}: {self._why(error)}") from error
         if failure:
             raise HistoryUnavailableError(failure)
+
+    def give_up(self) -> None:
+        """Kill the process for a thread that waits for it in vain; nothing is written any more. From any thread."""
+        with self._starting:
+            self._is_given_up = True
+            process = self._process
+        if process is not None:
+            log.error("the history's writer process did not answer and is killed", pid=process.pid)
+            process.kill()
 
     def close(self) -> None:
         """Let the process end, and let others write the file."""

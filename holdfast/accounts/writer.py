@@ -26,6 +26,7 @@ log = structlog.get_logger()
 PAUSE_S = 0.2  # Between transactions: large ones touch each page once for many rows. Readers see the tail meanwhile.
 RETRY_PAUSE_S_MIN = 0.1
 RETRY_PAUSE_S_MAX = 5.0
+STOP_SECONDS_MAX = 20.0  # What may wait at a stop is written in a third of it.
 
 
 class WritableFile(Protocol):
@@ -34,6 +35,7 @@ class WritableFile(Protocol):
     def open(self) -> object: ...
     def write(self, after_seq: int, last_seq: int, pieces: Iterable[Piece]) -> None: ...
     def close(self) -> None: ...
+    def give_up(self) -> None: ...
 
 
 class Writer:
@@ -58,7 +60,13 @@ class Writer:
             self._work.set()
 
     def stop(self) -> None:
-        """Write what waits, with a last attempt if writing fails just now, and close the file."""
+        """Write what waits, with a last attempt if writing fails just now, and close the file.
+
+        After STOP_SECONDS_MAX nobody is waited for any more: the next start writes the rest, from the journal.
+        """
+        patience = threading.Timer(STOP_SECONDS_MAX, self._file.give_up)
+        patience.daemon = True
+        patience.start()
         self._stop.set()
         self._work.set()
         if self._thread is not None:
@@ -66,6 +74,7 @@ class Writer:
         while self._is_waiting and self.write_waiting():
             pass  # A tail that failed before, then what came after it.
         self._file.close()
+        patience.cancel()
 
     def catch_up(self, is_behind: Callable[[], bool]) -> None:
         """Block until it is not behind; only for the replay at start, when there is no loop to hold up.

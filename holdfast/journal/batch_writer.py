@@ -21,6 +21,8 @@ from holdfast.journal.recovery import Position, recover
 from holdfast.journal.segments import PREPARING, Segment, segment_path
 from holdfast.journal.watermark import Mark, Watermark
 
+PREPARED_FROM_SHARE = 32  # Of a segment this part is used before the next is made, which takes half a second.
+
 
 class ClockSource(Protocol):
     """What tells the time; `holdfast.clock.Clock`."""
@@ -92,7 +94,7 @@ class BatchWriter:
         first_seq, self.chain = self.chain.next_seq, chain
         self._offset += len(batch)
         self._watermark.advance(Mark(chain.next_seq - 1, self._segment.number, self._offset, chain.chain_hash))
-        if self._settings.prepares_ahead and 8 * self._offset > self._byte_count:
+        if self._settings.prepares_ahead and PREPARED_FROM_SHARE * self._offset > self._byte_count:
             self._preparation.start()
         return Committed(first_seq, records, chain.chain_hash)
 

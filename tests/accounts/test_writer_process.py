@@ -18,6 +18,7 @@ from holdfast.accounts.claim import Claim
 from holdfast.accounts.history import History
 from holdfast.accounts.history_file import HistoryFile
 from holdfast.accounts.pieces import pieces_of
+from holdfast.accounts.remote_file import RemoteFile
 from holdfast.accounts.schema import HistoryError, HistoryUnavailableError
 from tests.accounts.stream import Stream
 from tests.accounts.test_history import check_equals_naive, contents
@@ -215,6 +216,33 @@ def test_closing_writes_what_waits_and_leaves_nobody(path: Path) -> None:
     assert reopened.lag_events == 0
     check_equals_naive(reopened, stream, random.Random(1))
     reopened.close()
+
+
+def test_process_that_does_not_answer_holds_up_no_stop(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Stream(1)
+    with opened(path, stream) as history:
+        pid = writer_pid(path)
+        os.kill(pid, signal.SIGSTOP)
+        unwritten = [stream.batch(50) for _ in range(3)]
+        for batch in unwritten:
+            history.on_applied(batch)
+        monkeypatch.setattr("holdfast.accounts.writer.STOP_SECONDS_MAX", 0.1)
+    assert is_gone(pid)
+    reopened = History(path)
+    assert reopened.cursor_seq == 50
+    for batch in unwritten:  # As the journal has them.
+        reopened.on_applied(batch)
+    check_equals_naive(reopened, stream, random.Random(1))
+    reopened.close()
+
+
+def test_none_is_started_for_a_history_that_was_given_up(path: Path) -> None:
+    file = RemoteFile(path)
+    file.open()
+    file.give_up()
+    with pytest.raises(HistoryUnavailableError, match=r"history.sqlite: the process that writes it did not answer$"):
+        file.write(0, 1, [])
+    file.close()
 
 
 def test_killed_venue_leaves_nobody_and_the_next_one_goes_on(path: Path) -> None:

@@ -364,7 +364,7 @@ def withdraw_fees(session: Session, amount: str, asset: str, reference: str) -> 
 
 
 def create_key(session: Session, name: str, who: str, permissions: str) -> list[str]:
-    bits = sum(KeyPermission[word.upper()] for word in permissions.split(","))
+    bits = 0 if permissions == "nothing" else sum(KeyPermission[word.upper()] for word in permissions.split(","))
     told = session.send(
         CommandKind.CREATE_KEY, account_id=session.account(who), qty_lots=bits, order_id=1, client_id=name.encode()
     )

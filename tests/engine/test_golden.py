@@ -81,21 +81,22 @@ class Stream(NamedTuple):
 
 @pytest.fixture(scope="module")
 def run() -> Run:
-    return run_of(has_stops=False)
+    return applied(recorded_stream(has_stops=False), PIECE)
 
 
 @pytest.fixture(scope="module")
 def run_with_stops() -> Run:
-    return run_of(has_stops=True)
+    return applied(recorded_stream(has_stops=True), PIECE)
 
 
-def run_of(has_stops: bool) -> Run:
-    """The stream, applied in pieces."""
-    commands = np.frombuffer(b"".join(map(encode, stamped(recorded_stream(has_stops)))), command_dtype)
+def applied(stream: list[Command], piece: int) -> Run:
+    """The stream, with numbers and times, applied in pieces."""
+    commands = np.frombuffer(b"".join(map(encode, stamped(stream))), command_dtype)
     engine = Engine()
     states, told = [], []
-    for begun in range(0, len(commands), PIECE):
-        told.append(engine.apply(commands[begun : begun + PIECE]))
+    for begun in range(0, len(commands), piece):
+        told.append(engine.apply(commands[begun : begun + piece]))
+        engine.check_invariants()
         states.append((engine.last_seq, engine.state_hash(), engine.events_hash))
     return Run(commands, states, Events(*(np.concatenate(family) for family in zip(*told, strict=True))))
 

@@ -3,7 +3,7 @@
 What each kind of list does is told in `scenarios/order_lists_*.txt`, and compared with the model in `tests/model`.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,14 +28,15 @@ from tests.engine.test_golden import (
     MARKETS,
     RULES_VERSION,
     Lcg,
+    Run,
     Stream,
     amend,
     an_earlier,
+    applied,
     cancel,
     open_venue,
     operate,
     place,
-    stamped,
 )
 
 COMMANDS = 9_000
@@ -47,23 +48,10 @@ GOLDEN_LISTS = [  # After so many commands: the state's hash, and that of all ev
 ]
 
 
-class Run(NamedTuple):
-    commands: np.ndarray
-    states: list[tuple[int, str, int]]
-    told: Events
-
-
 @pytest.fixture(scope="module")
 def run() -> Run:
     """A stream with lists, applied in pieces."""
-    commands = np.frombuffer(b"".join(map(encode, stamped(recorded_stream()))), command_dtype)
-    engine = Engine()
-    states, told = [], []
-    for begun in range(0, len(commands), PIECE):
-        told.append(engine.apply(commands[begun : begun + PIECE]))
-        engine.check_invariants()
-        states.append((engine.last_seq, engine.state_hash(), engine.events_hash))
-    return Run(commands, states, Events(*(np.concatenate(family) for family in zip(*told, strict=True))))
+    return applied(recorded_stream(), PIECE)
 
 
 def recorded_stream() -> list[Command]:

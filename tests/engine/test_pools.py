@@ -104,6 +104,11 @@ def test_who_is_loaded_from_a_snapshot_knows_all_that_there_was() -> None:
     engine = Engine()
     engine.apply(commands())
     loaded = Engine.from_arrays(engine.arrays())
+    for pool in pools.POOLS:
+        if pool.slots:
+            assert np.count_nonzero(loaded._memory[pool.slots]) == pool.count(engine._memory), (
+                "each row is entered once"
+            )
     again = commands().copy()
     for stamp in ("ts_ns", "clock_ts_ns"):
         again[stamp] += SECOND_NS

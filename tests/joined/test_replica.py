@@ -118,6 +118,15 @@ def test_each_group_is_told_once_where_it_stands(world: World) -> None:
     assert world.replica.pending_count == 0
 
 
+def test_readers_see_a_batch_in_their_order_and_all_of_them_before_it_is_answered(world: World) -> None:
+    for name in ("first added", "second added"):
+        world.replica.add_reader(lambda applied, name=name: world.told.append((name, applied.last_seq)))
+    world.replica.add_reader(lambda applied: world.told.append(("first", applied.last_seq)), is_first=True)
+    world.submit(5)
+    world.lay(command(5))
+    assert world.told == [("first", 1), ("first added", 1), ("second added", 1), ("done", 5, 1)]
+
+
 def test_what_the_venue_refuses_is_told_and_what_came_after_it_is_found(world: World) -> None:
     for number in (1, 2, 3):
         world.submit(number)

@@ -48,6 +48,8 @@ _REQUEST_NUMBER = _ALIKE_END
 _ACCOUNT = _word(report_dtype, "account_id")  # Its high half.
 _FLAGS = _word(report_dtype, "flags")
 _FLAGS_SHIFT = _offset(report_dtype, "flags") % 8 * 8  # The last of their word.
+_NO_FLAGS = 2**_FLAGS_SHIFT - 1
+_LAST = int(ReportFlag.LAST) << _FLAGS_SHIFT
 _ID = _word(report_dtype, "client_id")
 _ID_OF_EVENT = _word(order_event_dtype, "client_id")
 _ID_WORDS = 4
@@ -127,10 +129,7 @@ def _of_controls(controls: np.ndarray) -> np.ndarray:
 
 def mark_last(reports: np.ndarray) -> None:
     """Mark the last report of each command, of those that one feed tells."""
-    seqs = reports["seq"]
-    flags = np.full(len(reports), ReportFlag.LAST, np.int16)
-    flags[:-1][seqs[1:] == seqs[:-1]] = 0
-    reports["flags"] = flags
+    mark_ends(_words(reports))
 
 
 def open_orders(orders: list[Order]) -> bytes:
@@ -149,6 +148,7 @@ def warm_up() -> None:
     """Compile the kernels, or load what was compiled before, so that no client waits for it."""
     orders, words = np.zeros(1, order_event_dtype), np.zeros((1, _WORDS), np.int64)
     tell_orders(_words(orders), np.zeros(1, np.bool_), words)
+    mark_ends(words)
     for commands in (bytearray(COMMAND_BYTES), bytes(COMMAND_BYTES)):  # As they are written, and as they are read.
         name_senders(_words(np.frombuffer(commands, command_dtype)), words)
 
@@ -167,13 +167,21 @@ def tell_orders(events, is_wanted, reports):
             continue
         for word in range(_ALIKE_END):
             reports[count, word] = events[i, word]
-        reports[count, _FLAGS] &= 2**_FLAGS_SHIFT - 1
+        reports[count, _FLAGS] &= _NO_FLAGS
         reports[count, _REQUEST_NUMBER] = 0
         for word in range(_ID_WORDS):
             reports[count, _ID + word] = events[i, _ID_OF_EVENT + word]
         reports[count, _SENDER] = events[i, _ID_OF_EVENT + _ID_WORDS] & _LOW_HALF
         count += 1
     return count
+
+
+@njit(cache=True)
+def mark_ends(reports):
+    """Mark the last report of each command, and no other."""
+    for i in range(len(reports)):
+        is_last = i + 1 == len(reports) or reports[i + 1, 0] != reports[i, 0]
+        reports[i, _FLAGS] = reports[i, _FLAGS] & _NO_FLAGS | (_LAST if is_last else 0)
 
 
 @njit(cache=True)

@@ -4,6 +4,7 @@ intake: what sessions sent → RUN (which are next → who sends what → stamps
 """
 
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -60,27 +61,23 @@ class Sender(Protocol):
 
 
 class Run:
-    """`records` (command_dtype, which are written to) of `senders` in turn; those of sender i end before `ends[i]`."""
+    """`records` (command_dtype, which are written to) of `senders` in turn, of each so many as `counts` says."""
 
-    def __init__(self, senders: list[Sender], records: np.ndarray, ends: np.ndarray) -> None:
+    def __init__(self, senders: list[Sender], records: np.ndarray, counts: list[int]) -> None:
         self.senders = senders
         self.records = records
-        self._ends = ends
+        self.counts = counts
+        self._ends = np.array([*accumulate(counts)], np.int64)
 
     @classmethod
     def of(cls, pieces: Mapping[Sender, list[bytes]]) -> "Run":
         """Whole records, as they were sent."""
         records = bytearray().join(piece for of_one in pieces.values() for piece in of_one)
         counts = [sum(map(len, of_one)) // COMMAND_BYTES for of_one in pieces.values()]
-        return cls(list(pieces), np.frombuffer(records, command_dtype), np.cumsum(counts))
+        return cls(list(pieces), np.frombuffer(records, command_dtype), counts)
 
     def __len__(self) -> int:
         return len(self.records)
-
-    @property
-    def counts(self) -> list[int]:
-        """How many are of each sender."""
-        return np.diff(self._ends, prepend=0).tolist()
 
     @property
     def owners(self) -> np.ndarray:
@@ -93,7 +90,8 @@ class Run:
 
     def only(self, which: np.ndarray) -> "Run":
         """Those of which `which` is true, in a run of the same senders."""
-        return Run(self.senders, self.records[which], np.append(0, which.cumsum())[self._ends])
+        counts = [int(np.count_nonzero(which[self.span(place)])) for place in range(len(self.senders))]
+        return Run(self.senders, self.records[which], counts)
 
     def are_next(self, numbers: list[int]) -> np.ndarray:
         """Which are commands, numbered as if all before them of their sender were, from its one of `numbers` on."""
@@ -130,7 +128,7 @@ class Run:
 
 def warm_up() -> None:
     """Compile the kernels, or load what was compiled before, so that no client waits for it."""
-    run = Run([], np.zeros(0, command_dtype), np.zeros(0, np.int64))
+    run = Run([], np.zeros(0, command_dtype), [])
     run.are_next([])
     run.count_new_orders()
     run.stamp(0, 0)

@@ -144,8 +144,8 @@ class LineVenue:
     def applied_seq(self) -> int:
         return self.engine.last_seq
 
-    def add_reader(self, reader: Callable[[Any], None]) -> None:
-        self._readers.append(reader)
+    def add_reader(self, reader: Callable[[Any], None], *, is_first: bool = False) -> None:
+        self._readers.insert(0 if is_first else len(self._readers), reader)
 
     def open_orders(self, account_id: int, instrument_id: int = 0) -> list[Order]:
         return self.engine.open_orders(account_id, instrument_id)

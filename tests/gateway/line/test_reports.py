@@ -70,7 +70,7 @@ def test_reports_are_the_events_of_the_accounts_that_are_wanted(seed: int, accou
 
 def test_the_last_report_of_each_command_is_marked() -> None:
     reports = np.zeros(6, report_dtype)
-    reports["seq"] = [1, 1, 2, 5, 5, 5]
+    reports["seq"], reports["flags"] = [1, 1, 2, 5, 5, 5], 1  # Flags of another feed, as far as they go.
     mark_last(reports)
     assert reports["flags"].tolist() == [0, 1, 1, 0, 0, 1]
 
