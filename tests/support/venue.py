@@ -1,8 +1,10 @@
 """A real venue in a process of its own, as tests use it: started by the command line, killed without mercy."""
 
+import contextlib
 import fcntl
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,13 +18,19 @@ from tests.support.waiting import wait_until
 
 HOLDFAST = Path(sys.executable).parent / "holdfast"
 START_SECONDS_MAX = 180  # The first start compiles the kernels.
+_PORTS = iter(random.sample(range(12_000, 32_000), 20_000))
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on loopback that nobody listens on now, and that this process has not named before.
+
+    It is below those that the system gives to connections that go out: one of these could have it while the process
+    that listens there is killed and away."""
+    while True:
+        port = next(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class VenueProcess:
