@@ -17,7 +17,7 @@ from typing import TypeVar
 from holdfast.accounts.history import History
 from holdfast.accounts.movements import Deposit, Transfer
 from holdfast.accounts.selection import Window
-from holdfast.codes import OrderStatus, OrderType, PegPriceType, Side, TimeInForce, WithdrawalStatus
+from holdfast.codes import ExpiryReason, OrderStatus, OrderType, PegPriceType, Side, TimeInForce, WithdrawalStatus
 from holdfast.instruments import Instrument, Reference
 from holdfast.views import Fill, Order, Withdrawal
 
@@ -44,6 +44,8 @@ ORDER_HEADER = (
     "executed",
     "executed_quote",
     "status",
+    "expiry_reason",
+    "order_list_id",
     "updated",
 )
 FILL_HEADER = (
@@ -166,6 +168,8 @@ def _order_cells(instrument: Instrument, order: Order) -> Sequence[object]:
         instrument.format_qty(order.executed_lots),
         instrument.quote.format(order.executed_quote_units),
         OrderStatus(order.status).name,
+        ExpiryReason(order.expiry_reason).name if order.expiry_reason else "",
+        order.order_list_id or "",
         _time(order.updated_ts_ns),
     )
 

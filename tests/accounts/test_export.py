@@ -7,7 +7,7 @@ import pytest
 
 from holdfast.accounts import export
 from holdfast.accounts.history import History
-from holdfast.codes import TradingMode
+from holdfast.codes import ExpiryReason, OrderStatus, TradingMode
 from holdfast.instruments import Asset, Instrument, Reference
 from holdfast.views import Order
 from tests.accounts.stream import Stream
@@ -95,6 +95,15 @@ def test_icebergs_and_pegs_have_columns_of_their_own(history, stream):
     part = _instruments[plain.instrument_id - 1].format_qty(5)
     shown = [(row["iceberg_quantity"], row["pegged_to"]) for row in rows[-3:]]
     assert shown == [("", ""), (part, "PRIMARY"), ("", "MARKET 3")]
+
+
+def test_what_list_an_order_was_of_and_why_it_expired_are_shown(history, stream):
+    plain = stream.closed[0]._replace(account_id=1, order_list_id=0, expiry_reason=0)
+    expired = plain._replace(order_list_id=77, expiry_reason=ExpiryReason.OTHER_LEG, status=OrderStatus.EXPIRED)
+    orders = [plain._replace(order_id=10**6), expired._replace(order_id=10**6 + 1)]
+    rows = parse(export.orders(history, REFERENCE, 1, open_orders=orders))
+    shown = [(row["order_list_id"], row["expiry_reason"]) for row in rows[-2:]]
+    assert shown == [("", ""), ("77", "OTHER_LEG")]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
