@@ -75,8 +75,23 @@ class AccountOracle:
         self.lists = ListOracle()
         self._random = random.Random(seed)
 
-    def check(self, rest: Rest, operator: Operator) -> None:
-        """Decide what was sent in this round, and demand that everything decided before is unchanged."""
+    def settle_money(self, operator: Operator) -> None:
+        """What deposits and withdrawals moved; repeating a request tells what became of it and moves nothing twice, but
+        does what was undecided and never done."""
+        for reference, is_acknowledged in self.record.deposits.items():
+            status, reply = operator.call("POST", self._path("deposits"), _amount(DEPOSIT), reference)
+            assert status == 201, reply
+            assert reply["repeated"] or not is_acknowledged, f"an acknowledged deposit is lost: {reference}"
+            self.expected["USDT"] += DEPOSIT
+            self.sent_out -= DEPOSIT
+        for withdrawal in self.record.withdrawals.values():
+            self._check_withdrawal(withdrawal, operator)
+        self.record.deposits.clear()
+        self.record.withdrawals.clear()
+
+    def check(self, rest: Rest) -> None:
+        """Decide what was sent in this round, and demand that everything decided before is unchanged. The money must be
+        settled, and the process at the other end must have applied that."""
         self._read_fills(rest)
         rows = self._read_orders(rest)
         for sent in self.record.orders.values():
@@ -89,7 +104,6 @@ class AccountOracle:
         self.lists.check(self.record.lists, rest, self._row, self._amended)
         self._begin_round()
         self._check_archive(rest)
-        self._check_money(operator)
         self._check_balances(rest)
 
     def everything(self, rest: Rest) -> None:
@@ -233,19 +247,6 @@ class AccountOracle:
     def _check_archive(self, rest: Rest) -> None:
         for order_id in self._random.sample(sorted(self._archive), min(SAMPLED, len(self._archive))):
             assert _order(rest, order_id) == self._archive[order_id], f"closed order {order_id} has changed"
-
-    def _check_money(self, operator: Operator) -> None:
-        """What deposits and withdrawals moved; repeating a request tells what became of it and moves nothing twice."""
-        for reference, is_acknowledged in self.record.deposits.items():
-            status, reply = operator.call("POST", self._path("deposits"), _amount(DEPOSIT), reference)
-            assert status == 201, reply
-            assert reply["repeated"] or not is_acknowledged, f"an acknowledged deposit is lost: {reference}"
-            self.expected["USDT"] += DEPOSIT
-            self.sent_out -= DEPOSIT
-        for withdrawal in self.record.withdrawals.values():
-            self._check_withdrawal(withdrawal, operator)
-        self.record.deposits.clear()
-        self.record.withdrawals.clear()
 
     def _check_withdrawal(self, told: Withdrawal, operator: Operator) -> None:
         status, found = operator.call("POST", self._path("withdrawals"), _amount(WITHDRAWAL), told.reference)

@@ -153,7 +153,8 @@ def test_oracle_finds_the_lie(harness: Harness, lie: Callable[[AccountOracle, Op
     ):
         lie(account, operator)
         with pytest.raises(AssertionError, match=finding):
-            account.check(rest, operator)
+            account.settle_money(operator)
+            account.check(rest)
 
 
 # The line.
@@ -207,12 +208,8 @@ def test_oracle_of_the_line_finds_the_lie(
     drop_copy = harness.timer_oracles[account].drop_copy
     drop_copy.catch_up()
     lie(account, line)
-    with (
-        Rest(harness.venue.port, account.record.key) as rest,
-        Operator(harness.venue.port, harness.venue.data) as operator,
-        pytest.raises(AssertionError, match=finding),
-    ):
-        account.check(rest, operator)
+    with Rest(harness.venue.port, account.record.key) as rest, pytest.raises(AssertionError, match=finding):
+        account.check(rest)
         line.check(account.fills, drop_copy.reports)
 
 

@@ -14,7 +14,6 @@ from tests.crash.records import SYMBOL, Sent, SentCountdown, Watch
 from tests.crash.timer_oracle import TimerOracle
 from tests.crash.timers import Timers
 from tests.crash.traders import RestTrader, scope_of
-from tests.support.operator import Operator
 from tests.support.rest import Rest
 
 pytestmark = pytest.mark.slow
@@ -93,11 +92,8 @@ def play(harness: Harness) -> Scene:
         harness.timers.settle()
     oracle = harness.timer_oracles[account]
     oracle.drop_copy.catch_up()
-    with (
-        Rest(harness.venue.port, account.record.key) as rest,
-        Operator(harness.venue.port, harness.venue.data) as operator,
-    ):
-        account.check(rest, operator)
+    with Rest(harness.venue.port, account.record.key) as rest:
+        account.check(rest)
     return Scene(account, oracle, harness.timers, left)
 
 
