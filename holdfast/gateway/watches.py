@@ -7,9 +7,10 @@ connection ends the timer is set to run out at once; when the gateway or the who
 runs out by itself: it stands in the journal. So there is one mechanism, and only the gateway's death takes longer.
 
 A scope is an account, in one instrument or (0) in all. Several connections may watch one scope; each that ends cancels
-its orders, and the timer goes on for the others. What the journal cannot take now is tried again at each look, and so
-is an end that a dying venue lost, or that somebody undid who set the timer anew before it ran out: the account's owner,
-or another gateway.
+its orders, and the timer goes on for the others. So it does when one of them leaves, or when the account's owner stops
+the timer or puts it off: if this gateway died before the next renewal, nothing would cancel. What the journal cannot
+take now is tried again at each look, and so is an end that a dying venue lost, or that somebody undid who set the timer
+anew before it ran out: the account's owner, or another gateway.
 """
 
 from collections.abc import Callable
@@ -137,6 +138,8 @@ class Watches:
             watched.is_set_to_end = watched.is_ending
         elif watched.is_set_to_end:
             watched.end_again()
+        elif countdown_ms == 0 or countdown_ms > WATCH_MS:
+            watched.renew_at_ns = 0  # At the next look: until then nobody would cancel.
 
     def _ran_out(self, scope: Scope, watched: _Watched) -> None:
         watched.is_ending = watched.is_set_to_end = False

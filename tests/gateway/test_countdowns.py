@@ -228,6 +228,29 @@ def test_the_other_connections_watch_goes_on_once_the_timer_has_run_out(client: 
     assert countdowns(world)[-1] == (0, 1, 0)
 
 
+def test_the_other_connections_watch_goes_on_when_one_is_switched_off(client: Client) -> None:
+    """Or a gateway that died before the next renewal would leave the other one's orders."""
+    world = client.world
+    other = Client(world)
+    other.log_on()
+    watch(client)
+    watch(other)
+    watch(client, enabled=False)
+    look(world)
+    assert countdowns(world)[-2:] == [(0, 0, world.key.key_id), (0, WATCH_MS, 0)]
+
+
+@pytest.mark.parametrize(("countdown_ms", "is_renewed"), [(0, True), (WATCH_MS + 1, True), (WATCH_MS - 1, False)])
+def test_a_timer_that_is_stopped_or_put_off_by_hand_is_renewed_at_once(
+    client: Client, countdown_ms: int, is_renewed: bool
+) -> None:
+    world = client.world
+    watch(client)
+    world.signed("POST", PATH, countdownTime=countdown_ms)
+    look(world)
+    assert (countdowns(world)[-1] == (0, WATCH_MS, 0)) is is_renewed
+
+
 def test_without_room_for_the_timer_the_orders_are_canceled_directly(client: Client) -> None:
     world = client.world
     watch(client, symbol="BTCUSDT")
