@@ -7,10 +7,10 @@ connection ends the timer is set to run out at once; when the gateway or the who
 runs out by itself: it stands in the journal. So there is one mechanism, and only the gateway's death takes longer.
 
 A scope is an account, in one instrument or (0) in all. Several connections may watch one scope; each that ends cancels
-its orders, and the timer goes on for the others. So it does when one of them leaves, or when the account's owner stops
-the timer or puts it off: if this gateway died before the next renewal, nothing would cancel. What the journal cannot
-take now is tried again at each look, and so is an end that a dying venue lost, or that somebody undid who set the timer
-anew before it ran out: the account's owner, or another gateway.
+its orders, and the timer goes on for the others. So it does when one of them leaves, and when the account's owner or
+another gateway stops the timer or puts it off: if this gateway died before the next renewal, nothing would cancel. What
+the journal cannot take now is tried again at each look, and so is an end that a dying venue lost, or that somebody
+undid who set the timer anew before it ran out.
 """
 
 from collections.abc import Callable
@@ -82,6 +82,10 @@ class Watches:
         self._watched.setdefault(scope, _Watched()).connections += 1
         self._watched[scope].renew_at_ns = 0
         self.look()
+
+    def has_others(self, scope: Scope, is_watching: bool) -> bool:
+        """Whether connections watch it beside one that asks, and that does so itself or does not."""
+        return scope in self._watched and self._watched[scope].connections > is_watching
 
     def leave(self, scope: Scope) -> None:
         """A connection watches no longer and lives on: nothing is canceled."""

@@ -87,7 +87,7 @@ class LineTrader(Trader):
         watch.is_told = line.wait(line.submit(nothing)).outcome is Outcome.DONE
         line.read()  # What it is told is told to the session as well.
 
-    def cut_watch(self) -> None:
+    def cut_watch(self, watch: Watch) -> None:  # noqa: ARG002 - it has one at a time
         self._session.watching.close()
 
     def _place_many(self, client_id: str) -> None:

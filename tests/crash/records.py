@@ -79,7 +79,8 @@ class Watch:
 
     symbol: str  # One of SCOPES.
     port: int  # Of the process at its other end.
-    is_told: bool = False  # That it holds.
+    is_told: bool = False  # That it holds; while it is being switched off, nobody knows.
+    is_off: bool = False  # Told to hold no longer, before its connection ended.
     covered: list[Sent] = field(default_factory=list)  # What was known to be open when it ended.
 
 

@@ -83,7 +83,7 @@ def play(harness: Harness) -> Scene:
         account.record.watches.append(watch)
         trader.begin_watch(watch)
         watch.covered.append(trader.rest("watched"))
-        trader.cut_watch()
+        trader.cut_watch(watch)
         harness.timers.settle()
         left = trader.rest("left")
         trader.count_down("", 60_000)
@@ -185,6 +185,10 @@ def do_not_see_the_end(scene: Scene) -> None:
     scene.reports[scene.reports.index(told)] = told._replace(qty_lots=30_000)
 
 
+def end_what_was_switched_off(scene: Scene) -> None:
+    scene.account.record.watches[0].is_off = True
+
+
 def forget_a_watch(scene: Scene) -> None:
     """What the venue should have ended, and did not."""
     scene.account.record.watches.append(Watch("", 0, is_told=True))
@@ -207,6 +211,7 @@ def forget_a_watch(scene: Scene) -> None:
         (keep_what_rest_does_not_have, "told to be open"),
         (outlive_the_connection, "have outlived the connection"),
         (do_not_see_the_end, "nobody saw that a connection ended"),
+        (end_what_was_switched_off, "that was not watched any more, and the venue cancels"),
         (forget_a_watch, "and nothing followed"),
     ],
 )

@@ -85,10 +85,13 @@ class TimerOracle:
             assert sent.reply["triggerTime"] == due_ms, f"{sent} runs out at {due_ms}"
 
     def _check_watched(self, journaled: list[Command]) -> None:
-        """The venue sets timers itself only of what is watched."""
+        """The venue sets timers itself only of what is watched, and lets them run out only for those that ended."""
         watched = {self._instrument_id(watch.symbol) for watch in self._record.watches}
+        ended = {self._instrument_id(watch.symbol) for watch in self._record.watches if not watch.is_off}
         for setting in journaled:
             assert setting.instrument_id in watched, f"the venue set a timer that nobody asked for: {setting}"
+            is_meant = setting.qty_lots != _AT_ONCE_MS or setting.instrument_id in ended
+            assert is_meant, f"a connection ended that was not watched any more, and the venue cancels: {setting}"
 
     def _check_announced(self, ran_out: list[RanOut]) -> None:
         told = Counter(
@@ -137,6 +140,7 @@ class TimerOracle:
 
     def _check_watch(self, watch: Watch, ran_out: list[RanOut], has_lived: bool) -> None:
         """Its connection has ended: what it covered is gone, and that took no half minute if somebody was there."""
+        self.counts["watches switched off"] += watch.is_off
         if not watch.is_told:
             return
         instrument_id = self._instrument_id(watch.symbol)

@@ -25,6 +25,8 @@ class Trader(threading.Thread):
     """Sends orders and what changes them, one at a time, until the connection breaks, nothing is taken any more, or it
     is told to stop."""
 
+    watches_max = 1  # At once.
+
     def __init__(self, record: Record, port: int, seed: int, stop: threading.Event) -> None:
         super().__init__(daemon=True)
         self.record = record
@@ -35,7 +37,8 @@ class Trader(threading.Thread):
         self._stop_event = stop
         self._prefix = f"{seed:x}"
         self._opened = contextlib.ExitStack()
-        self._watch: Watch | None = None
+        self._watches: list[Watch] = []  # Of one scope.
+        self._has_cut = False  # A watch; the venue may not have seen that yet.
 
     def run(self) -> None:
         try:
@@ -49,7 +52,8 @@ class Trader(threading.Thread):
         except BaseException as failure:  # Told by the harness, which owns this thread.
             self.failure = failure
         finally:
-            self._end_watch()
+            for watch in [*self._watches]:
+                self._end_watch(watch)
             self._opened.close()
 
     def connect(self) -> None:
@@ -64,17 +68,17 @@ class Trader(threading.Thread):
         """Open one more connection, which lets orders be canceled when it ends. UnansweredError."""
         raise NotImplementedError
 
-    def cut_watch(self) -> None:
+    def cut_watch(self, watch: Watch) -> None:
         """End that connection, however."""
         raise NotImplementedError
 
     def _one(self, client_id: str) -> None:
-        if self._watch is not None and self._random.random() < 0.2:
-            self._end_watch()
+        if self._watches and self._random.random() < 0.2:
+            self._drop(self._random.choice(self._watches))
         choice = self._random.random()
         open_ids = [sent.client_id for sent in list(self.record.orders.values())[-40:] if self._may_be_open(sent)]
-        if choice < 0.005 and self._watch is None:
-            self._begin_watch()
+        if choice < 0.005 and not self._watches:
+            self._begin_watches()
         elif choice < 0.03:
             self._set_countdown()
         elif choice < 0.2 and open_ids:
@@ -194,8 +198,9 @@ class Trader(threading.Thread):
     # Timers.
 
     def _set_countdown(self) -> None:
-        """By hand, but not the timer of a watch that it has: that would be set anew by the venue, sooner or later."""
-        symbol, countdown_ms = countdown_terms(self._random, self._watch.symbol if self._watch else None)
+        """By hand, but not the timer of watches that it has: that would be set anew by the venue, sooner or later."""
+        watched = self._watches[0].symbol if self._watches else None
+        symbol, countdown_ms = countdown_terms(self._random, watched)
         sent = SentCountdown(symbol, countdown_ms)
         self.record.countdowns.append(sent)
         self._take_countdown(sent, *self.call("countdown", countdownTime=countdown_ms, **scope_of(symbol)))
@@ -210,18 +215,24 @@ class Trader(threading.Thread):
             assert reply["code"] == UNAVAILABLE, reply
             sent.refused = True
 
-    def _begin_watch(self) -> None:
-        watch = Watch(self._random.choice(SCOPES), self._port)
-        self.record.watches.append(watch)
-        self.begin_watch(watch)
-        self._watch = watch
+    def _begin_watches(self) -> None:
+        symbol = self._random.choice(SCOPES)
+        for _ in range(self._random.randint(1, self.watches_max)):
+            watch = Watch(symbol, self._port)
+            self.record.watches.append(watch)
+            self.begin_watch(watch)
+            self._watches.append(watch)
 
-    def _end_watch(self) -> None:
+    def _drop(self, watch: Watch) -> None:
+        """It is wanted no longer."""
+        self._end_watch(watch)
+
+    def _end_watch(self, watch: Watch) -> None:
         """What is known to be open now must go."""
-        if self._watch is not None:
-            self._watch.covered = [sent for sent in self.record.orders.values() if self._may_be_open(sent)]
-            self._watch = None
-            self.cut_watch()
+        watch.covered = [sent for sent in self.record.orders.values() if self._may_be_open(sent)]
+        self._watches.remove(watch)
+        self._has_cut = True
+        self.cut_watch(watch)
 
 
 def scope_of(symbol: str) -> dict[str, str]:
@@ -235,21 +246,44 @@ def _leg(leg: Leg, client_id: str, list_client_id: str) -> Sent:
 
 
 class _WatchingTrader(Trader):
-    """Watches through a WebSocket API session, which is the only way beside the line's."""
+    """Watches through WebSocket API sessions, which are the only way beside the line's."""
+
+    watches_max = 2
+
+    def __init__(self, record: Record, port: int, seed: int, stop: threading.Event) -> None:
+        super().__init__(record, port, seed, stop)
+        self._sessions: dict[Watch, WebSocketSession] = {}
 
     def begin_watch(self, watch: Watch) -> None:
-        self._watching = self._opened.enter_context(WebSocketSession(self._port, self.record.key))
-        sent = SentCountdown(watch.symbol, WATCH_MS)
-        self.record.countdowns.append(sent)
-        status, reply = self._watching.ask("session.cancelOnDisconnect", enabled=True, **scope_of(watch.symbol))
-        self._take_countdown(sent, status, reply)
+        session = self._opened.enter_context(WebSocketSession(self._port, self.record.key))
+        self._sessions[watch] = session
+        status = self._switch(watch, WATCH_MS, is_enabled=True)
         watch.is_told = status == 200
 
-    def cut_watch(self) -> None:
+    def cut_watch(self, watch: Watch) -> None:
+        session = self._sessions.pop(watch)
         if self._random.random() < 0.5:
-            self._watching.abort()
+            session.abort()
         else:
-            self._watching.close()
+            session.close()
+
+    def _drop(self, watch: Watch) -> None:
+        """End it, or switch it off before, so that its end does nothing; another one's timer goes on then."""
+        if not self._has_cut and watch.is_told and self._random.random() < 0.5:
+            others = [each for each in self._watches if each is not watch and each.is_told]
+            watch.is_told = False
+            watch.is_off = self._switch(watch, WATCH_MS if others else 0, is_enabled=False) == 200
+            watch.is_told = not watch.is_off
+        self._end_watch(watch)
+
+    def _switch(self, watch: Watch, countdown_ms: int, *, is_enabled: bool) -> int:
+        """Switch it on or off, which sets the timer to so much; the status."""
+        sent = SentCountdown(watch.symbol, countdown_ms)
+        self.record.countdowns.append(sent)
+        scope = scope_of(watch.symbol)
+        status, reply = self._sessions[watch].ask("session.cancelOnDisconnect", enabled=is_enabled, **scope)
+        self._take_countdown(sent, status, reply)
+        return status
 
 
 class RestTrader(_WatchingTrader):

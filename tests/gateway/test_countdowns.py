@@ -229,15 +229,18 @@ def test_the_other_connections_watch_goes_on_once_the_timer_has_run_out(client: 
 
 
 def test_the_other_connections_watch_goes_on_when_one_is_switched_off(client: Client) -> None:
-    """Or a gateway that died before the next renewal would leave the other one's orders."""
+    """The timer never stops meanwhile: a gateway that died then would leave the other one's orders."""
     world = client.world
     other = Client(world)
     other.log_on()
     watch(client)
     watch(other)
-    watch(client, enabled=False)
-    look(world)
-    assert countdowns(world)[-2:] == [(0, 0, world.key.key_id), (0, WATCH_MS, 0)]
+    shown = {"symbol": "", "enabled": False, "countdownTime": str(WATCH_MS)}
+    assert watch(client, enabled=False)["result"] == shown
+    assert watch(client, enabled=False)["result"] == shown
+    client.session.on_close("client")
+    assert {countdown_ms for _, countdown_ms, _ in countdowns(world)} == {WATCH_MS}
+    assert watch(other, enabled=False)["result"]["countdownTime"] == "0"
 
 
 @pytest.mark.parametrize(("countdown_ms", "is_renewed"), [(0, True), (WATCH_MS + 1, True), (WATCH_MS - 1, False)])

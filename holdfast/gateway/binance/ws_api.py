@@ -265,7 +265,8 @@ class Session:
             shown = {"symbol": call.values.get("symbol", ""), "enabled": is_enabled, "countdownTime": str(event.value)}
             return msgspec.json.encode(shown)
 
-        countdowns.set(call, scope.instrument_id, WATCH_MS if is_enabled else 0, reply)
+        is_needed = is_enabled or countdowns.watches.has_others(scope, scope in self._watched)
+        countdowns.set(call, scope.instrument_id, WATCH_MS if is_needed else 0, reply)
 
     def _watch(self, scope: Scope, is_enabled: bool, key: Key) -> None:
         """The timer is set. The connection may have ended meanwhile, or have logged on with another key."""
