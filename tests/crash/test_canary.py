@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from holdfast.client import OrderEventKind, Side
+from holdfast.client import OrderEventKind, Report, Side
 from holdfast.client.orders import new_order
 from tests.crash.harness import Harness
 from tests.crash.line_oracle import LineOracle
 from tests.crash.line_trader import LineTrader
 from tests.crash.oracle import AccountOracle
-from tests.crash.records import SYMBOL, Sent, SentList, Withdrawal
+from tests.crash.records import SYMBOL, Record, Sent, SentList, Withdrawal
 from tests.crash.traders import RestTrader, Trader
 from tests.support.operator import Operator
 from tests.support.rest import Rest
@@ -32,17 +32,31 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
 
 
 def trade(harness: Harness, account: AccountOracle) -> None:
-    """Some orders of one account, all told; the last ones rest or are canceled."""
+    """Some orders of one account, all told, until there is something that each lie can be told of."""
     stop = threading.Event()
-    run(RestTrader(account.record, harness.venue.port, 1, stop), stop)
+    run(RestTrader(account.record, harness.venue.port, 1, stop), stop, lambda: has_all_kinds(account.record))
 
 
-def run(trader: Trader, stop: threading.Event) -> None:
+def run(trader: Trader, stop: threading.Event, has_enough: Callable[[], bool]) -> None:
     trader.start()
-    wait_until(lambda: trader.acknowledged >= 80 or not trader.is_alive(), what="acknowledged orders")
+    wait_until(
+        lambda: (trader.acknowledged >= 80 and has_enough()) or not trader.is_alive(),
+        what="acknowledged orders, and what lies can be told of",
+    )
     stop.set()
     trader.join()
     assert trader.failure is None
+
+
+def has_all_kinds(record: Record) -> bool:
+    """Which of the drawn orders trade and are amended depends on the moments at which timers and watches run out."""
+    orders = list(record.orders.values())  # At once: its trader goes on.
+    replies = [sent.reply for sent in orders if sent.reply]
+    return (
+        any(reply["status"] == "FILLED" and reply["fills"] for reply in replies)
+        and any(sent.amended and sent.pair is None for sent in orders)
+        and any(sent.reply is not None and sent.kind == "oto" for sent in list(record.lists))
+    )
 
 
 def pretend_an_order(account: AccountOracle, _operator: Operator) -> None:
@@ -179,8 +193,12 @@ def tell_twice(_account: AccountOracle, line: LineOracle) -> None:
 
 
 def lose_a_trade(_account: AccountOracle, line: LineOracle) -> None:
-    trades = [report for report in line.session.reports if report.kind == OrderEventKind.TRADE and report.is_maker]
-    line.session.reports.remove(trades[0])
+    line.session.reports.remove(trades_as_maker(line)[0])
+
+
+def trades_as_maker(line: LineOracle) -> list[Report]:
+    reports = list(line.session.reports)  # At once: its trader goes on.
+    return [report for report in reports if report.kind == OrderEventKind.TRADE and report.is_maker]
 
 
 def skip_a_number(_account: AccountOracle, line: LineOracle) -> None:
@@ -202,7 +220,7 @@ def test_oracle_of_the_line_finds_the_lie(
 ) -> None:
     account, line = harness.fresh_line_account(0)
     stop = threading.Event()
-    run(LineTrader(account.record, line.session, 1, stop), stop)
+    run(LineTrader(account.record, line.session, 1, stop), stop, lambda: bool(trades_as_maker(line)))
     harness.timers.settle()
     line.session.catch_up()
     drop_copy = harness.timer_oracles[account].drop_copy
