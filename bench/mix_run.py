@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from bench.mix import Totals
 from bench.mix_commands import Size, setup
 from bench.orders import BATCH
 from holdfast.codes import ControlEventKind, OrderEventKind
 from holdfast.engine.engine import Engine
-from holdfast.events import Events
+from holdfast.events import order_event_words_dtype
 
 
 class Run(NamedTuple):
@@ -44,25 +45,33 @@ def give_memory(engine: Engine, commands: int) -> None:
 
 def run(engine: Engine, records: np.ndarray) -> Run:
     """Apply the commands in batches, and count what the events of each batch tell."""
-    counted = [0, 0, 0, 0]
+    counted = np.zeros(4, np.int64)
     clock_ns, processor_ns = time.perf_counter_ns(), time.thread_time_ns()
     for begun in range(0, len(records), BATCH):
-        count(engine.apply(records[begun : begun + BATCH]), counted)
+        events = engine.apply(records[begun : begun + BATCH])
+        _count(events.orders.view(order_event_words_dtype), counted)
     seconds = (time.perf_counter_ns() - clock_ns) / 1e9
     processor_s = (time.thread_time_ns() - processor_ns) / 1e9
-    *totals, refused = counted
+    *totals, refused = counted.tolist()
     return Run(seconds, processor_s, Totals(*totals), refused)
 
 
-def count(events: Events, counted: list[int]) -> None:
-    """Add the trades, their lots and turnover, and the refusals."""
-    kinds = events.orders["kind"]
-    trades = events.orders[(kinds == OrderEventKind.TRADE) & (events.orders["is_maker"] == 0)]
-    counted[0] += len(trades)
-    counted[1] += int(trades["last_lots"].sum())
-    counted[2] += int((trades["last_lots"] * trades["last_price_ticks"]).sum())
-    refusals = (kinds == OrderEventKind.ORDER_REJECTED) | (kinds == OrderEventKind.CANCEL_REJECTED)
-    counted[3] += int(np.count_nonzero(refusals))
+_TRADE = int(OrderEventKind.TRADE)
+_REFUSALS = (int(OrderEventKind.ORDER_REJECTED), int(OrderEventKind.CANCEL_REJECTED))
+
+
+@njit
+def _count(orders, counted):  # type: ignore[no-untyped-def]
+    """Add the trades, their lots and turnover, and the refusals. By NumPy's columns it took an eighth of a run."""
+    for row in range(len(orders)):
+        order = orders[row]
+        if order["kind"] == _TRADE:
+            if not order["is_maker"]:
+                counted[0] += 1
+                counted[1] += order["last_lots"]
+                counted[2] += order["last_lots"] * order["last_price_ticks"]
+        elif order["kind"] in _REFUSALS:
+            counted[3] += 1
 
 
 def memory_of(pid: int | str = "self") -> Memory:
