@@ -12,13 +12,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LINE_TESTS = tuple(f"tests/gateway/line/test_{name}.py" for name in ("form", "reports", "run"))
+LOG_COLUMNS = {} if sys.stdout.isatty() else {"COLUMNS": "500"}  # Room for the reason behind a failed test's name.
 KERNEL_TESTS = ("tests/engine", "tests/model", "tests/gateway/lane", *LINE_TESTS)
 
 
 def run(title: str, command: list[str], **environment: str) -> None:
     """Run one step, with its title, and end the whole run when it fails."""
     print(f"\n== {title}", flush=True)  # noqa: T201
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False)
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **LOG_COLUMNS, **environment}, check=False)
     if done.returncode:
         sys.exit(done.returncode)
 

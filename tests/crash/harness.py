@@ -290,6 +290,9 @@ def run(kills: int, seed: int, directory: Path, gateways: int = 0) -> Harness:
             if number % 10 == 0 or number == kills:
                 print(f"kill {number}: {_told(harness.counts)}", flush=True)  # noqa: T201
         harness.finish()
+    except BaseException:
+        print(f"failed after {_told(harness.counts)}; the venue said:", *harness.venue.log, sep="\n")  # noqa: T201
+        raise
     finally:
         harness.close()
     return harness

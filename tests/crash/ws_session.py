@@ -61,7 +61,7 @@ class WebSocketSession:
         return reply["status"], reply.get("result", reply.get("error"))
 
     def _log_on(self, key: dict[str, str]) -> None:
-        parameters = {"apiKey": key["apiKey"], "timestamp": int(time.time() * 1000)}
+        parameters = {"apiKey": key["apiKey"], "recvWindow": 60_000, "timestamp": int(time.time() * 1000)}
         payload = "&".join(f"{name}={value}" for name, value in sorted(parameters.items()))
         signature = hmac.new(key["secretKey"].encode(), payload.encode(), hashlib.sha256).hexdigest()
         status, reply = self._send("session.logon", {**parameters, "signature": signature})
